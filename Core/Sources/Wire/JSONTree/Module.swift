@@ -1,0 +1,1 @@
+// first code on its way

@@ -1,0 +1,29 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// One executable per parser of outside bytes: libFuzzer's main, our LLVMFuzzerTestOneInput.
+// Build: swift build -c release --package-path Fuzz --sanitize fuzzer
+let settings: [SwiftSetting] = [.enableExperimentalFeature("Lifetimes")]
+
+func fuzzer(_ name: String, _ libraries: String...) -> Target {
+  .executableTarget(
+    name: name,
+    dependencies: libraries.map { .product(name: $0, package: "Core") },
+    path: "Sources/\(name)",
+    swiftSettings: settings
+  )
+}
+
+let package = Package(
+  name: "Fuzz",
+  platforms: [.macOS(.v15)],
+  dependencies: [.package(path: "../Core")],
+  targets: [
+    fuzzer("FuzzMQTT", "MQTT", "ByteIO"),
+    fuzzer("FuzzJSON", "JSONTree", "ByteIO"),
+    fuzzer("FuzzPropertyBag", "HubContract", "ByteIO"),
+    fuzzer("FuzzSAS", "HubContract", "ByteIO"),
+    fuzzer("FuzzQuery", "QueryLanguage", "JSONTree"),
+    fuzzer("FuzzLogRecovery", "MessageLog", "ByteIO", "Simulation"),
+  ]
+)

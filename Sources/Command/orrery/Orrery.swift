@@ -1,0 +1,2 @@
+import ArgumentParser
+@main struct Orrery: ParsableCommand { static let configuration = CommandConfiguration(abstract: "x") }
