@@ -1,0 +1,49 @@
+extension JSONObject {
+  /// Applies a twin patch: RFC 7396 as hub contract sections 3.6 and 7.5 use it.
+  ///
+  /// Null deletes a key at any depth, objects merge, everything else replaces; a scalar gives way to
+  /// an object and the reverse. `{}` persists, and an object whose last member goes stays as `{}`.
+  public mutating func merge(patch: JSONObject) {
+    var deleted: [String] = []
+    for member in patch.members {
+      switch member.value {
+      case .null: deleted.append(member.key)
+      case .object(let inner):
+        let merged = update(member.key) { $0.merge(inner) }
+        if !merged { set(member.key, to: .object(inner.withoutNulls())) }
+      default: set(member.key, to: member.value)
+      }
+    }
+    removeAll(named: deleted)
+  }
+
+  /// This object less the members that are null, at any depth of nested objects.
+  ///
+  /// What a patch that creates a section leaves behind. Nulls inside arrays stay (their refusal is
+  /// a rule of the twin, not of the merge).
+  public func withoutNulls() -> JSONObject {
+    var result = JSONObject()
+    for member in members {
+      switch member.value {
+      case .null: continue
+      case .object(let inner): result.set(member.key, to: .object(inner.withoutNulls()))
+      default: result.set(member.key, to: member.value)
+      }
+    }
+    return result
+  }
+}
+
+extension JSONValue {
+  /// Applies an object patch to whatever this is.
+  fileprivate mutating func merge(_ patch: JSONObject) {
+    guard case .object(var object) = self else {
+      self = .object(patch.withoutNulls())
+      return
+    }
+    // Let go of the payload first: the object is then changed in place, not copied.
+    self = .null
+    object.merge(patch: patch)
+    self = .object(object)
+  }
+}
