@@ -1,0 +1,48 @@
+public import HubContract
+
+/// What a shared access policy allows (contract §2.1).
+public struct AccessRights: OptionSet, Hashable, Sendable {
+  /// The rights as bits.
+  public let rawValue: UInt8
+
+  /// Creates rights from bits.
+  public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  /// Reading identities and statistics.
+  public static let registryRead = AccessRights(rawValue: 1)
+  /// Writing identities, bulk, import.
+  public static let registryWrite = AccessRights(rawValue: 2)
+  /// Cloud-to-device messages, feedback, events, twins, queries, methods, jobs.
+  public static let serviceConnect = AccessRights(rawValue: 4)
+  /// Connecting as a device.
+  public static let deviceConnect = AccessRights(rawValue: 8)
+  /// Everything.
+  public static let all: AccessRights = [
+    .registryRead, .registryWrite, .serviceConnect, .deviceConnect,
+  ]
+}
+
+/// A shared access policy: rights that come with a name and either of two keys.
+public struct PolicyRecord: Equatable, Sendable {
+  /// The name, which tokens carry as `skn`.
+  public var name: String
+  /// What it allows.
+  public var rights: AccessRights
+  /// The first key.
+  public var primaryKey: SymmetricKey
+  /// The second key, so that one can be replaced while the other is in use.
+  public var secondaryKey: SymmetricKey
+
+  /// Creates a policy.
+  public init(
+    name: String,
+    rights: AccessRights,
+    primaryKey: SymmetricKey,
+    secondaryKey: SymmetricKey
+  ) {
+    self.name = name
+    self.rights = rights
+    self.primaryKey = primaryKey
+    self.secondaryKey = secondaryKey
+  }
+}
