@@ -1,0 +1,118 @@
+internal import ByteIO
+
+/// One property of a message, decoded.
+public struct MessageProperty: Equatable, Sendable {
+  /// The name.
+  public var name: String
+  /// The value; nil is the null that a key without `=` stands for (contract §3.4).
+  public var value: String?
+
+  /// Creates a property.
+  public init(_ name: String, _ value: String?) {
+    self.name = name
+    self.value = value
+  }
+}
+
+/// The properties of a message in the form they travel in: `k=v` pairs joined by `&`, percent-encoded.
+///
+/// Any bytes are a bag: there is no syntax error. A `?` before the first pair and one `/` at the end
+/// are skipped, empty pairs are ignored, the value is all that follows the first `=`, a key alone has
+/// no value, and a broken escape stands for itself. Walking it allocates nothing. (contract §3.4)
+public struct PropertyBag: ~Escapable {
+  /// The bag's bytes as they came, after the topic's fixed part.
+  public let bytes: Span<UInt8>
+
+  /// Reads `bytes` as a bag.
+  @_lifetime(copy bytes)
+  public init(_ bytes: Span<UInt8>) { self.bytes = bytes }
+
+  /// A pair as ranges of `bytes`, still encoded.
+  public struct Entry: Equatable, Sendable {
+    /// Where the key is.
+    public let key: Range<Int>
+    /// Where the value is, nil if there is no `=`.
+    public let value: Range<Int>?
+  }
+
+  /// Walks over the pairs of a bag.
+  public struct Iterator: ~Escapable {
+    private let bytes: Span<UInt8>
+    private var position: Int
+    private let end: Int
+
+    @_lifetime(copy bytes)
+    init(_ bytes: Span<UInt8>) {
+      self.bytes = bytes
+      position = !bytes.isEmpty && bytes[0] == UInt8(ascii: "?") ? 1 : 0
+      let last = bytes.count - 1
+      end = last >= position && bytes[last] == UInt8(ascii: "/") ? last : bytes.count
+    }
+
+    /// The next pair, nil after the last.
+    @_lifetime(self: copy self)
+    public mutating func next() -> Entry? {
+      while position < end {
+        let start = position
+        var equals: Int?
+        while position < end, bytes[position] != UInt8(ascii: "&") {
+          if equals == nil, bytes[position] == UInt8(ascii: "=") { equals = position }
+          position += 1
+        }
+        let stop = position
+        position += 1
+        if stop == start { continue }
+        return Entry(key: start..<(equals ?? stop), value: equals.map { $0 + 1..<stop })
+      }
+      return nil
+    }
+  }
+
+  /// A walk from the first pair.
+  @_lifetime(copy self)
+  public func makeIterator() -> Iterator { Iterator(bytes) }
+
+  /// The system property that an entry's key names, nil for an application property.
+  public func systemProperty(of entry: Entry) -> SystemProperty? {
+    SystemProperty(encodedKey: bytes.extracting(entry.key))
+  }
+
+  /// The decoded text of a range of `bytes`; what is not UTF-8 once decoded becomes U+FFFD.
+  public func text(_ range: Range<Int>) -> String {
+    PercentCursor.decodeText(bytes.extracting(range))
+  }
+
+  /// The value of a system property; the last one if the key occurs more than once.
+  ///
+  /// Nil if it is absent or null.
+  public func value(of property: SystemProperty) -> String? {
+    var found: Range<Int>?
+    var iterator = makeIterator()
+    while let entry = iterator.next() {
+      if systemProperty(of: entry) == property { found = entry.value }
+    }
+    guard let found else { return nil }
+    return text(found)
+  }
+
+  /// All properties decoded, in the order of their first occurrence; of equal keys the last value
+  /// wins (contract §3.4).
+  public func properties() -> [MessageProperty] {
+    var properties: [MessageProperty] = []
+    // Keyed by bytes: equality of strings joins names that differ on the wire.
+    var places: [[UInt8]: Int] = [:]
+    var iterator = makeIterator()
+    while let entry = iterator.next() {
+      let name = PercentCursor.decode(bytes.extracting(entry.key))
+      var value: String?
+      if let range = entry.value { value = text(range) }
+      if let place = places[name] {
+        properties[place].value = value
+      } else {
+        places[name] = properties.count
+        properties.append(MessageProperty(String(decoding: name, as: UTF8.self), value))
+      }
+    }
+    return properties
+  }
+}
