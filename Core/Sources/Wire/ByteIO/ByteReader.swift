@@ -66,15 +66,15 @@ public struct ByteReader: ~Escapable {
 
   /// Reads a little-endian 16-bit integer.
   @_lifetime(self: copy self)
-  public mutating func uint16LE() -> UInt16? { uint16().map(\.byteSwapped) }
+  public mutating func uint16LE() -> UInt16? { uint16().map { $0.byteSwapped } }
 
   /// Reads a little-endian 32-bit integer.
   @_lifetime(self: copy self)
-  public mutating func uint32LE() -> UInt32? { uint32().map(\.byteSwapped) }
+  public mutating func uint32LE() -> UInt32? { uint32().map { $0.byteSwapped } }
 
   /// Reads a little-endian 64-bit integer.
   @_lifetime(self: copy self)
-  public mutating func uint64LE() -> UInt64? { uint64().map(\.byteSwapped) }
+  public mutating func uint64LE() -> UInt64? { uint64().map { $0.byteSwapped } }
 }
 
 extension Span where Element == UInt8 {
