@@ -118,6 +118,8 @@ public struct CloudToDeviceMessage: Equatable, Sendable {
 
 /// Which cloud-to-device messages are wanted.
 public enum CloudToDeviceFilter: Equatable, Sendable {
+  /// All of a device, held or not.
+  case queued(deviceID: String)
   /// Those of a device that nobody holds.
   case available(deviceID: String)
   /// The one of a device that was delivered under this token.

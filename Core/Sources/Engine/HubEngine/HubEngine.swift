@@ -1,0 +1,161 @@
+public import HubContract
+
+/// The hub's rules over identities, twins, cloud-to-device queues, policies and authorities.
+///
+/// A command takes what a client asks and the time, changes the storage and answers or refuses. It
+/// checks before it writes: a refusal leaves nothing behind (but for bulk calls, whose elements
+/// stand for themselves). What else must happen is collected as effects.
+///
+/// The driver runs any number of commands in one write transaction of the storage, then either
+/// commits it and carries out `takeEffects()`, or undoes it and calls `transactionUndone()`. It must
+/// undo when `fault` is set after a command, and answer every command of that transaction with an
+/// error, because none of them is durable.
+///
+/// Not its business: connections (the driver maps `IdentityKey` to them), packets, direct methods
+/// (`MethodBroker`, which keeps nothing) and rates (`Throttles`).
+public struct HubEngine<Storage: HubStorage> {
+  /// Where everything is kept.
+  public var storage: Storage
+  /// The limits that commands enforce.
+  public let quotas: Quotas
+  /// How cloud-to-device messages and feedback are handled.
+  public let cloudToDeviceRules: CloudToDeviceRules
+  /// Which events are made; the others would only be thrown away.
+  public var eventSources: Set<HubEvent.Source>
+  /// The storage's failure in this transaction, which then must be undone.
+  public private(set) var fault: StorageFault?
+  /// Feedback batches that a consumer holds; forgotten at a restart, so that they come again.
+  var heldFeedback: [LockToken: HeldFeedback] = [:]
+
+  private let entropy: (Int) -> [UInt8]
+  private var effects: [HubEffect] = []
+
+  /// Creates the rules over `storage`.
+  ///
+  /// - Parameters:
+  ///   - storage: where everything is kept.
+  ///   - quotas: the limits to enforce.
+  ///   - cloudToDeviceRules: how cloud-to-device messages and feedback are handled.
+  ///   - eventSources: the events to make.
+  ///   - entropy: answers that many random bytes, fit for keys.
+  public init(
+    storage: Storage,
+    quotas: Quotas = Quotas(),
+    cloudToDeviceRules: CloudToDeviceRules = CloudToDeviceRules(),
+    eventSources: Set<HubEvent.Source> = Set(HubEvent.Source.allCases),
+    entropy: @escaping (Int) -> [UInt8]
+  ) {
+    self.storage = storage
+    self.quotas = quotas
+    self.cloudToDeviceRules = cloudToDeviceRules
+    self.eventSources = eventSources
+    self.entropy = entropy
+  }
+
+  /// What can be read, as of the commands so far.
+  public var view: HubView<Storage> { HubView(storage: storage, quotas: quotas) }
+
+  /// Hands over what must be done once the transaction is durable, in order.
+  public mutating func takeEffects() -> [HubEffect] {
+    defer { effects = [] }
+    return effects
+  }
+
+  /// Forgets the effects and the fault of a transaction that was undone.
+  public mutating func transactionUndone() {
+    effects = []
+    fault = nil
+  }
+
+  /// Adds to what must be done.
+  mutating func emit(_ effect: HubEffect) { effects.append(effect) }
+
+  /// Whether `effect` was the last to be added, so that a second in a row says nothing new.
+  func isLast(_ effect: HubEffect) -> Bool { effects.last == effect }
+
+  /// Adds an event, if anybody wants its kind; `body` is only made then.
+  mutating func emit(
+    _ operation: HubEvent.Operation,
+    of key: IdentityKey,
+    at now: Timestamp,
+    body: () -> [UInt8]
+  ) {
+    var event = HubEvent(key: key, operation: operation, operationTime: now, body: [])
+    guard eventSources.contains(event.source) else { return }
+    event.body = body()
+    effects.append(.event(event))
+  }
+
+  /// Runs `access` on the storage and turns its fault into a refusal that also sets `fault`.
+  mutating func stored<Result>(
+    _ access: (inout Storage) throws(StorageFault) -> Result
+  ) throws(HubError) -> Result {
+    do {
+      return try access(&storage)
+    } catch {
+      fault = error
+      throw HubError(error)
+    }
+  }
+
+  /// `count` random bytes.
+  func random(_ count: Int) -> [UInt8] { entropy(count) }
+
+  /// A new key of 32 random bytes (contract §2.1).
+  func mintKey() throws(HubError) -> SymmetricKey {
+    guard let key = SymmetricKey(bytes: entropy(32)) else {
+      throw HubError(.serverError, "The source of randomness did not answer 32 bytes.")
+    }
+    return key
+  }
+
+  /// A new lock token of 16 random bytes.
+  func mintToken() throws(HubError) -> LockToken {
+    guard let token = LockToken(bytes: entropy(16)) else {
+      throw HubError(.serverError, "The source of randomness did not answer 16 bytes.")
+    }
+    return token
+  }
+
+  /// The next ETag of an identity.
+  ///
+  /// One counter for the hub, so that an ETag of a deleted identity never fits the one that
+  /// follows it under the same ID.
+  mutating func nextIdentityETag() throws(HubError) -> UInt64 {
+    try stored { storage throws(StorageFault) in
+      let next = try storage.counter(.identityETag) &+ 1
+      try storage.setCounter(.identityETag, to: next)
+      return next
+    }
+  }
+
+  /// The next generation ID: ticks since year 1, later than any before (contract §1.3).
+  mutating func nextGeneration(_ now: Timestamp) throws(HubError) -> String {
+    let ticks = UInt64(clamping: now.ticks &- Timestamp.never.ticks)
+    return try stored { storage throws(StorageFault) in
+      let next = try max(storage.counter(.generation) &+ 1, ticks)
+      try storage.setCounter(.generation, to: next)
+      return String(next)
+    }
+  }
+}
+
+extension HubError {
+  /// The answer to a client whose command met a fault of the storage.
+  init(_ fault: StorageFault) {
+    switch fault.kind {
+    case .full:
+      self.init(.serviceUnavailable, "The hub's storage is full; free space, then try again.")
+    case .corrupt, .failed:
+      self.init(.serverError, "The hub's storage failed; its log says more.")
+    }
+  }
+
+  /// A refusal for an ETag that is not the current one.
+  static func stale(_ what: String, current: String) -> HubError {
+    HubError(
+      .preconditionFailed,
+      "The ETag in If-Match is not that of the \(what), which is \(current); read it again."
+    )
+  }
+}

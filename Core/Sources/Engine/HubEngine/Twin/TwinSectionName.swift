@@ -1,0 +1,17 @@
+internal import HubContract
+
+/// The three parts of a twin that somebody writes.
+enum TwinSectionName: String {
+  case tags
+  case desired = "properties.desired"
+  case reported = "properties.reported"
+
+  /// The section's largest size as twins count it (contract §7.5).
+  func limit(_ quotas: Quotas) -> Int {
+    switch self {
+    case .tags: quotas.twinTagsBytes
+    case .desired: quotas.twinDesiredBytes
+    case .reported: quotas.twinReportedBytes
+    }
+  }
+}

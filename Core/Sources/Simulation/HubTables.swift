@@ -1,0 +1,36 @@
+public import HubContract
+public import HubEngine
+
+/// Everything a hub remembers, as plain values: what `SimHubStorage` copies, loses and restores.
+public struct HubTables: Equatable, Sendable {
+  /// The devices by ID.
+  public var devices: [String: DeviceIdentity] = [:]
+  /// The modules.
+  public var modules: [IdentityKey: ModuleIdentity] = [:]
+  /// The twins.
+  public var twins: [IdentityKey: TwinRecord] = [:]
+  /// What is known of connections.
+  public var connections: [IdentityKey: ConnectionRecord] = [:]
+  /// The lasting sessions.
+  public var subscriptions: [IdentityKey: [SessionSubscription]] = [:]
+  /// The cloud-to-device messages of all devices, by rising sequence.
+  public var cloudToDevice: [CloudToDeviceMessage] = []
+  /// The feedback, by rising sequence.
+  public var feedback: [FeedbackRecord] = []
+  /// The policies by name.
+  public var policies: [String: PolicyRecord] = [:]
+  /// The certificate authorities by name.
+  public var authorities: [String: CertificateAuthorityRecord] = [:]
+  /// The counters.
+  public var counters: [HubCounter: UInt64] = [:]
+  /// The last sequence that was given to a message or feedback record.
+  public var sequence: UInt64 = 0
+
+  /// Creates an empty hub.
+  public init() {}
+
+  /// Whether `first` comes before `second` by their bytes.
+  static func ordinal(_ first: String, _ second: String) -> Bool {
+    first.utf8.lexicographicallyPrecedes(second.utf8)
+  }
+}
