@@ -9,7 +9,7 @@ build_packages=(build-essential ca-certificates git libsqlite3-dev tzdata zlib1g
 
 # What the tests need on top: clients we did not write, and tools that count.
 test_packages=(
-  groff-base iproute2 jq mosquitto-clients openssl procps python3 python3-venv shellcheck valgrind
+  groff-base jq mosquitto-clients openssl procps python3 python3-venv shellcheck valgrind
 )
 
 # What the comparison with other brokers needs on top.
@@ -75,7 +75,7 @@ require_packages() {
 # Makes the private Python environment of the interoperability tests and sets `python` to its
 # interpreter. It is rebuilt when the list of requirements or the interpreter changes.
 require_python() {
-  local requirements=scripts/requirements.txt base=/usr/bin/python3 home=.cache/python stamp
+  local requirements=Tests/Interop/requirements.txt base=/usr/bin/python3 home=.cache/python stamp
   [[ -x "$base" ]] || base=$(command -v python3) || fail "python3 is missing."
   stamp=$({ "$base" --version; cat "$requirements"; } | sha256sum | cut -d ' ' -f 1)
   python=$PWD/$home/bin/python
