@@ -84,7 +84,7 @@ void run_idle(void) {
   double count = (double)target;
   figure("connections", count);
   figure("connects_per_s", count / took);
-  if (options.pid) figure("cpu_us_per_connect", (double)(broker_cpu() - cpu) / 1e3 / count);
+  figure_cost("cpu_us_per_connect", broker_cpu() - cpu, count, 1);
 
   turn_for(2);
   if (options.pid) {
@@ -104,7 +104,7 @@ void run_idle(void) {
   turn_until(&pinged, target);
   if (has_failed()) return;
   turn_for(0.05);
-  if (options.pid) figure("cpu_us_per_ping", (double)(broker_cpu() - cpu) / 1e3 / count);
+  figure_cost("cpu_us_per_ping", broker_cpu() - cpu, count, 0.2);
   for (size_t i = 0; i < target; i++) link_close(&links[i]);
 }
 
@@ -173,7 +173,7 @@ void run_connects(void) {
     return failure("%zu of %zu handshakes were resumed", resumed, counted);
   figure("connects", (double)counted);
   figure("connects_per_s", (double)counted / took * 1e9);
-  if (options.pid) figure("cpu_us_per_connect", (double)cpu / 1e3 / (double)counted);
+  figure_cost("cpu_us_per_connect", cpu, (double)counted, 1);
   if (options.pid) figure("broker_busy", (double)cpu / took);
   figure("generator_busy", (double)own / took);
   figure_latency("handshake", &handshakes);

@@ -416,7 +416,7 @@ static void measure(void) {
   if (!messages) return failure("not one message in the window");
   figure("messages", (double)messages);
   figure("rate_per_s", (double)messages / took * 1e9);
-  if (options.pid) figure("cpu_us_per_message", (double)cpu / 1e3 / (double)messages);
+  figure_cost("cpu_us_per_message", cpu, (double)messages, 0.05);
   if (options.pid) figure("broker_busy", (double)cpu / took);
   figure("generator_busy", (double)own / took);
   figure_latency("latency", &end_to_end);
@@ -439,7 +439,7 @@ static void come_back(uint64_t rss) {
   turn_until(all_delivered, "delivering what was kept");
   if (has_failed()) return;
   figure("return_rate_per_s", kept / (double)(monotonic_ns() - began) * 1e9);
-  if (options.pid) figure("return_cpu_us_per_message", (double)(broker_cpu() - cpu) / 1e3 / kept);
+  figure_cost("return_cpu_us_per_message", broker_cpu() - cpu, kept, 0.05);
 }
 
 // Every message sent has to be at every reader, once and in its turn.

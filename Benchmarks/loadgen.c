@@ -54,6 +54,13 @@ void figure(const char *name, double value) {
   figures[figure_count++].value = value;
 }
 
+void figure_cost(const char *name, uint64_t cpu, double count, double least) {
+  double cost = (double)cpu / 1e3 / count;
+  if (!options.pid) return;
+  if (cost < least) failure("process %d spent %.2g us on each: is it the broker?", options.pid, cost);
+  else figure(name, cost);
+}
+
 void figure_latency(const char *prefix, const struct histogram *h) {
   static const struct { const char *suffix; double fraction; } wanted[] = {
       {"p50", .5}, {"p99", .99}, {"p99.9", .999}, {"max", 1}};

@@ -50,6 +50,10 @@ void put_connect(struct link *l, struct identity id, int clean);
 // 1 if `p` is a CONNACK that accepts; otherwise a failure that names the identity.
 int accepts(const struct mqtt_packet *p, struct identity id);
 
+// The cost of one of `count` operations that took the broker `cpu` nanoseconds, as a figure. A cost
+// below `least` microseconds is a failure: then --pid isn't what did the work.
+void figure_cost(const char *name, uint64_t cpu, double count, double least);
+
 void run_flow(void);
 void run_idle(void);
 void run_connects(void);

@@ -1,0 +1,307 @@
+"""The brokers that a session compares: how each is started, made ready and stopped.
+
+Every product is started afresh for every run. Only processes started here are ever ended.
+"""
+
+import base64
+import ctypes
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import re
+import resource
+import secrets
+import signal
+import socket
+import ssl
+import subprocess
+import time
+import urllib.parse
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+READY_WITHIN = 20  # seconds
+API_VERSION = "2021-04-12"
+
+
+class Unavailable(Exception):
+    """The product can't take part in this scenario; the words say why."""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def prepare_child():
+    """In the child: dies with the harness, and may open as many files as allowed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def make_certificate(folder):
+    """An EC P-256 certificate for 127.0.0.1 that is its own trust anchor; returns its paths."""
+    certificate, key = folder / "server.pem", folder / "server.key"
+    if not certificate.exists():
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+             "-nodes", "-days", "30", "-subj", "/CN=localhost", "-addext",
+             "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", certificate],
+            check=True, capture_output=True, timeout=30)
+        key.chmod(0o600)
+    return certificate, key
+
+
+class Product:
+    """One broker. A subclass says how to start it and what it can't do."""
+
+    name = ""
+    host = "127.0.0.1"
+    server_name = None  # what the certificate must name, where that is not `host`
+
+    def __init__(self, options, folder, pinning):
+        self.options = options
+        self.folder = folder
+        self.pinning = pinning  # the words that put a command on the broker's core
+        self.process = None
+        self.port = self.tls_port = 0
+        self.authority = None   # PEM file for TLS clients
+        self.id_file = None
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def start(self, scenario):
+        """Starts the broker for one run and returns when it accepts connections."""
+        raise NotImplementedError
+
+    def reader_command(self):
+        """The command of an outside live reader, or None where readers subscribe over MQTT.
+
+        It writes every message's payload to its standard output, behind its length as a
+        big-endian 32-bit number.
+        """
+        return None
+
+    def spawn(self, command, environment=None):
+        self.output = open(self.folder / "output", "w+b")
+        self.process = subprocess.Popen(
+            [*self.pinning, *map(str, command)], stdin=subprocess.DEVNULL, stdout=self.output,
+            stderr=subprocess.STDOUT, cwd=self.folder, preexec_fn=prepare_child,
+            env={**os.environ, **(environment or {})})
+
+    def said(self):
+        """What the broker has written so far."""
+        return (self.folder / "output").read_text(errors="replace")
+
+    def wait_for(self, is_ready, what):
+        until = time.monotonic() + READY_WITHIN
+        while True:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"{self.name} ended at its start:\n{self.said()[-2000:]}")
+            found = is_ready()
+            if found:
+                return found
+            if time.monotonic() > until:
+                raise RuntimeError(f"{self.name}: no {what} in {READY_WITHIN} s:\n"
+                                   f"{self.said()[-2000:]}")
+            time.sleep(0.02)
+
+    def wait_for_port(self, port):
+        def accepts():
+            try:
+                with socket.create_connection((self.host, port), timeout=1):
+                    return True
+            except OSError:
+                return False
+        self.wait_for(accepts, f"listener on port {port}")
+
+    def stop(self):
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+        self.output.close()
+
+
+class Floor(Product):
+    name = "floor"
+
+    def start(self, scenario):
+        if scenario.tls:
+            raise Unavailable("the floor is plain TCP")
+        if scenario.needs_sessions:
+            raise Unavailable("the floor keeps no sessions")
+        self.port = free_port()
+        self.spawn([HERE / "bin" / "floor", self.port])
+        self.wait_for_port(self.port)
+
+
+class Mosquitto(Product):
+    name = "mosquitto"
+
+    def start(self, scenario):
+        self.port, self.tls_port = free_port(), free_port()
+        self.authority, key = make_certificate(self.folder)
+        # All limits above what any scenario needs, so that limits are not what is compared.
+        configuration = f"""
+            {"user root" if os.geteuid() == 0 else ""}
+            allow_anonymous true
+            persistence false
+            set_tcp_nodelay true
+            max_inflight_messages 65535
+            max_queued_messages 0
+            max_queued_bytes 0
+            max_connections -1
+            log_dest none
+            listener {self.port} 127.0.0.1
+            listener {self.tls_port} 127.0.0.1
+            certfile {self.authority}
+            keyfile {key}
+            """
+        path = self.folder / "mosquitto.conf"
+        path.write_text("\n".join(line.strip() for line in configuration.splitlines()) + "\n")
+        self.spawn([self.options.mosquitto, "-c", path])
+        self.wait_for_port(self.tls_port)
+        self.wait_for_port(self.port)
+
+
+class Orrery(Product):
+    """The hub with its log on: a PUBACK stands for a message on stable storage."""
+
+    name = "orrery"
+    has_log = True
+
+    # ---- what depends on the hub's command line: adapt here ----
+
+    def command(self):
+        """How the hub is started: all its files below `self.folder`, listeners on the ports."""
+        command = [
+            self.options.orrery, "hub",
+            "--data", self.folder / "data",
+            "--host-name", "127.0.0.1",
+            "--mqtt-tls", f"127.0.0.1:{self.tls_port}",
+            "--mqtt-plain", f"127.0.0.1:{self.port}",
+            "--https", f"127.0.0.1:{self.https_port}",
+        ]
+        if not self.has_log:
+            command.append("--unsafe-no-sync")
+        return command + self.options.orrery_argument
+
+    def environment(self):
+        return {}
+
+    def owner(self):
+        """Waits for readiness; returns the owner's connection string as a dictionary."""
+        pattern = re.compile(r"HostName=[^;\s]+;SharedAccessKeyName=iothubowner;\S+")
+        found = self.wait_for(lambda: pattern.search(self.said()), "connection string")
+        return dict(part.split("=", 1) for part in found.group().rstrip("\"',").split(";"))
+
+    def find_authority(self):
+        """The PEM file of the CA that signed the hub's certificate."""
+        return self.wait_for(lambda: next(iter(sorted(self.folder.glob("data/**/ca*.pem"))), None),
+                             "CA certificate")
+
+    def reader_command(self):
+        raise Unavailable("no outside reader of events is known yet")
+
+    # ---- what the wire contract fixes ----
+
+    def start(self, scenario):
+        if not scenario.for_hub:
+            raise Unavailable("the hub has no topics from device to device")
+        if not self.options.orrery:
+            raise Unavailable("no --orrery PATH was given")
+        self.port, self.tls_port, self.https_port = free_port(), free_port(), free_port()
+        self.spawn(self.command(), self.environment())
+        owner = self.owner()
+        self.host_name = owner["HostName"].split(":")[0]
+        self.server_name = self.host_name
+        self.authority = self.find_authority()
+        self.wait_for_port(self.https_port)
+        self.wait_for_port(self.tls_port if scenario.tls else self.port)
+        self.make_devices(owner, scenario.devices)
+
+    def make_devices(self, owner, count):
+        """Registers devices with keys of ours and writes their credentials for the generator."""
+        keys = {f"bench-{i:05}": secrets.token_bytes(32) for i in range(count)}
+        service = ServiceClient(self.host, self.https_port, self.authority, self.host_name, owner)
+        records = [(device, {"type": "sas", "symmetricKey": {
+            "primaryKey": base64.b64encode(key).decode(),
+            "secondaryKey": base64.b64encode(key[::-1]).decode()}}) for device, key in keys.items()]
+        if count <= 100:
+            for device, authentication in records:
+                service.call("PUT", f"/devices/{urllib.parse.quote(device, safe='')}",
+                             {"deviceId": device, "authentication": authentication})
+        else:
+            for at in range(0, count, 100):
+                service.call("POST", "/devices", [
+                    {"id": device, "importMode": "create", "status": "enabled",
+                     "authentication": authentication}
+                    for device, authentication in records[at:at + 100]])
+        service.close()
+        self.id_file = self.folder / "identities"
+        self.id_file.unlink(missing_ok=True)
+        descriptor = os.open(self.id_file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with open(descriptor, "w") as file:
+            for device, key in keys.items():
+                user = f"{self.host_name}/{device}/?api-version={API_VERSION}"
+                token = sas_token(f"{self.host_name}/devices/{device}", key)
+                file.write(f"{device}\t{user}\t{token}\n")
+
+
+class OrreryWithoutLog(Orrery):
+    """The same hub with the log switched off: what durability costs is the difference."""
+
+    name = "orrery-nolog"
+    has_log = False
+
+
+def sas_token(resource_name, key, policy=None, lifetime=24 * 3600):
+    """A shared access signature: HMAC-SHA256 over the encoded resource and the expiry."""
+    encoded = urllib.parse.quote(resource_name, safe="")
+    expiry = int(time.time()) + lifetime
+    signature = hmac.new(key, f"{encoded}\n{expiry}".encode(), hashlib.sha256).digest()
+    quoted = urllib.parse.quote(base64.b64encode(signature).decode(), safe="")
+    suffix = f"&skn={policy}" if policy else ""
+    return f"SharedAccessSignature sr={encoded}&sig={quoted}&se={expiry}{suffix}"
+
+
+class ServiceClient:
+    """The service REST API over one kept connection."""
+
+    def __init__(self, address, port, authority, host_name, owner):
+        self.address = address
+        self.host_name = host_name
+        self.token = sas_token(host_name, base64.b64decode(owner["SharedAccessKey"]),
+                               owner["SharedAccessKeyName"])
+        self.context = ssl.create_default_context(cafile=authority)
+        self.connection = http.client.HTTPSConnection(host_name, port, context=self.context,
+                                                      timeout=30)
+        self.connection._create_connection = self.connect  # the name may not resolve
+
+    def connect(self, address, *rest):
+        return socket.create_connection((self.address, address[1]), *rest)
+
+    def call(self, method, path, body):
+        self.connection.request(
+            method, f"{path}?api-version={API_VERSION}", json.dumps(body),
+            {"Authorization": self.token, "Content-Type": "application/json; charset=utf-8"})
+        response = self.connection.getresponse()
+        content = response.read()
+        if response.status != 200:
+            raise RuntimeError(f"{method} {path}: {response.status} {content[:500]!r}")
+        return json.loads(content)
+
+    def close(self):
+        self.connection.close()
+
+
+PRODUCTS = {product.name: product for product in (Floor, Mosquitto, Orrery, OrreryWithoutLog)}
