@@ -1,4 +1,5 @@
 import HubContract
+import JSONTree
 import Testing
 
 @Suite("Error codes (contract §7.2)")
@@ -19,5 +20,39 @@ struct HubErrorCodeTests {
     }
     #expect(HubErrorCode(rawValue: 7).httpStatus == 500)
     #expect(HubErrorCode(rawValue: 7).name == "ServerError")
+  }
+}
+
+@Suite("Error bodies (contract §7.2)")
+struct HubErrorBodyTests {
+  private static let error = HubError(.deviceNotFound, "There is no \"d1\".")
+  private static let time = Timestamp(seconds: 0)
+
+  private static func text(_ shape: HubErrorShape) -> String {
+    JSON.text(error.body(shape, trackingID: "ab12", time: time))
+  }
+
+  @Test("the three shapes")
+  func shapes() {
+    #expect(
+      Self.text(.registry)
+        == #"{"Message":"ErrorCode:DeviceNotFound;There is no \"d1\".","ExceptionMessage":"#
+        + #""Tracking ID:ab12-G:0-TimeStamp:1970-01-01T00:00:00.0000000Z"}"#
+    )
+    #expect(
+      Self.text(.module)
+        == #"{"errorCode":404001,"message":"There is no \"d1\".","trackingId":"ab12","#
+        + #""timestampUtc":"1970-01-01T00:00:00.0000000Z"}"#
+    )
+  }
+
+  @Test("the method shape holds the other as a string")
+  func nested() throws {
+    let outer = Self.error.body(.method, trackingID: "ab12", time: Self.time)
+    #expect(outer["ExceptionMessage"] == "")
+    let inner = try JSON.parse(#require(outer["Message"]?.stringValue))
+    #expect(inner["errorCode"] == 404001 && inner["info"] == [:])
+    #expect(inner["message"]?.stringValue == Self.error.message)
+    #expect(inner["trackingId"] == "ab12" && inner["timestampUtc"] != nil)
   }
 }

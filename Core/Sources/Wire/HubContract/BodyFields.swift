@@ -1,0 +1,114 @@
+internal import JSONTree
+
+/// The members of a REST body's object, read by name with faults that say which member and why.
+///
+/// Null and absent are alike: stock clients send nulls for what their caller left out (contract §7.3).
+struct BodyFields {
+  private let object: JSONObject
+  private let path: String
+
+  /// Reads `value` as the object at `path`, "" for the body itself.
+  init(_ value: JSONValue, path: String = "") throws(HubError) {
+    guard let object = value.objectValue else {
+      throw Self.wrongType(path.isEmpty ? "The body" : path, "an object", value)
+    }
+    self.object = object
+    self.path = path.isEmpty ? "" : "\(path)."
+  }
+
+  /// The full name of a member, as messages show it.
+  func name(_ key: String) -> String { path + key }
+
+  /// The member, nil if it is null or absent.
+  func value(_ key: String) -> JSONValue? {
+    guard let value = object[key], !value.isNull else { return nil }
+    return value
+  }
+
+  /// Whether there is such a member, be it null.
+  func contains(_ key: String) -> Bool { object.contains(key) }
+
+  func string(_ key: String) throws(HubError) -> String? {
+    guard let value = value(key) else { return nil }
+    guard let text = value.stringValue else {
+      throw Self.wrongType(name(key), "a string", value)
+    }
+    return text
+  }
+
+  /// A string of which the empty one counts as absent.
+  func nonEmptyString(_ key: String) throws(HubError) -> String? {
+    guard let text = try string(key), !text.isEmpty else { return nil }
+    return text
+  }
+
+  func requiredString(_ key: String) throws(HubError) -> String {
+    guard let text = try string(key) else {
+      throw HubError(.argumentNull, "\(name(key)) is missing; send a string.")
+    }
+    return text
+  }
+
+  func bool(_ key: String) throws(HubError) -> Bool? {
+    guard let value = value(key) else { return nil }
+    guard let flag = value.boolValue else {
+      throw Self.wrongType(name(key), "true or false", value)
+    }
+    return flag
+  }
+
+  func integer(_ key: String) throws(HubError) -> Int64? {
+    guard let value = value(key) else { return nil }
+    guard let number = value.int64Value else {
+      throw Self.wrongType(name(key), "an integer", value)
+    }
+    return number
+  }
+
+  func object(_ key: String) throws(HubError) -> JSONObject? {
+    guard let value = value(key) else { return nil }
+    guard let object = value.objectValue else {
+      throw Self.wrongType(name(key), "an object", value)
+    }
+    return object
+  }
+
+  func fields(_ key: String) throws(HubError) -> BodyFields? {
+    guard let value = value(key) else { return nil }
+    return try BodyFields(value, path: name(key))
+  }
+
+  func strings(_ key: String) throws(HubError) -> [String]? {
+    guard let value = value(key) else { return nil }
+    guard let elements = value.arrayValue else {
+      throw Self.wrongType(name(key), "an array of strings", value)
+    }
+    var texts: [String] = []
+    for element in elements {
+      guard let text = element.stringValue else {
+        throw Self.wrongType("\(name(key))[\(texts.count)]", "a string", element)
+      }
+      texts.append(text)
+    }
+    return texts
+  }
+
+  /// A refusal of a member's value.
+  func invalid(_ key: String, _ reason: String) -> HubError {
+    HubError(.argumentInvalid, "\(name(key)) \(reason)")
+  }
+
+  // The value itself is not shown: it may be a key.
+  static func wrongType(_ place: String, _ expected: String, _ value: JSONValue) -> HubError {
+    let found =
+      switch value {
+      case .null: "null"
+      case .bool: "a truth value"
+      case .number: "a number"
+      case .string: "a string"
+      case .array: "an array"
+      case .object: "an object"
+      }
+    return HubError(.deserializationError, "\(place) must be \(expected), but is \(found).")
+  }
+}
