@@ -57,8 +57,8 @@ void figure(const char *name, double value) {
 void figure_cost(const char *name, uint64_t cpu, double count, double least) {
   double cost = (double)cpu / 1e3 / count;
   if (!options.pid) return;
-  if (cost < least) failure("process %d spent %.2g us on each: is it the broker?", options.pid, cost);
-  else figure(name, cost);
+  if (cost >= least) return figure(name, cost);
+  failure("process %d spent %.2g us on each: is it the broker?", options.pid, cost);
 }
 
 void figure_latency(const char *prefix, const struct histogram *h) {
