@@ -42,7 +42,7 @@ public struct HubEngine<Storage: HubStorage> {
     storage: Storage,
     quotas: Quotas = Quotas(),
     cloudToDeviceRules: CloudToDeviceRules = CloudToDeviceRules(),
-    eventSources: Set<HubEvent.Source> = Set(HubEvent.Source.allCases),
+    eventSources: Set<HubEvent.Source> = HubEvent.sources,
     entropy: @escaping (Int) -> [UInt8]
   ) {
     self.storage = storage

@@ -2,15 +2,13 @@ public import HubContract
 
 /// An event that the hub itself makes (contract §9.3).
 public struct HubEvent: Equatable, Sendable {
-  /// Which source of routes it belongs to.
-  public enum Source: String, Sendable, CaseIterable {
-    /// Tags, desired or reported properties changed.
-    case twinChange = "twinChangeEvents"
-    /// An identity was created or deleted.
-    case lifecycle = "deviceLifecycleEvents"
-    /// An identity connected or disconnected.
-    case connectionState = "deviceConnectionStateEvents"
-  }
+  /// Which source of routes an event belongs to.
+  public typealias Source = EventSource
+
+  /// The sources that events come from here.
+  public static let sources: Set<EventSource> = [
+    .twinChange, .deviceLifecycle, .deviceConnectionState,
+  ]
 
   /// What happened, the value of `opType`.
   public enum Operation: String, Sendable, CaseIterable {
@@ -49,17 +47,17 @@ public struct HubEvent: Equatable, Sendable {
   public var source: Source {
     switch operation {
     case .updateTwin, .replaceTwin: .twinChange
-    case .createDeviceIdentity, .deleteDeviceIdentity: .lifecycle
-    case .deviceConnected, .deviceDisconnected: .connectionState
+    case .createDeviceIdentity, .deleteDeviceIdentity: .deviceLifecycle
+    case .deviceConnected, .deviceDisconnected: .deviceConnectionState
     }
   }
 
   /// The value of `iothub-message-schema`.
   public var schema: String {
-    switch source {
-    case .twinChange: "twinChangeNotification"
-    case .lifecycle: "deviceLifecycleNotification"
-    case .connectionState: "deviceConnectionStateNotification"
+    switch operation {
+    case .updateTwin, .replaceTwin: "twinChangeNotification"
+    case .createDeviceIdentity, .deleteDeviceIdentity: "deviceLifecycleNotification"
+    case .deviceConnected, .deviceDisconnected: "deviceConnectionStateNotification"
     }
   }
 }

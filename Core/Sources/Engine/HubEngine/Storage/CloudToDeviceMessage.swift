@@ -2,16 +2,7 @@ internal import ByteIO
 public import HubContract
 
 /// Which outcomes of a cloud-to-device message its sender wants to hear of (contract §3.5, §8.2).
-public enum CloudToDeviceAcknowledgement: String, Sendable, CaseIterable {
-  /// Of none.
-  case none
-  /// Of success.
-  case positive
-  /// Of every failure.
-  case negative
-  /// Of both.
-  case full
-}
+public typealias CloudToDeviceAcknowledgement = DeliveryAcknowledgement
 
 /// The name of one delivery of a message or of one feedback batch: 16 random bytes.
 public struct LockToken: Hashable, Sendable, CustomStringConvertible {
