@@ -1,1 +1,0 @@
-// first code on its way

@@ -1,0 +1,156 @@
+/// A compiled expression: one step after another, each writing the register with its own number.
+///
+/// A step only reads registers below its own, so running it is one loop without recursion,
+/// whatever the text was, and releasing it is freeing four arrays.
+struct Program: Sendable {
+  /// Number of a register, and of the step that writes it.
+  typealias Register = Int32
+
+  enum Step: Sendable {
+    case constant(Value)
+    /// Asks the caller for an operand.
+    case load(Int32)
+    case negate(Register)
+    case not(Register)
+    case arithmetic(Arithmetic, Register, Register)
+    case concatenate(Register, Register)
+    case compare(Comparison, Register, Register)
+    case and(Register, Register)
+    case or(Register, Register)
+    case coalesce(Register, Register)
+    /// Decides `target` from the left operand alone if that suffices, and goes on behind it.
+    case shortcut(Shortcut, Register, target: Register)
+    case among(Register, list: Int32, isNegated: Bool)
+    case call(Function, arguments: Range<Int32>)
+    /// A property read as a number or truth value, because it is compared with one (EXT 1, EXT 2).
+    case asNumber(Register)
+    case asTruth(Register)
+  }
+
+  /// When the left side of an operator settles it.
+  enum Shortcut: Sendable { case isFalse, isTrue, isDefined }
+
+  /// What a program asks of the row or message.
+  enum Operand: Equatable, Sendable {
+    case row([PathStep])
+    case application(String)
+    /// An application property called `$name`, else the system property `name`.
+    case applicationOrSystem(String)
+    case system(String)
+    case body([PathStep])
+    case twin([PathStep])
+    /// Whether a twin notice reports a change at the path.
+    case twinChange([PathStep])
+  }
+
+  var steps: [Step] = []
+  var operands: [Operand] = []
+  var lists: [[Value]] = []
+  var arguments: [Register] = []
+  /// The register that holds the result.
+  var result: Register = 0
+}
+
+/// Runs a program, asking for one operand at a time.
+///
+/// ```
+/// var machine = Machine(program)
+/// while let operand = machine.run(program) { machine.supply(…) }
+/// machine.result(program)
+/// ```
+struct Machine {
+  private var registers: [Value]
+  private var next = 0
+
+  init(_ program: Program) {
+    registers = [Value](repeating: .undefined, count: program.steps.count)
+  }
+
+  /// Runs until the next operand is needed and names it, or to the end.
+  mutating func run(_ program: Program) -> Int? {
+    while next < program.steps.count {
+      switch program.steps[next] {
+      case .load(let operand): return Int(operand)
+      case .shortcut(let shortcut, let register, let target):
+        let value = registers[Int(register)]
+        let settles =
+          switch shortcut {
+          case .isFalse: value == .truth(false)
+          case .isTrue: value == .truth(true)
+          case .isDefined: value != .undefined
+          }
+        if settles {
+          registers[Int(target)] = value
+          next = Int(target)
+        }
+      case let step: registers[next] = value(step, program)
+      }
+      next += 1
+    }
+    return nil
+  }
+
+  /// Answers the operand that `run` has asked for.
+  mutating func supply(_ value: Value) {
+    registers[next] = value
+    next += 1
+  }
+
+  /// The result, once `run` has answered nil.
+  func result(_ program: Program) -> Value {
+    registers.isEmpty ? .undefined : registers[Int(program.result)]
+  }
+
+  private func value(_ step: Program.Step, _ program: Program) -> Value {
+    switch step {
+    case .constant(let value): return value
+    case .negate(let operand): return Arithmetic.subtract(.integer(0), self[operand])
+    case .not(let operand):
+      guard case .truth(let value) = self[operand] else { return .undefined }
+      return .truth(!value)
+    case .arithmetic(let arithmetic, let left, let right):
+      return arithmetic(self[left], self[right])
+    case .concatenate(let left, let right):
+      return Function.join([self[left], self[right]])
+    case .compare(let comparison, let left, let right):
+      return Value(comparison(self[left], self[right]))
+    case .and(let left, let right):
+      switch (self[left].truth, self[right].truth) {
+      case (.false, _), (_, .false): return .truth(false)
+      case (.true, .true): return .truth(true)
+      default: return .undefined
+      }
+    case .or(let left, let right):
+      switch (self[left].truth, self[right].truth) {
+      case (.true, _), (_, .true): return .truth(true)
+      case (.false, .false): return .truth(false)
+      default: return .undefined
+      }
+    case .coalesce(let left, let right):
+      return self[left] == .undefined ? self[right] : self[left]
+    case .among(let operand, let list, let isNegated):
+      return among(self[operand], program.lists[Int(list)], isNegated)
+    case .call(let function, let range):
+      let values = range.map { self[program.arguments[Int($0)]] }
+      return function(values[...])
+    case .asNumber(let operand): return Function.number(from: self[operand])
+    case .asTruth(let operand): return Function.truth(from: self[operand])
+    case .load, .shortcut: return .undefined
+    }
+  }
+
+  /// The list as a chain of equalities joined by OR, and NOT of that if negated.
+  private func among(_ value: Value, _ list: [Value], _ isNegated: Bool) -> Value {
+    var answer = Truth.false
+    for constant in list {
+      switch Comparison.equal(value, constant) {
+      case .true: return .truth(!isNegated)
+      case .undefined: answer = .undefined
+      case .false: continue
+      }
+    }
+    return answer == .undefined ? .undefined : .truth(isNegated)
+  }
+
+  private subscript(_ register: Program.Register) -> Value { registers[Int(register)] }
+}
