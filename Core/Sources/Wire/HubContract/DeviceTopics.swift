@@ -62,9 +62,11 @@ public struct DeviceTopics: Sendable {
 
   /// What publishing to `topic` means.
   public func classify(_ topic: Span<UInt8>) -> DeviceTopic {
-    if topic.starts(with: events.span) {
-      let bag = events.count..<topic.count
-      return Self.isPlain(topic, bag) ? .telemetry(bag: bag) : .malformed
+    if topic.hasPrefix(events.span) {
+      // MQTT forbids wildcards and NUL in a topic name [MQTT-3.3.2-2]; the identity's part may hold
+      // them and was compared.
+      return topic.hasWildcardOrNUL(from: events.count)
+        ? .malformed : .telemetry(bag: events.count..<topic.count)
     }
     if topic.starts(with: "devices/") { return .foreign }
     guard topic.starts(with: "$iothub/") else { return .unknown }
@@ -88,7 +90,7 @@ public struct DeviceTopics: Sendable {
 
   /// What subscribing to `filter` means.
   public func classify(filter: Span<UInt8>) -> DeviceFilter {
-    if filter.starts(with: base.span) {
+    if filter.hasPrefix(base.span) {
       let rest = filter.extracting(base.count...)
       if identity.moduleID == nil {
         return rest.equals("messages/devicebound/#") ? .devicebound : .refused
@@ -123,20 +125,11 @@ public struct DeviceTopics: Sendable {
     return rest.isEmpty || rest.equals("/") || rest.equals("/#")
   }
 
-  // MQTT forbids wildcards and NUL in a topic name [MQTT-3.3.2-2]; the identity's part was compared.
-  private static func isPlain(_ topic: Span<UInt8>, _ range: Range<Int>) -> Bool {
-    for index in range {
-      let byte = topic[index]
-      if byte == UInt8(ascii: "#") || byte == UInt8(ascii: "+") || byte == 0 { return false }
-    }
-    return true
-  }
-
   private static func parameters(
     _ topic: Span<UInt8>,
     from start: Int
   ) -> (requestID: Range<Int>, version: Int64?)? {
-    guard isPlain(topic, start..<topic.count) else { return nil }
+    guard !topic.hasWildcardOrNUL(from: start) else { return nil }
     var requestID: Range<Int>?
     var version: Int64?
     var position = start

@@ -74,10 +74,14 @@ public enum EventEncoder {
     body: Span<UInt8>,
     to sink: inout some ByteSink
   ) {
-    sink.uint8(version)
-    sink.uint8(source.rawValue)
-    sink.uint8(flags.rawValue)
-    sink.append(stamp.bytes.span)
+    if source == .telemetry, flags.isEmpty {
+      sink.append(stamp.telemetryHead.span)
+    } else {
+      sink.uint8(version)
+      sink.uint8(source.rawValue)
+      sink.uint8(flags.rawValue)
+      sink.append(stamp.bytes.span)
+    }
     sink.uint32LE(UInt32(truncatingIfNeeded: bag.count))
     sink.append(bag)
     sink.append(body)

@@ -81,6 +81,9 @@ public struct ConnectionAuthMethod: Hashable, Sendable {
 public struct EventStamp: Equatable, Sendable {
   /// The encoded form, as it stands in every record; see `EventEncoder`.
   @usableFromInline let bytes: [UInt8]
+  /// The encoded form behind the fixed fields of ordinary telemetry: what nearly every record begins
+  /// with.
+  @usableFromInline let telemetryHead: [UInt8]
 
   /// Bytes that the stamp takes in every record.
   @inlinable public var byteCount: Int { bytes.count }
@@ -105,6 +108,7 @@ public struct EventStamp: Equatable, Sendable {
     writer.uint16LE(UInt16(truncatingIfNeeded: model.count))
     writer.append(model)
     bytes = writer.bytes
+    telemetryHead = [EventEncoder.version, EventSource.telemetry.rawValue, 0] + bytes
   }
 
   private static func append(_ text: String, to writer: inout ByteWriter) {
