@@ -22,6 +22,8 @@ struct PropertyBagTests {
     ("a=%", [.init("a", "%")]), ("a=%2", [.init("a", "%2")]), ("a=%GG", [.init("a", "%GG")]),
     ("a=%%41", [.init("a", "%A")]), ("a=%2525", [.init("a", "%25")]),
     ("a=%FF", [.init("a", "\u{FFFD}")]), ("a=%00", [.init("a", "\0")]),
+    // Names that only differ in broken UTF-8 are one name once decoded.
+    ("%9E=1&%FF=2", [.init("\u{FFFD}", "2")]),
     ("a=1&b=2&a=3", [.init("a", "3"), .init("b", "2")]), ("a=1&a", [.init("a", nil)]),
     ("%61=1&a=2", [.init("a", "2")]), ("a%26b=c%3Dd", [.init("a&b", "c=d")]),
     ("?a=?", [.init("a", "?")]), ("a=b//", [.init("a", "b/")]),

@@ -99,18 +99,20 @@ public struct PropertyBag: ~Escapable {
   /// wins (contract §3.4).
   public func properties() -> [MessageProperty] {
     var properties: [MessageProperty] = []
-    // Keyed by bytes: equality of strings joins names that differ on the wire.
+    // Keyed by the decoded text's bytes: equality of strings joins names that differ on the wire,
+    // and names that differ only in broken UTF-8 have become the same text.
     var places: [[UInt8]: Int] = [:]
     var iterator = makeIterator()
     while let entry = iterator.next() {
-      let name = PercentCursor.decode(bytes.extracting(entry.key))
+      let name = text(entry.key)
       var value: String?
       if let range = entry.value { value = text(range) }
-      if let place = places[name] {
+      let key = Array(name.utf8)
+      if let place = places[key] {
         properties[place].value = value
       } else {
-        places[name] = properties.count
-        properties.append(MessageProperty(String(decoding: name, as: UTF8.self), value))
+        places[key] = properties.count
+        properties.append(MessageProperty(name, value))
       }
     }
     return properties
