@@ -119,6 +119,24 @@ extension HubEngine {
     return twin.reported.version
   }
 
+  /// Sets the whole reported section, as a restored export has it.
+  mutating func replaceReported(
+    _ key: IdentityKey,
+    _ properties: JSONObject,
+    now: Timestamp
+  ) throws(HubError) {
+    var twin = try twin(key)
+    let limits = TwinLimits(quotas: quotas, section: .reported)
+    try limits.check(properties)
+    try twin.reported.apply(patch: properties, replacing: true, limits: limits, now: now)
+    twin.version &+= 1
+    let written = twin
+    try stored { storage throws(StorageFault) in try storage.put(written) }
+    emit(.updateTwin, of: key, at: now) {
+      TwinText.updated(written, tags: nil, desired: nil, reported: properties, now: now)
+    }
+  }
+
   /// Remembers the model ID that a client announced (contract §3.1).
   ///
   /// - Throws: 404001.

@@ -13,21 +13,10 @@ extension HubEngine {
     now: Timestamp
   ) throws(HubError) -> ModuleIdentity {
     let key = IdentityKey(deviceID: request.deviceID, moduleID: request.moduleID)
-    try check(key)
+    try checkModule(key, isNew: false)
     let existing = try stored { storage throws(StorageFault) in try storage.module(key) }
     if case .absent = condition {
-      guard existing == nil else {
-        throw HubError(
-          .moduleAlreadyExistsOnDevice,
-          "Module \(request.moduleID) exists on \(request.deviceID); send If-Match to update it."
-        )
-      }
-      guard ModuleID.isValidForUsers(request.moduleID) else {
-        throw HubError(
-          .argumentInvalid,
-          "Module IDs that begin with $ are made by the hub for edge devices."
-        )
-      }
+      try checkModule(key, isNew: true)
       return try createModule(request, twin: nil, now: now)
     }
     guard let existing else { throw Self.noModule(key) }
@@ -47,7 +36,7 @@ extension HubEngine {
     if case .absent = condition {
       throw HubError(.preconditionFailed, "Etag missing: send If-Match, * to delete in any state.")
     }
-    try check(key)
+    try checkModule(key, isNew: false)
     guard let module = try stored({ storage throws(StorageFault) in try storage.module(key) })
     else { throw Self.noModule(key) }
     let current = ETags.identity(module.etagCounter)
@@ -120,8 +109,9 @@ extension HubEngine {
     emitLifecycle(.deleteDeviceIdentity, etagCounter: module.etagCounter, twin: twin, now: now)
   }
 
-  private mutating func check(_ key: IdentityKey) throws(HubError) {
-    guard key.isValid, key.moduleID != nil else {
+  /// Checks a module's ID and that its device exists; of a new one also that its place is free.
+  mutating func checkModule(_ key: IdentityKey, isNew: Bool) throws(HubError) {
+    guard key.isValid, let moduleID = key.moduleID else {
       throw HubError(
         .argumentInvalid,
         "A module ID has 1 to 128 characters of those of a device ID, and no $ in front."
@@ -129,6 +119,19 @@ extension HubEngine {
     }
     let device = try stored { storage throws(StorageFault) in try storage.device(key.deviceID) }
     guard device != nil else { throw Self.noDevice(key.deviceID) }
+    guard isNew else { return }
+    guard try stored({ storage throws(StorageFault) in try storage.module(key) }) == nil else {
+      throw HubError(
+        .moduleAlreadyExistsOnDevice,
+        "Module \(moduleID) exists on \(key.deviceID); send If-Match to update it."
+      )
+    }
+    guard ModuleID.isValidForUsers(moduleID) else {
+      throw HubError(
+        .argumentInvalid,
+        "Module IDs that begin with $ are made by the hub for edge devices."
+      )
+    }
   }
 
   /// Type `none` is for modules whose edge hub vouches for them; others get keys (contract §7.3).
