@@ -7,6 +7,12 @@ public protocol ByteSink {
   mutating func uint8(_ value: UInt8)
   /// Appends borrowed bytes.
   mutating func append(_ more: Span<UInt8>)
+  /// Appends a big-endian 16-bit integer.
+  ///
+  /// It and the next have defaults in terms of `uint8`, for sinks that have no faster way.
+  mutating func uint16(_ value: UInt16)
+  /// Appends a big-endian 32-bit integer.
+  mutating func uint32(_ value: UInt32)
 }
 
 extension ByteSink {

@@ -43,14 +43,19 @@ struct Exchange {
     return .deliver
   }
 
-  /// The next answer that may leave.
-  @inline(__always)
-  mutating func nextAnswer() -> ShortPacket? {
-    guard let entry = inbound.popAcknowledged() else { return nil }
-    guard entry.isExactlyOnce else { return .puback(entry.packetIdentifier) }
-    // Only now is the message ours: had the link broken earlier, the repetition must be delivered.
-    session.received.insert(entry.packetIdentifier)
-    return .pubrec(entry.packetIdentifier)
+  /// The next answers that may leave, at most as many as fit.
+  mutating func nextAnswers() -> Answers {
+    var answers = Answers()
+    while !answers.isFull, let entry = inbound.popAcknowledged() {
+      if entry.isExactlyOnce {
+        // Only now is it ours: had the link broken earlier, the repetition must be delivered.
+        session.received.insert(entry.packetIdentifier)
+        answers.append(0x5002_0000 | UInt32(entry.packetIdentifier))
+      } else {
+        answers.append(0x4002_0000 | UInt32(entry.packetIdentifier))
+      }
+    }
+    return answers
   }
 
   /// An identifier that is not in flight is ignored: the peer settles what an earlier session sent.
@@ -82,6 +87,19 @@ struct Exchange {
 
   mutating func pubcomp(_ identifier: UInt16) -> Outcome {
     settle(identifier, .pubcomp)
+  }
+
+  mutating func suback(_ suback: SubackLayout) -> Outcome {
+    if let index = session.outbound.index(of: suback.packetIdentifier) {
+      let request = session.outbound[index]
+      let matches = Int(request.filterCount) == suback.returnCodes.count
+      if request.awaiting == .suback, !matches { return .fault(.subscribeCountMismatch) }
+    }
+    return settle(suback.packetIdentifier, .suback)
+  }
+
+  mutating func unsuback(_ identifier: UInt16) -> Outcome {
+    settle(identifier, .unsuback)
   }
 
   private mutating func settle(_ identifier: UInt16, _ by: InFlight.Awaiting) -> Outcome {

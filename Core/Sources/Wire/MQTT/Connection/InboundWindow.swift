@@ -42,13 +42,18 @@ struct InboundWindow {
     return false
   }
 
-  /// Marks the oldest waiting entry; false if there is none.
-  mutating func acknowledgeOldest() -> Bool {
-    for index in 0..<ring.count where !ring[index].isAcknowledged {
-      ring[index].isAcknowledged = true
-      return true
+  /// Marks the `wanted` oldest waiting entries; false if there are fewer.
+  mutating func acknowledgeOldest(_ wanted: Int) -> Bool {
+    var left = wanted
+    var index = 0
+    while left > 0, index < ring.count {
+      if !ring[index].isAcknowledged {
+        ring[index].isAcknowledged = true
+        left -= 1
+      }
+      index += 1
     }
-    return false
+    return left <= 0
   }
 
   /// Takes the oldest entry if it may be answered.

@@ -31,11 +31,12 @@ extension ServerConnection {
   @inlinable
   mutating func writeAnswers(to sink: inout some ByteSink) -> AcknowledgeAction {
     var written = 0
-    while let packet = nextAnswer() {
-      packet.encode(to: &sink)
-      written += 1
+    while true {
+      let answers = nextAnswers()
+      for index in 0..<answers.count { sink.uint32(answers.packets[index]) }
+      written += answers.count
+      if !answers.isFull { return .written(written) }
     }
-    return .written(written)
   }
 
   /// Takes a packet identifier for a message of QoS 1 or 2 to the client, which the owner knows as
@@ -78,32 +79,29 @@ extension ServerConnection {
 
   @usableFromInline
   mutating func acknowledgedOldest(_ count: Int) -> Bool {
-    whenConnected { exchange in
-      for _ in 0..<max(0, count) where !exchange.inbound.acknowledgeOldest() { return false }
-      return true
-    }
+    whenConnected { $0.inbound.acknowledgeOldest(count) }
   }
 
   @usableFromInline
-  mutating func nextAnswer() -> ShortPacket? {
+  mutating func nextAnswers() -> Answers {
     let limits = limits
     switch consume state {
     case .connected(var connected):
-      let answer = connected.exchange.nextAnswer()
+      let answers = connected.exchange.nextAnswers()
       self = Self(limits, .connected(connected))
-      return answer
+      return answers
     case .awaitingConnect(let deadline):
       self = Self(limits, .awaitingConnect(deadline: deadline))
-      return nil
+      return Answers()
     case .authenticating(let waiting):
       self = Self(limits, .authenticating(waiting))
-      return nil
+      return Answers()
     case .closing(let closing):
       self = Self(limits, .closing(closing))
-      return nil
+      return Answers()
     case .closed(let reason):
       self = Self(limits, .closed(reason))
-      return nil
+      return Answers()
     }
   }
 
