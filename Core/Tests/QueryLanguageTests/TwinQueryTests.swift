@@ -117,6 +117,35 @@ struct TwinQueryTests {
     }
   }
 
+  @Test("target conditions stand alone (hub contract 7.8, 7.9)")
+  func targetConditions() throws {
+    let rows: [(String, TwinQuery.Source, Bool)] = [
+      ("*", .devices, true), (" * ", .devices, true), ("", .devices, false),
+      (" /* none */ ", .devices, false), ("tags.site = 'north'", .devices, true),
+      ("tags.site = 'south'", .devices, false), ("devices.deviceId = 'dev-1'", .devices, true),
+      ("FROM devices WHERE tags.floor = 3", .devices, true),
+      ("FROM devices.modules WHERE moduleId = 'm'", .modules, false),
+      ("from devices.modules m where m.tags.floor = 3", .modules, true),
+      ("FROM devices.modules", .modules, true),
+    ]
+    for (text, source, matches) in rows {
+      let query = try TwinQuery(targetCondition: text)
+      #expect(query.source == source, "\(text)")
+      #expect(query.matches(Self.twin) == matches, "\(text)")
+    }
+    let faults: [(String, QueryRule, Int)] = [
+      ("* AND", .expected(.operatorOrEnd), 2), ("tags.a = ", .expected(.expression), 9),
+      ("FROM devices.jobs", .unknownSource, 5),
+      ("SELECT * FROM devices", .expected(.expression), 0),
+      ("a = 1 GROUP BY a", .expected(.operatorOrEnd), 6), ("FROM x", .unknownSource, 5),
+    ]
+    for (text, rule, offset) in faults {
+      let fault = try #require(throws: QueryFault.self) { try TwinQuery(targetCondition: text) }
+      #expect(fault.rule == rule, "\(text)")
+      #expect(fault.offset == offset, "\(text)")
+    }
+  }
+
   @Test("constraints tell a store what every matching row fulfils")
   func constraints() throws {
     let query = try TwinQuery(

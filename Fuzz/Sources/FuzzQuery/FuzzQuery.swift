@@ -16,6 +16,12 @@ public func fuzzQuery(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     }
   }
   do {
+    let target = try TwinQuery(targetCondition: text)
+    if target.matches(row) { checkConstraints(target) }
+  } catch {
+    check(error, text)
+  }
+  do {
     let query = try TwinQuery(text)
     let matches = query.matches(row)
     if matches { checkConstraints(query) }

@@ -10,7 +10,7 @@ public struct JSONObject: Sendable {
   }
 
   /// Beyond this many members a hash index is kept; below it, comparing is faster than hashing.
-  private static let indexedCount = 8
+  private static let indexedCount = 16
 
   private(set) var members: [Member] = []
   /// Open-addressing table of positions + 1, 0 meaning free; empty while there are few members.
@@ -18,6 +18,9 @@ public struct JSONObject: Sendable {
 
   /// Creates an object without members.
   public init() {}
+
+  /// Creates an object without members that has room for some.
+  init(capacity: Int) { members.reserveCapacity(capacity) }
 
   /// Creates an object of `members`; of those with the same key the last wins, in the place of the
   /// first.

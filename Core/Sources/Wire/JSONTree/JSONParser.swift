@@ -65,9 +65,10 @@ struct JSONParser: ~Escapable {
   private mutating func array(depth: Int) throws(JSONFault) -> JSONValue {
     guard depth < maxDepth else { throw .tooDeep(offset: position) }
     position += 1
-    var elements: [JSONValue] = []
     skipBlanks()
-    if take(UInt8(ascii: "]")) { return .array(elements) }
+    if take(UInt8(ascii: "]")) { return .array([]) }
+    var elements: [JSONValue] = []
+    elements.reserveCapacity(4)
     while true {
       elements.append(try value(depth: depth + 1))
       skipBlanks()
@@ -81,9 +82,9 @@ struct JSONParser: ~Escapable {
   private mutating func object(depth: Int) throws(JSONFault) -> JSONValue {
     guard depth < maxDepth else { throw .tooDeep(offset: position) }
     position += 1
-    var object = JSONObject()
     skipBlanks()
-    if take(UInt8(ascii: "}")) { return .object(object) }
+    if take(UInt8(ascii: "}")) { return .object(JSONObject()) }
+    var object = JSONObject(capacity: 4)
     while true {
       guard position < bytes.count else { throw .unexpectedEnd(offset: position) }
       guard bytes[position] == UInt8(ascii: "\"") else { throw .unexpectedByte(offset: position) }
@@ -118,19 +119,23 @@ struct JSONParser: ~Escapable {
   /// Reads a string from its opening to behind its closing quote.
   @_lifetime(self: copy self)
   private mutating func string() throws(JSONFault) -> String {
-    position += 1
-    let start = position
-    while position < bytes.count {
-      let byte = bytes[position]
+    let start = position + 1
+    // A local index: the loop is the reader's hottest, and `position` would be stored every time.
+    var index = start
+    while index < bytes.count {
+      let byte = bytes[index]
       if byte == UInt8(ascii: "\"") {
-        position += 1
-        return try text(start..<(position - 1), string: start)
+        position = index + 1
+        return try text(start..<index, string: start)
       }
-      if byte == UInt8(ascii: "\\") { return try stringWithEscapes(from: start) }
-      if byte < 0x20 { throw .controlCharacter(offset: position) }
-      position += 1
+      if byte == UInt8(ascii: "\\") {
+        position = index
+        return try stringWithEscapes(from: start)
+      }
+      if byte < 0x20 { throw .controlCharacter(offset: index) }
+      index += 1
     }
-    throw .unexpectedEnd(offset: position)
+    throw .unexpectedEnd(offset: index)
   }
 
   /// Goes on from the first backslash of the string that began at `start`.

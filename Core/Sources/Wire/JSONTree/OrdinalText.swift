@@ -6,6 +6,8 @@ extension String {
   /// `==` compares by canonical equivalence, which is slower and joins texts that differ on the
   /// wire.
   package func ordinallyEquals(_ other: String) -> Bool {
+    // Cheaper than asking for the bytes, and most texts that differ, differ here.
+    guard utf8.count == other.utf8.count else { return false }
     let mine = utf8Span.span
     let theirs = other.utf8Span.span
     return mine.elementsEqual(theirs)

@@ -73,7 +73,22 @@ public struct TwinQuery: Sendable {
   /// - Throws: the first rule that the text breaks, with its place.
   public init(_ text: String) throws(QueryFault) {
     var parser = try TwinQueryParser(text)
-    let parsed = try parser.query()
+    self.init(try parser.query())
+  }
+
+  /// Compiles the target condition of a configuration or the query condition of a job (hub contract
+  /// sections 7.8 and 7.9).
+  ///
+  /// `*` selects all devices, nothing but blanks selects none, `FROM devices.modules WHERE …` the
+  /// modules that fulfil the condition, anything else the devices that do.
+  ///
+  /// - Throws: the first rule that the text breaks, with its place.
+  public init(targetCondition text: String) throws(QueryFault) {
+    var parser = try TwinQueryParser(text)
+    self.init(try parser.targetCondition())
+  }
+
+  private init(_ parsed: TwinQueryParser.Query) {
     source = parsed.source
     selection = parsed.selection
     top = parsed.top

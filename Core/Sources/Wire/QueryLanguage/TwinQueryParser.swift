@@ -40,7 +40,7 @@ struct TwinQueryParser {
       condition = parser.builder.finish(root)
     }
     let groupBy = try groups()
-    guard parser.token.kind == .end else { throw parser.fault(.expected(.operatorOrEnd)) }
+    try expectEnd()
     return Query(
       source: source,
       selection: try selection(rawItems, groupBy, selectionStart),
@@ -48,6 +48,40 @@ struct TwinQueryParser {
       groupBy: groupBy,
       condition: condition
     )
+  }
+
+  /// A condition on its own: `*`, nothing, a condition on devices, or `FROM source [WHERE …]`.
+  mutating func targetCondition() throws(QueryFault) -> Query {
+    var query = Query(source: .devices, selection: .all, groupBy: [], condition: Program())
+    if parser.token.kind == .end {
+      // A program that is constantly false: nothing is targeted.
+      let nothing = parser.builder.constant(.truth(false), parser.token)
+      query.condition = parser.builder.finish(nothing)
+      return query
+    }
+    if parser.take(.star) {
+      try expectEnd()
+      return query
+    }
+    var hasCondition = true
+    if parser.takeKeyword("from") {
+      let start = parser.token
+      query.source = try source()
+      guard query.source != .jobs else { throw parser.fault(.unknownSource, at: start) }
+      hasCondition = parser.takeKeyword("where")
+    } else {
+      parser.prefixes = [["devices"]]
+    }
+    if hasCondition {
+      let root = try parser.expression()
+      query.condition = parser.builder.finish(root)
+    }
+    try expectEnd()
+    return query
+  }
+
+  private func expectEnd() throws(QueryFault) {
+    guard parser.token.kind == .end else { throw parser.fault(.expected(.operatorOrEnd)) }
   }
 
   private mutating func keyword(_ word: String, _ shown: String) throws(QueryFault) {
@@ -168,6 +202,7 @@ struct TwinQueryParser {
       return .all
     }
     let aggregates = rawItems.contains { $0.aggregate != nil }
+    var names = AggregateNames(taken: Set(rawItems.compactMap(\.alias)))
     var items: [TwinQuery.Item] = []
     for raw in rawItems {
       var path: [PathStep] = []
@@ -191,27 +226,39 @@ struct TwinQueryParser {
           in: parser.text
         )
       }
-      items.append(TwinQuery.Item(content: content, name: name(raw, path, among: items)))
+      items.append(TwinQuery.Item(content: content, name: name(raw, path, &names)))
     }
     return .items(items)
   }
 
-  /// The alias, else the last name of the path, else the aggregate's name; aggregates without alias
-  /// are told apart by a number.
-  private func name(_ raw: RawItem, _ path: [PathStep], among items: [TwinQuery.Item]) -> String {
+  /// The alias, else the last name of the path, else the aggregate's name.
+  private func name(
+    _ raw: RawItem,
+    _ path: [PathStep],
+    _ names: inout AggregateNames
+  ) -> String {
     if let alias = raw.alias { return alias }
-    guard let aggregate = raw.aggregate else {
-      for step in path.reversed() {
-        if case .member(let name) = step { return name }
-      }
-      return ""
+    if let aggregate = raw.aggregate { return names.next(aggregate) }
+    for step in path.reversed() {
+      if case .member(let name) = step { return name }
     }
-    var name = aggregate
-    var number = 1
-    while items.contains(where: { $0.name == name }) {
-      number += 1
-      name = "\(aggregate)\(number)"
+    return ""
+  }
+}
+
+/// Names for aggregates without alias: `count`, `count2` and so on, none of them an alias.
+private struct AggregateNames {
+  let taken: Set<String>
+  private var used: [String: Int] = [:]
+
+  init(taken: Set<String>) { self.taken = taken }
+
+  mutating func next(_ aggregate: String) -> String {
+    while true {
+      let number = (used[aggregate] ?? 0) + 1
+      used[aggregate] = number
+      let name = number == 1 ? aggregate : "\(aggregate)\(number)"
+      if !taken.contains(name) { return name }
     }
-    return name
   }
 }

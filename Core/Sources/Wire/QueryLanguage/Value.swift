@@ -111,7 +111,8 @@ public enum Comparison: Equatable, Sendable {
     case (.text(let one), .text(let other)):
       // Ordinal: by Unicode scalars, not by any language's alphabet.
       let isEqual = one.ordinallyEquals(other)
-      return answer(isEqual, !isEqual && one.ordinallyPrecedes(other))
+      let asksOrder = !isEqual && self != .equal && self != .notEqual
+      return answer(isEqual, asksOrder && one.ordinallyPrecedes(other))
     default:
       guard let one = left.double, let other = right.double else { return .undefined }
       return answer(one == other, one < other)
