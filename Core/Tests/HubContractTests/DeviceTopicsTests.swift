@@ -82,6 +82,31 @@ struct DeviceTopicsTests {
     #expect(meaning(topic, Self.device) == expected)
   }
 
+  @Test("a wildcard or a NUL is found wherever it stands in the properties")
+  func wildcardAnywhere() {
+    for length in 1...20 {
+      let clean = [UInt8](repeating: UInt8(ascii: "\""), count: length)
+      let stem = [UInt8]("devices/d1/messages/events/".utf8)
+      #expect(Self.device.classify((stem + clean).span) == .telemetry(bag: 27..<27 + length))
+      for position in 0..<length {
+        for byte in [UInt8(ascii: "#"), UInt8(ascii: "+"), 0] {
+          var bag = clean
+          bag[position] = byte
+          #expect(Self.device.classify((stem + bag).span) == .malformed, "\(length) \(position)")
+        }
+        for byte in [UInt8](1...255) where byte != UInt8(ascii: "#") && byte != UInt8(ascii: "+") {
+          var bag = clean
+          bag[position] = byte
+          let topic = stem + bag
+          guard case .telemetry = Self.device.classify(topic.span) else {
+            Issue.record("byte \(byte) at \(position) of \(length)")
+            return
+          }
+        }
+      }
+    }
+  }
+
   @Test("a module publishes under its own name alone")
   func modulePublishes() {
     #expect(meaning("devices/d1/modules/m1/messages/events/x", Self.module) == "telemetry x")

@@ -32,12 +32,12 @@ extension Span where Element == UInt8 {
     var index = start
     while index <= count - 8 {
       let value = word(index)
-      let hash = value ^ ones &* UInt64(UInt8(ascii: "#"))
-      let plus = value ^ ones &* UInt64(UInt8(ascii: "+"))
+      let hash = value ^ (ones &* UInt64(UInt8(ascii: "#")))
+      let plus = value ^ (ones &* UInt64(UInt8(ascii: "+")))
       // A byte is zero if subtracting one borrows into its clear top bit.
       let zeros =
-        (value &- ones & ~value) | (hash &- ones & ~hash) | (plus &- ones & ~plus)
-      if zeros & ones << 7 != 0 { return true }
+        ((value &- ones) & ~value) | ((hash &- ones) & ~hash) | ((plus &- ones) & ~plus)
+      if zeros & (ones << 7) != 0 { return true }
       index += 8
     }
     while index < count {
