@@ -55,7 +55,7 @@ extension SimDisk: LogDisk {
     do throws(LogDiskFault) {
       try memory.begin(.sync)
     } catch {
-      memory.disk.failSync(file.inode, generator: &memory.generator)
+      memory.failSync(file)
       throw error
     }
     memory.disk.sync(file.inode)
@@ -74,8 +74,14 @@ extension SimDisk: LogDisk {
     guard offset < UInt64(contents.count) else { return 0 }
     let start = Int(offset)
     let count = min(byteCount, contents.count - start)
-    let span = contents.span
-    for index in 0..<count { buffer[index] = span[start + index] }
+    // The simulation reads much, and byte by byte is slow in a debug build; both ends are checked.
+    precondition(count <= buffer.count)
+    unsafe contents.span.withUnsafeBufferPointer { source in
+      unsafe buffer.withUnsafeMutableBufferPointer { target in
+        guard let target = target.baseAddress, let source = source.baseAddress else { return }
+        unsafe target.update(from: source + start, count: count)
+      }
+    }
     return count
   }
 

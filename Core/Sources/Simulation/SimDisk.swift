@@ -107,7 +107,7 @@ public final class SimDisk {
   ///
   /// Open files are closed by it.
   public func powerCut(_ survival: SimSurvival) {
-    memory.disk.cutPower(survival, generator: &memory.generator)
+    memory.cutPower(survival)
   }
 
   /// How often calls fail by themselves.

@@ -56,4 +56,12 @@ struct SimDiskMemory {
     guard let inode = disk.inodes[file.inode] else { throw .missing }
     return inode
   }
+
+  mutating func cutPower(_ survival: SimSurvival) {
+    disk.cutPower(survival, generator: &generator)
+  }
+
+  mutating func failSync(_ file: SimDisk.File) {
+    disk.failSync(file.inode, generator: &generator)
+  }
 }

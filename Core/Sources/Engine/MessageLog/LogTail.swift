@@ -45,7 +45,8 @@ struct LogTail: Sendable {
       recordCount,
       states.count * (1 + Int(UInt64(byteCount) / indexIntervalBytes))
     )
-    return position + UInt64(byteCount + footerByteCount(more: entries)) <= capacityEnd
+    // One more, because `stamp` asks for room for an entry before it knows that there is none.
+    return position + UInt64(byteCount + footerByteCount(more: entries + 1)) <= capacityEnd
   }
 
   /// Stamps the frames from index `start` on that fit in the segment; answers where they end.

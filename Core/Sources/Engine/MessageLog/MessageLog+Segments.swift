@@ -130,7 +130,7 @@ extension MessageLog {
     suspension = fault
   }
 
-  private mutating func removeDoomed() throws(LogFault) {
+  mutating func removeDoomed() throws(LogFault) {
     guard !doomed.isEmpty else { return }
     do throws(LogDiskFault) {
       for name in doomed { try disk.removeIfPresent(name) }

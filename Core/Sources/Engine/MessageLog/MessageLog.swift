@@ -108,6 +108,7 @@ public struct MessageLog<Disk: LogDisk>: ~Copyable {
     try resume()
     if tail.surelyFits(byteCount: batch.byteCount, recordCount: batch.recordCount) {
       let end = stamp(&batch, from: 0, now: now)
+      precondition(end == batch.byteCount, "what surely fits was not stamped to the end")
       try write(batch.bytes.span.extracting(0..<end))
     } else {
       try appendAcrossSegments(&batch, now: now)
@@ -142,6 +143,8 @@ public struct MessageLog<Disk: LogDisk>: ~Copyable {
   ///
   /// `append` does this by itself; a timer may too, so that health is known without traffic.
   public mutating func resume() throws(LogFault) {
+    // A file that promises positions behind the end must go before they are written elsewhere.
+    try removeDoomed()
     guard suspension != nil else { return }
     do throws(LogFault) {
       let created = try createSegment(base: committedEnd, states: committed)
