@@ -14,6 +14,16 @@ public enum PacketDecoder {
     from position: Int = 0,
     maximumLength: Int
   ) throws(MQTTFault) -> Frame? {
+    try frame(bytes, position, maximumLength)
+  }
+
+  /// The same, to be compiled into its callers: a frame is then never written to memory.
+  @inline(__always)
+  static func frame(
+    _ bytes: Span<UInt8>,
+    _ position: Int,
+    _ maximumLength: Int
+  ) throws(MQTTFault) -> Frame? {
     guard position >= 0, position < bytes.count else { return nil }
     let first = bytes[position]
     try checkFirstByte(first)

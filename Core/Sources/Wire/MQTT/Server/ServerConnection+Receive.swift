@@ -13,13 +13,13 @@ extension ServerConnection {
     guard isReceiving else { return .wait }
     let frame: Frame?
     do {
-      frame = try PacketDecoder.next(bytes, from: position, maximumLength: maximumPacketLength)
+      frame = try PacketDecoder.frame(bytes, position, maximumPacketLength)
     } catch {
       return failed(error)
     }
     guard let frame else { return .wait }
     position += frame.length
-    return receive(frame.layout, now: now)
+    return take(frame.layout, now)
   }
 
   /// Takes one packet.
@@ -27,6 +27,11 @@ extension ServerConnection {
   /// Must not be called while `isReceiving` is false, but for the states after the end, in which
   /// packets are ignored.
   public mutating func receive(_ packet: PacketLayout, now: Instant) -> ServerReceiveAction {
+    take(packet, now)
+  }
+
+  @inline(__always)
+  private mutating func take(_ packet: PacketLayout, _ now: Instant) -> ServerReceiveAction {
     let limits = limits
     switch consume state {
     case .awaitingConnect:
