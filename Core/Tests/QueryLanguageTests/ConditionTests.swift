@@ -236,6 +236,24 @@ struct ConditionTests {
     #expect(message.asked.body == 0)
   }
 
+  @Test("a message that cannot be copied is only borrowed")
+  func noncopyable() throws {
+    struct Borrowed: ~Copyable, MessageFields {
+      let level: String
+      func applicationProperty(_ name: String) -> String? { name == "level" ? level : nil }
+      func systemProperty(_ name: String) -> String? { nil }
+      func body() -> JSONValue? { nil }
+      func twin() -> JSONValue? { nil }
+    }
+    let message = Borrowed(level: "5")
+    let truths = [
+      try Condition("level = '5'").evaluate(message),
+      try Condition("level = '6'").evaluate(message),
+      try Condition("$body.a = 1").evaluate(message),
+    ]
+    #expect(truths == [.true, .false, .undefined])
+  }
+
   @Test("an evaluation builds no text larger than a message")
   func joinedText() throws {
     var message = Message.sample()

@@ -6,6 +6,9 @@ public import JSONTree
 /// evaluation.
 public protocol MessageFields: ~Copyable, ~Escapable {
   /// The application property called `name`, nil if there is none.
+  ///
+  /// Whether case counts is the answer's decision: edge routing ignores it (edge contract section
+  /// 6.3).
   func applicationProperty(_ name: String) -> String?
 
   /// The system property called `name`, without a dollar sign: `contentType`,
