@@ -14,11 +14,6 @@ let settings: [SwiftSetting] = [
 
 func core(_ name: String) -> Target.Dependency { .product(name: name, package: "Core") }
 
-let nio: [Target.Dependency] = [
-  .product(name: "NIOCore", package: "swift-nio"),
-  .product(name: "NIOPosix", package: "swift-nio"),
-]
-
 let package = Package(
   name: "Orrery",
   platforms: [.macOS(.v15)],
@@ -28,6 +23,7 @@ let package = Package(
   dependencies: [
     .package(path: "Core"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
@@ -49,7 +45,7 @@ let package = Package(
       name: "Platform",
       dependencies: [
         "CLinux",
-        core("ByteIO"), core("JSONTree"),
+        core("ByteIO"), core("JSONTree"), core("HubContract"), core("MessageLog"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "X509", package: "swift-certificates"),
         .product(name: "SwiftASN1", package: "swift-asn1"),
@@ -61,19 +57,60 @@ let package = Package(
       path: "Sources/Platform/Platform",
       swiftSettings: settings
     ),
+    .target(
+      name: "Endpoints",
+      dependencies: [
+        "Platform",
+        core("ByteIO"), core("MQTT"), core("HubContract"), core("MessageLog"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOWebSocket", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+        .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      path: "Sources/Platform/Endpoints",
+      swiftSettings: settings
+    ),
+    .target(
+      name: "HubService",
+      dependencies: [
+        "Platform", "Endpoints",
+        core("ByteIO"), core("JSONTree"), core("MQTT"), core("HubContract"),
+        core("MessageLog"), core("HubEngine"), core("QueryLanguage"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Metrics", package: "swift-metrics"),
+        .product(name: "X509", package: "swift-certificates"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      path: "Sources/Service/HubService",
+      swiftSettings: settings
+    ),
     .executableTarget(
       name: "orrery",
       dependencies: [
-        "Platform",
+        "Platform", "Endpoints", "HubService",
+        core("ByteIO"), core("JSONTree"), core("MQTT"), core("HubContract"), core("HubEngine"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "Hummingbird", package: "hummingbird"),
-        .product(name: "HummingbirdTLS", package: "hummingbird"),
-        .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
-        .product(name: "NIOWebSocket", package: "swift-nio"),
+        .product(name: "NIOFoundationCompat", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Metrics", package: "swift-metrics"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-      ] + nio,
+      ],
       path: "Sources/Command/orrery",
       swiftSettings: settings
     ),

@@ -27,7 +27,9 @@ struct ImportRules {
       "Simulation": engines,
       "CLinux": [],
       "Platform": engines.union(["CLinux"]),
-      "Endpoints": ["Platform", "CLinux", "MQTT", "HubContract", "ByteIO", "JSONTree"],
+      "Endpoints": [
+        "Platform", "CLinux", "MQTT", "HubContract", "MessageLog", "ByteIO", "JSONTree",
+      ],
       "HubService": engines.union(["Platform", "CLinux", "Endpoints"]),
       "orrery": core.union(["Platform", "CLinux", "Endpoints", "HubService"]),
     ],

@@ -142,7 +142,7 @@ public struct HubEngine<Storage: HubStorage> {
 
 extension HubError {
   /// The answer to a client whose command met a fault of the storage.
-  init(_ fault: StorageFault) {
+  public init(_ fault: StorageFault) {
     switch fault.kind {
     case .full:
       self.init(.serviceUnavailable, "The hub's storage is full; free space, then try again.")

@@ -1,0 +1,145 @@
+import CLinux
+import Glibc
+package import MessageLog
+
+/// A directory of the file system as the message log's disk.
+///
+/// With `isDurable` false, `sync` and `syncDirectory` do nothing: what is written survives the
+/// process, not the machine.
+package struct LinuxDisk: LogDisk {
+  /// An open file descriptor.
+  package struct File: Sendable {
+    fileprivate let descriptor: Int32
+  }
+
+  private let directory: String
+  private let isDurable: Bool
+
+  /// The disk on an existing `directory`.
+  package init(directory: String, isDurable: Bool = true) {
+    self.directory = directory
+    self.isDurable = isDurable
+  }
+
+  package func list() throws(LogDiskFault) -> [String] {
+    guard let stream = opendir(directory) else { throw fault() }
+    defer { closedir(stream) }
+    var names: [String] = []
+    errno = 0
+    while let entry = readdir(stream) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != ".", name != ".." { names.append(name) }
+    }
+    guard errno == 0 else { throw fault() }
+    return names
+  }
+
+  package func create(_ name: String, byteCount: UInt64) throws(LogDiskFault) -> File {
+    let flags = O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC
+    let descriptor = Glibc.open(path(name), flags, mode_t(0o600))
+    guard descriptor >= 0 else { throw fault() }
+    guard let length = Int64(exactly: byteCount),
+      clinux_allocate(descriptor, 0, length) == 0
+    else {
+      let failure = fault()
+      Glibc.close(descriptor)
+      unlink(path(name))
+      throw failure
+    }
+    return File(descriptor: descriptor)
+  }
+
+  package func open(_ name: String, forWriting: Bool) throws(LogDiskFault) -> File {
+    let descriptor = Glibc.open(path(name), (forWriting ? O_RDWR : O_RDONLY) | O_CLOEXEC)
+    guard descriptor >= 0 else { throw fault() }
+    return File(descriptor: descriptor)
+  }
+
+  package func byteCount(of file: File) throws(LogDiskFault) -> UInt64 {
+    let end = lseek(file.descriptor, 0, SEEK_END)
+    guard end >= 0 else { throw fault() }
+    return UInt64(end)
+  }
+
+  package func write(
+    _ bytes: Span<UInt8>,
+    to file: File,
+    at offset: UInt64
+  ) throws(LogDiskFault) {
+    var written = 0
+    while written < bytes.count {
+      let count = bytes.withUnsafeBufferPointer { buffer in
+        pwrite(
+          file.descriptor,
+          buffer.baseAddress?.advanced(by: written),
+          buffer.count - written,
+          off_t(offset) + off_t(written)
+        )
+      }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { throw fault() }
+      written += count
+    }
+  }
+
+  package func sync(_ file: File) throws(LogDiskFault) {
+    guard isDurable else { return }
+    guard fdatasync(file.descriptor) == 0 else { throw fault() }
+  }
+
+  package func read(
+    _ file: File,
+    at offset: UInt64,
+    byteCount: Int,
+    into buffer: inout MutableSpan<UInt8>
+  ) throws(LogDiskFault) -> Int {
+    precondition(byteCount <= buffer.count, "no room for what is to be read")
+    var filled = 0
+    while filled < byteCount {
+      let wanted = byteCount - filled
+      let count = buffer.withUnsafeMutableBufferPointer { pointer in
+        pread(
+          file.descriptor,
+          pointer.baseAddress?.advanced(by: filled),
+          wanted,
+          off_t(offset) + off_t(filled)
+        )
+      }
+      if count < 0, errno == EINTR { continue }
+      guard count >= 0 else { throw fault() }
+      if count == 0 { break }
+      filled += count
+    }
+    return filled
+  }
+
+  package func truncate(_ file: File, to byteCount: UInt64) throws(LogDiskFault) {
+    guard ftruncate(file.descriptor, off_t(byteCount)) == 0 else { throw fault() }
+  }
+
+  package func close(_ file: File) { Glibc.close(file.descriptor) }
+
+  package func remove(_ name: String) throws(LogDiskFault) {
+    guard unlink(path(name)) == 0 else { throw fault() }
+  }
+
+  package func syncDirectory() throws(LogDiskFault) {
+    guard isDurable else { return }
+    let descriptor = Glibc.open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw fault() }
+    defer { Glibc.close(descriptor) }
+    guard fsync(descriptor) == 0 else { throw fault() }
+  }
+
+  private func path(_ name: String) -> String { directory + "/" + name }
+
+  private func fault() -> LogDiskFault {
+    switch errno {
+    case ENOSPC, EDQUOT: .noSpace
+    case ENOENT: .missing
+    default: .io(errno)
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import ByteIO
+import FoundationEssentials
+import SwiftASN1
+@_spi(FixedExpiryValidationTime) package import X509
+
+/// What the hub reads off certificates that devices and administrators present.
+package struct PresentedCertificate: Sendable {
+  /// The certificate's DER bytes.
+  package let der: [UInt8]
+  /// The parsed form.
+  package let certificate: Certificate
+
+  /// Parses one certificate given as DER, as PEM text, or as base64 of either; nil if it is none.
+  package init?(_ bytes: [UInt8]) {
+    guard bytes.count <= 65_536 else { return nil }
+    if let certificate = try? Certificate(derEncoded: bytes) {
+      self.certificate = certificate
+      self.der = bytes
+      return
+    }
+    let text = String(decoding: bytes, as: UTF8.self)
+    if text.contains("-----BEGIN"),
+      let document = try? PEMDocument(pemString: text),
+      let certificate = try? Certificate(pemDocument: document)
+    {
+      self.certificate = certificate
+      self.der = document.derBytes
+      return
+    }
+    let packed = text.utf8.filter { $0 > 0x20 }
+    guard packed.count == bytes.count || packed.count > 0, let inner = Base64.decode(packed),
+      inner.count < bytes.count, let decoded = PresentedCertificate(inner)
+    else { return nil }
+    self = decoded
+  }
+
+  /// SHA-1 of the DER, hexadecimal in upper case.
+  package var sha1Thumbprint: String { Hex.encode(Hashing.sha1(der)).uppercased() }
+  /// SHA-256 of the DER, hexadecimal in upper case.
+  package var sha256Thumbprint: String { Hex.encode(Hashing.sha256(der)).uppercased() }
+
+  /// The subject's last common name, or nil.
+  package var commonName: String? {
+    for rdn in certificate.subject.reversed() {
+      for attribute in rdn where attribute.type == .RDNAttributeType.commonName {
+        return String(attribute.value)
+      }
+    }
+    return nil
+  }
+
+  /// The subject as text, such as `CN=device-1`.
+  package var subject: String { "\(certificate.subject)" }
+
+  /// Seconds since 1970 at which its validity begins and ends.
+  package var validity: (from: Int64, to: Int64) {
+    (
+      Int64(certificate.notValidBefore.timeIntervalSince1970),
+      Int64(certificate.notValidAfter.timeIntervalSince1970)
+    )
+  }
+
+  /// Whether `seconds` (since 1970) lies in its validity.
+  package func isValid(at seconds: Int64) -> Bool {
+    let (from, to) = validity
+    return from <= seconds && seconds <= to
+  }
+
+  /// Whether `issuer`'s key made this certificate's signature.
+  package func isSigned(by issuer: PresentedCertificate) -> Bool {
+    issuer.certificate.publicKey.isValidSignature(certificate.signature, for: certificate)
+  }
+
+  /// Whether it may sign certificates: basicConstraints says CA and key usage, if any, allows it.
+  package var isAuthority: Bool {
+    guard let constraints = try? certificate.extensions.basicConstraints,
+      case .isCertificateAuthority = constraints
+    else { return false }
+    if let usage = try? certificate.extensions.keyUsage { return usage.keyCertSign }
+    return true
+  }
+
+  /// Which of `roots` this leaf leads to through `intermediates` (RFC 5280 §6), nil for none.
+  ///
+  /// Checks signatures, validity, basicConstraints, path length and key usage at `seconds` since
+  /// 1970.
+  package func root(
+    among roots: [PresentedCertificate],
+    through intermediates: [PresentedCertificate],
+    at seconds: Int64
+  ) async -> PresentedCertificate? {
+    let date = Date(timeIntervalSince1970: Double(seconds))
+    var verifier = Verifier(rootCertificates: CertificateStore(roots.map(\.certificate))) {
+      RFC5280Policy(fixedExpiryValidationTime: date)
+    }
+    let result = await verifier.validate(
+      leaf: certificate,
+      intermediates: CertificateStore(intermediates.map(\.certificate))
+    )
+    guard case .validCertificate(let chain) = result else { return nil }
+    return roots.first { root in chain.contains(root.certificate) }
+  }
+}

@@ -1,0 +1,112 @@
+import Glibc
+
+/// A failed call of the operating system on a path.
+package struct FileFault: Error, CustomStringConvertible {
+  /// What was tried, such as "write".
+  package let operation: String
+  /// On which path.
+  package let path: String
+  /// The error number that the system gave.
+  package let number: Int32
+
+  package init(_ operation: String, _ path: String, _ number: Int32 = errno) {
+    self.operation = operation
+    self.path = path
+    self.number = number
+  }
+
+  package var description: String {
+    "cannot \(operation) \(path): \(String(cString: strerror(number)))"
+  }
+}
+
+/// Whole small files that hold secrets or state: read at once, replaced atomically.
+package enum PrivateFile {
+  /// The whole content of a file of at most `limit` bytes.
+  package static func read(_ path: String, limit: Int = 16 << 20) throws(FileFault) -> [UInt8] {
+    let file = open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { throw FileFault("open", path) }
+    defer { close(file) }
+    var content: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 65_536)
+    while true {
+      let count = Glibc.read(file, &chunk, chunk.count)
+      if count < 0, errno == EINTR { continue }
+      guard count >= 0 else { throw FileFault("read", path) }
+      if count == 0 { return content }
+      guard content.count + count <= limit else { throw FileFault("read", path, EFBIG) }
+      content.append(contentsOf: chunk[..<count])
+    }
+  }
+
+  /// Puts `content` at `path` so that a crash leaves either the old or the new file, never a part.
+  ///
+  /// The file is created with `mode` (0600 unless told otherwise) before anything is written to it.
+  package static func replace(
+    _ path: String,
+    with content: [UInt8],
+    mode: UInt32 = 0o600
+  )
+    throws(FileFault)
+  {
+    let temporary = path + ".new"
+    unlink(temporary)
+    let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode_t(mode))
+    guard file >= 0 else { throw FileFault("create", temporary) }
+    defer { close(file) }
+    var written = 0
+    while written < content.count {
+      let count = content.withUnsafeBytes {
+        Glibc.write(file, $0.baseAddress?.advanced(by: written), content.count - written)
+      }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { throw FileFault("write", temporary) }
+      written += count
+    }
+    guard fsync(file) == 0 else { throw FileFault("sync", temporary) }
+    guard rename(temporary, path) == 0 else { throw FileFault("rename", temporary) }
+    try syncDirectory(of: path)
+  }
+
+  /// Makes a rename or creation in the directory of `path` durable.
+  package static func syncDirectory(of path: String) throws(FileFault) {
+    let directory = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+    let handle = open(directory.isEmpty ? "/" : directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard handle >= 0 else { throw FileFault("open", directory) }
+    defer { close(handle) }
+    guard fsync(handle) == 0 else { throw FileFault("sync", directory) }
+  }
+
+  /// Makes the directory and those above it, with mode 0700 for the new ones.
+  package static func makeDirectory(_ path: String) throws(FileFault) {
+    var partial = path.hasPrefix("/") ? "/" : ""
+    for part in path.split(separator: "/") {
+      partial += part + "/"
+      if mkdir(partial, 0o700) != 0, errno != EEXIST { throw FileFault("make", partial) }
+    }
+  }
+
+  /// Whether something exists at `path`.
+  package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+  /// Removes a directory with everything in it, not following links.
+  package static func removeTree(_ path: String) {
+    guard let directory = opendir(path) else {
+      unlink(path)
+      return
+    }
+    while let entry = readdir(directory) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name == "." || name == ".." { continue }
+      if entry.pointee.d_type == UInt8(DT_DIR) {
+        removeTree(path + "/" + name)
+      } else {
+        unlink(path + "/" + name)
+      }
+    }
+    closedir(directory)
+    rmdir(path)
+  }
+}

@@ -1,0 +1,22 @@
+package import ByteIO
+import CLinux
+
+/// The machine's clocks.
+///
+/// Everything below the services gets its readings passed in.
+package enum SystemClock {
+  /// A reading of the monotonic clock.
+  package static func now() -> Instant { Instant(nanoseconds: clinux_monotonic_nanoseconds()) }
+
+  /// Units of 100 ns since 1970-01-01T00:00:00Z by the wall clock.
+  package static func wallTicks() -> Int64 { clinux_wall_nanoseconds() / 100 }
+
+  /// Milliseconds since 1970-01-01T00:00:00Z by the wall clock.
+  package static func wallMilliseconds() -> Int64 { clinux_wall_nanoseconds() / 1_000_000 }
+}
+
+/// What the machine has.
+package enum Machine {
+  /// Processors that this process may run on, at least 1.
+  package static var usableProcessors: Int { Int(clinux_usable_processors()) }
+}
