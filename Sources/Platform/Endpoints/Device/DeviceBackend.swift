@@ -1,0 +1,161 @@
+package import ByteIO
+package import HubContract
+package import MQTT
+
+/// What a device's CONNECT asks, copied out of the packet.
+package struct DeviceConnectRequest: Sendable {
+  /// The MQTT client ID, which names the identity.
+  package let clientID: [UInt8]
+  /// The user name, if one was given.
+  package let userName: [UInt8]?
+  /// The password, a SAS token, if one was given: a secret.
+  package let password: [UInt8]?
+  /// What the client presented in the TLS handshake, DER, leaf first.
+  package let certificates: [[UInt8]]
+  /// Whether the session begins anew.
+  package let isCleanSession: Bool
+  /// The peer's address, for the log.
+  package let address: String
+}
+
+/// The backend's answer to a CONNECT.
+package enum DeviceAdmission: Sendable {
+  /// The device may connect.
+  case accepted(AdmittedDevice)
+  /// It may not; `reason` is for the log alone.
+  case refused(ConnectReturnCode, reason: String)
+}
+
+/// What a device proved who it is with; checked again when the registry changes.
+package enum DeviceCredential: Sendable, Equatable {
+  /// A token signed with one of the identity's keys.
+  case key(SymmetricKey)
+  /// A token signed with a policy's key.
+  case policy(String, SymmetricKey)
+  /// A certificate with this thumbprint, SHA-1 and SHA-256.
+  case thumbprint(sha1: Thumbprint, sha256: Thumbprint)
+  /// A certificate that leads to the registered authority with this thumbprint.
+  case authority(sha256: Thumbprint)
+}
+
+/// A device that may connect, with all that its connection needs on the hot path.
+package struct AdmittedDevice: Sendable {
+  /// Who it is.
+  package let identity: IdentityKey
+  /// What it proved that with.
+  package let credential: DeviceCredential
+  /// What every event of it has in common.
+  package let stamp: EventStamp
+  /// Where its events go.
+  package let partition: UInt16
+  /// The subscriptions that its lasting session remembers, nil if there is no such session.
+  package let session: [(filter: String, quality: UInt8)]?
+  /// When its credential ends, the allowance for clocks included; nil for certificates.
+  package let expiry: Instant?
+  /// The registry's change number when this was decided; see `DeviceBackend.established`.
+  package let epoch: UInt64
+
+  package init(
+    identity: IdentityKey,
+    credential: DeviceCredential,
+    stamp: EventStamp,
+    partition: UInt16,
+    session: [(filter: String, quality: UInt8)]?,
+    expiry: Instant?,
+    epoch: UInt64
+  ) {
+    self.identity = identity
+    self.credential = credential
+    self.stamp = stamp
+    self.partition = partition
+    self.session = session
+    self.expiry = expiry
+    self.epoch = epoch
+  }
+}
+
+/// A cloud-to-device message on its way to a connection.
+package struct CloudToDeviceDelivery: Sendable {
+  /// Names the delivery when it is completed.
+  package let sequence: UInt64
+  /// The lock that completes it.
+  package let token: [UInt8]
+  /// The property bag of the topic.
+  package let bag: [UInt8]
+  /// The message.
+  package let body: [UInt8]
+
+  package init(sequence: UInt64, token: [UInt8], bag: [UInt8], body: [UInt8]) {
+    self.sequence = sequence
+    self.token = token
+    self.bag = bag
+    self.body = body
+  }
+}
+
+/// The answer to a device's twin request.
+package struct TwinReply: Sendable {
+  /// Status as in HTTP.
+  package let status: Int
+  /// The reported section's new version after a patch.
+  package let version: Int64?
+  /// JSON, may be empty.
+  package let body: [UInt8]
+
+  package init(status: Int, version: Int64? = nil, body: [UInt8] = []) {
+    self.status = status
+    self.version = version
+    self.body = body
+  }
+}
+
+/// Who decides about and keeps what devices send: the hub's service, later the edge's.
+///
+/// All calls come from the connection's event loop and return at once; every `reply` is called once,
+/// from any thread.
+package protocol DeviceBackend: Sendable {
+  /// Judges a CONNECT.
+  func admit(
+    _ request: DeviceConnectRequest,
+    reply: @escaping @Sendable (DeviceAdmission) -> Void
+  )
+  /// The connection stands: makes `handle` the identity's only connection.
+  ///
+  /// Answers false if the registry changed since the admission, which must then be asked for anew.
+  func established(_ handle: DeviceHandle, _ device: AdmittedDevice) -> Bool
+  /// The connection is gone.
+  func ended(_ handle: DeviceHandle, _ device: AdmittedDevice)
+  /// Makes the session's subscriptions durable; nil forgets the session.
+  func remember(
+    _ subscriptions: [(filter: String, quality: UInt8)]?,
+    of identity: IdentityKey,
+    reply: @escaping @Sendable (Bool) -> Void
+  )
+  /// The connection now takes direct methods.
+  func methodsSubscribed(_ handle: DeviceHandle, _ identity: IdentityKey)
+  /// Reads the twin for the device.
+  func twin(of identity: IdentityKey, reply: @escaping @Sendable (TwinReply) -> Void)
+  /// Patches the reported properties.
+  func patchReported(
+    _ body: [UInt8],
+    of identity: IdentityKey,
+    onVersion: Int64?,
+    reply: @escaping @Sendable (TwinReply) -> Void
+  )
+  /// The answer of the device to a direct method.
+  func methodAnswered(
+    requestID: [UInt8],
+    status: Int?,
+    body: [UInt8],
+    by identity: IdentityKey
+  )
+  /// Takes up to `limit` cloud-to-device messages for the connection.
+  func takeCloudToDevice(
+    _ handle: DeviceHandle,
+    of identity: IdentityKey,
+    limit: Int,
+    reply: @escaping @Sendable ([CloudToDeviceDelivery]) -> Void
+  )
+  /// The device has a message.
+  func completeCloudToDevice(token: [UInt8], of identity: IdentityKey)
+}

@@ -1,0 +1,248 @@
+import ByteIO
+import HubContract
+import MQTT
+import NIOCore
+
+/// Which of the hub's topics a session takes, with the granted quality of each.
+struct GrantedTopics {
+  var devicebound: QoS?
+  var twinResponses: QoS?
+  var desired: QoS?
+  /// All methods; `namedMethods` are those subscribed one by one.
+  var methods: QoS?
+  var namedMethods: Set<String> = []
+
+  func takesMethod(_ name: String) -> Bool { methods != nil || namedMethods.contains(name) }
+  var takesMethods: Bool { methods != nil || !namedMethods.isEmpty }
+}
+
+/// A PUBLISH that waits for a place in the outbound window.
+struct OutboundPublish {
+  let topic: [UInt8]
+  let payload: [UInt8]
+}
+
+extension DeviceConnection {
+  /// Publishes of QoS 1 that may wait for the client's acknowledgements; beyond, it is dropped.
+  private static let waitingLimit = 256
+
+  // MARK: Subscriptions
+
+  func subscribe(_ layout: SubscribeLayout, _ span: Span<UInt8>) {
+    guard let device, let topics, let handle else { return }
+    var codes: [SubscribeReturnCode] = []
+    var kept = subscriptions
+    layout.forEach(in: span) { entry in
+      let filter = span.extracting(entry.filter)
+      guard topics.classify(filter: filter) != .refused else { return codes.append(.failure) }
+      let text = String(decoding: filter.array(), as: UTF8.self)
+      let quality = min(entry.requested, .atLeastOnce)
+      kept.removeAll { $0.filter == text }
+      guard kept.count < loop.limits.subscriptions else { return codes.append(.failure) }
+      kept.append((text, quality.rawValue))
+      codes.append(SubscribeReturnCode(granted: quality))
+    }
+    let identifier = layout.packetIdentifier
+    let answer = codes
+    let after = kept
+    remember(after, device.identity, handle) { connection in
+      connection.subscriptions = after
+      connection.write {
+        try? PacketEncoder.suback(packetIdentifier: identifier, answer, to: &$0)
+      }
+      connection.grant()
+      connection.flushUnlessProcessing()
+    }
+  }
+
+  func unsubscribe(_ layout: UnsubscribeLayout, _ span: Span<UInt8>) {
+    guard let device, let handle else { return }
+    var kept = subscriptions
+    layout.forEach(in: span) { range in
+      let text = String(decoding: span.extracting(range).array(), as: UTF8.self)
+      kept.removeAll { $0.filter == text }
+    }
+    let identifier = layout.packetIdentifier
+    let after = kept
+    remember(after, device.identity, handle) { connection in
+      connection.subscriptions = after
+      connection.write { PacketEncoder.unsuback(identifier, to: &$0) }
+      connection.grant()
+      connection.flushUnlessProcessing()
+    }
+  }
+
+  /// Makes the subscriptions of a lasting session durable, then goes on; a clean one's at once.
+  private func remember(
+    _ list: [(filter: String, quality: UInt8)],
+    _ identity: IdentityKey,
+    _ handle: DeviceHandle,
+    then proceed: @escaping @Sendable (DeviceConnection) -> Void
+  ) {
+    // A second SUBSCRIBE may come before the first is durable: it builds on what the first asked.
+    subscriptions = list
+    guard !isCleanSession else { return proceed(self) }
+    loop.backend.remember(list, of: identity) { isDurable in
+      handle.execute { connection in
+        if isDurable { proceed(connection) } else { connection.drop(.overloaded) }
+      }
+    }
+  }
+
+  /// Takes over what the subscriptions allow, and sends what waited for them.
+  func grant() {
+    guard let topics, let handle, let device else { return }
+    let before = granted
+    granted = GrantedTopics()
+    for (filter, quality) in subscriptions {
+      let qos: QoS = quality == 0 ? .atMostOnce : .atLeastOnce
+      let bytes = [UInt8](filter.utf8)
+      switch topics.classify(filter: bytes.span) {
+      case .devicebound: granted.devicebound = qos
+      case .twinResponses: granted.twinResponses = qos
+      case .desiredPatches: granted.desired = qos
+      case .methods(name: nil): granted.methods = qos
+      case .methods(name: .some(let range)):
+        let name = String(decoding: bytes[range], as: UTF8.self)
+        if let decoded = PercentCoding.decode(name) { granted.namedMethods.insert(decoded) }
+      case .moduleAll: break
+      case .moduleInputs, .refused: break
+      }
+    }
+    if granted.takesMethods, !before.takesMethods {
+      handle.takesMethods = true
+      loop.backend.methodsSubscribed(handle, device.identity)
+    } else {
+      handle.takesMethods = granted.takesMethods
+    }
+    if granted.devicebound != nil, before.devicebound == nil { pullCloudToDevice() }
+  }
+
+  // MARK: Twin
+
+  func getTwin(_ requestID: [UInt8], acknowledging publish: PublishLayout) {
+    guard let device, let handle else { return }
+    acknowledge(publish)
+    loop.backend.twin(of: device.identity) { reply in
+      handle.execute { $0.answer(requestID, reply) }
+    }
+  }
+
+  func patchTwin(
+    _ requestID: [UInt8],
+    body: [UInt8],
+    version: Int64?,
+    acknowledging publish: PublishLayout
+  ) {
+    guard let device, let handle else { return }
+    let identifier = publish
+    loop.backend.patchReported(body, of: device.identity, onVersion: version) { reply in
+      handle.execute { connection in
+        connection.acknowledge(identifier)
+        connection.answer(requestID, reply)
+        connection.resume()
+      }
+    }
+  }
+
+  private func answer(_ requestID: [UInt8], _ reply: TwinReply) {
+    if let qos = granted.twinResponses {
+      let topic = DeviceTopics.twinResponse(
+        status: reply.status,
+        requestID: requestID.span,
+        version: reply.version
+      )
+      send(OutboundPublish(topic: topic, payload: reply.body), qos)
+    }
+    flushUnlessProcessing()
+  }
+
+  func deliverDesired(version: Int64, body: [UInt8]) {
+    guard let qos = granted.desired, machine.isConnected else { return }
+    let topic = DeviceTopics.desiredPatch(version: version)
+    send(OutboundPublish(topic: topic, payload: body), qos)
+    flushUnlessProcessing()
+  }
+
+  // MARK: Methods
+
+  func deliverMethod(name: String, requestID: String, payload: [UInt8]) {
+    guard granted.takesMethod(name), machine.isConnected else { return }
+    let topic = DeviceTopics.methodRequest(name: name, requestID: requestID)
+    send(OutboundPublish(topic: topic, payload: payload), .atMostOnce)
+    flushUnlessProcessing()
+  }
+
+  // MARK: Cloud-to-device messages
+
+  /// Asks for as many messages as the window has room for.
+  func pullCloudToDevice() {
+    guard granted.devicebound != nil, machine.isConnected, let device, let handle else { return }
+    guard !isPulling else {
+      mustPullAgain = true
+      return
+    }
+    let room = loop.limits.cloudToDeviceWindow - deliveries.count
+    guard room > 0 else { return }
+    isPulling = true
+    mustPullAgain = false
+    loop.backend.takeCloudToDevice(handle, of: device.identity, limit: room) { messages in
+      handle.execute { $0.deliver(messages) }
+    }
+  }
+
+  private func deliver(_ messages: [CloudToDeviceDelivery]) {
+    isPulling = false
+    guard let device else { return }
+    for message in messages {
+      let topic = DeviceTopics.devicebound(deviceID: device.identity.deviceID, bag: message.bag)
+      if granted.devicebound == .atMostOnce {
+        send(OutboundPublish(topic: topic, payload: message.body), .atMostOnce)
+        loop.backend.completeCloudToDevice(token: message.token, of: device.identity)
+      } else if let identifier = machine.reserve(delivery: message.sequence) {
+        deliveries[message.sequence] = message.token
+        publish(topic, message.body, identifier)
+      }
+    }
+    flushUnlessProcessing()
+    if mustPullAgain || (!messages.isEmpty && granted.devicebound == .atMostOnce) {
+      pullCloudToDevice()
+    }
+  }
+
+  /// The client has settled one of our publishes: a place of the window is free.
+  func acknowledged(_ delivery: UInt64) {
+    if let token = deliveries.removeValue(forKey: delivery), let device {
+      loop.backend.completeCloudToDevice(token: token, of: device.identity)
+      pullCloudToDevice()
+    }
+    while let next = waiting.first, let identifier = machine.reserve(delivery: 0) {
+      waiting.removeFirst()
+      publish(next.topic, next.payload, identifier)
+    }
+  }
+
+  // MARK: Sending
+
+  private func send(_ message: OutboundPublish, _ qos: QoS) {
+    loop.counters.sent.count()
+    guard qos == .atLeastOnce else { return publish(message.topic, message.payload, 0) }
+    if waiting.isEmpty, let identifier = machine.reserve(delivery: 0) {
+      return publish(message.topic, message.payload, identifier)
+    }
+    guard waiting.count < Self.waitingLimit else { return drop(.overloaded) }
+    waiting.append(message)
+  }
+
+  private func publish(_ topic: [UInt8], _ payload: [UInt8], _ identifier: UInt16) {
+    write {
+      try? PacketEncoder.publish(
+        topic: topic.span,
+        payload: payload.span,
+        qos: identifier == 0 ? .atMostOnce : .atLeastOnce,
+        packetIdentifier: identifier,
+        to: &$0
+      )
+    }
+  }
+}

@@ -1,0 +1,447 @@
+import ByteIO
+import HubContract
+import Logging
+import MQTT
+package import NIOCore
+import Platform
+import Synchronization
+
+/// One MQTT connection of a device or module: drives `ServerConnection` and speaks the hub's topics.
+///
+/// Bytes in, batch out: a PUBLISH of telemetry is decoded, judged and copied once, into the loop's
+/// batch, in the read that brought it. Everything else asks the backend and goes on when it answers.
+/// Confined to its event loop.
+package final class DeviceConnection: ChannelDuplexHandler {
+  package typealias InboundIn = ByteBuffer
+  package typealias OutboundIn = ByteBuffer
+  package typealias OutboundOut = ByteBuffer
+
+  /// Numbers the connections of the process.
+  private static let numbers = Atomic<UInt64>(0)
+
+  let loop: DeviceLoop
+  private let peer: PeerCertificates
+  private(set) var slot = -1
+  private(set) var generation: UInt32 = 0
+  private(set) var handle: DeviceHandle?
+
+  var machine: ServerConnection
+  var context: ChannelHandlerContext?
+  private var unread: ByteBuffer?
+  private var outbound: ByteBuffer?
+  private var isReadWanted = false
+  private var isPaused = false
+  private var isProcessing = false
+
+  private var will: Will?
+  var device: AdmittedDevice?
+  var topics: DeviceTopics?
+  /// Filters as the client sent them, with the granted quality.
+  var subscriptions: [(filter: String, quality: UInt8)] = []
+  var granted = GrantedTopics()
+  var isCleanSession = false
+  var deliveries: [UInt64: [UInt8]] = [:]
+  var isPulling = false
+  var mustPullAgain = false
+  var waiting: [OutboundPublish] = []
+
+  package init(loop: DeviceLoop, peer: PeerCertificates) {
+    self.loop = loop
+    self.peer = peer
+    var limits = ServerLimits()
+    limits.connectTimeoutMilliseconds = loop.limits.connectMilliseconds
+    // A message at its limit with the longest topic (contract "Property bag").
+    limits.maximumPacketLength = Int32(clamping: loop.limits.messageBytes + 65_535 + 16)
+    limits.maximumSilenceSeconds = 1_767
+    limits.maximumQoS = .atLeastOnce
+    machine = ServerConnection(limits: limits, now: SystemClock.now())
+  }
+
+  package func handlerAdded(context: ChannelHandlerContext) {
+    self.context = context
+    (slot, generation) = loop.enter(self)
+  }
+
+  package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    var buffer = unwrapInboundIn(data)
+    if var rest = unread {
+      unread = nil
+      rest.writeBuffer(&buffer)
+      buffer = rest
+    }
+    process(buffer)
+  }
+
+  package func channelReadComplete(context: ChannelHandlerContext) { flush() }
+
+  package func read(context: ChannelHandlerContext) {
+    if isPaused { isReadWanted = true } else { context.read() }
+  }
+
+  package func channelWritabilityChanged(context: ChannelHandlerContext) {
+    // A client that does not read its acknowledgements is not read either.
+    if context.channel.isWritable { resume() } else { isPaused = true }
+    context.fireChannelWritabilityChanged()
+  }
+
+  package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if case ChannelEvent.inputClosed? = event as? ChannelEvent { context.close(promise: nil) }
+    context.fireUserInboundEventTriggered(event)
+  }
+
+  package func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    loop.logger.debug("connection failed", metadata: ["error": "\(error)"])
+    context.close(promise: nil)
+  }
+
+  package func channelInactive(context: ChannelHandlerContext) {
+    end()
+    context.fireChannelInactive()
+  }
+
+  package func handlerRemoved(context: ChannelHandlerContext) { end() }
+
+  /// The link is gone: says so once to everybody who counts on it.
+  private func end() {
+    guard slot >= 0 else { return }
+    let ending = machine.linkLost()
+    if let device, let topics, let will = ending.will { publish(will, device, topics) }
+    loop.leave(slot)
+    slot = -1
+    context = nil
+    unread = nil
+    outbound = nil
+    if let handle {
+      handle.clear()
+      if let device { loop.backend.ended(handle, device) }
+    }
+    handle = nil
+    if let identity = device?.identity {
+      loop.logger.debug(
+        "device disconnected",
+        metadata: ["identity": "\(identity)", "reason": "\(ending.reason)"]
+      )
+    }
+  }
+
+  private func publish(_ will: Will, _ device: AdmittedDevice, _ topics: DeviceTopics) {
+    guard case .telemetry(let range) = topics.classify(will.topic.span) else { return }
+    _ = loop.append(
+      self,
+      stamp: device.stamp,
+      partition: device.partition,
+      flags: will.retain ? [.will, .retain] : .will,
+      bag: will.topic.span.extracting(range),
+      body: will.payload.span,
+      identifier: 0
+    )
+  }
+
+  // MARK: Bytes in
+
+  private func process(_ buffer: ByteBuffer) {
+    let now = SystemClock.now()
+    var position = 0
+    let span = buffer.readableBytesUInt8Span
+    isProcessing = true
+    defer { isProcessing = false }
+    loop: while slot >= 0 {
+      let action = machine.receive(span, from: &position, now: now)
+      switch action {
+      case .deliver(let publish):
+        if !deliver(publish, span) { break loop }
+      case .none: break
+      case .wait: break loop
+      case .send(let packet): write { packet.encode(to: &$0) }
+      case .acknowledged(let delivery): acknowledged(delivery)
+      case .authenticate(let connect): authenticate(connect, span)
+      case .subscribe(let subscribe): self.subscribe(subscribe, span)
+      case .unsubscribe(let unsubscribe): self.unsubscribe(unsubscribe, span)
+      case .refuse(let code):
+        write { PacketEncoder.connack(sessionPresent: false, returnCode: code, to: &$0) }
+        loop.counters.refused.count()
+        close()
+        break loop
+      case .close(let reason):
+        if case .fault(let fault) = reason { faulted("\(fault)") }
+        close()
+        break loop
+      }
+    }
+    guard slot >= 0 else { return }
+    keep(buffer, from: position)
+    if !machine.isReceiving || loop.mustPause(self) { isPaused = true }
+  }
+
+  /// Keeps what was not taken, without holding on to a much larger buffer.
+  private func keep(_ buffer: ByteBuffer, from position: Int) {
+    guard position < buffer.readableBytes else { return }
+    var rest = buffer
+    rest.moveReaderIndex(forwardBy: position)
+    if rest.readableBytes * 4 < rest.capacity {
+      var copy = ByteBufferAllocator().buffer(capacity: rest.readableBytes)
+      copy.writeImmutableBuffer(rest)
+      rest = copy
+    }
+    unread = rest
+  }
+
+  /// Goes on after a pause, with what was left unread first.
+  func resume() {
+    guard isPaused, slot >= 0, let context, context.channel.isWritable, machine.isReceiving else {
+      return
+    }
+    isPaused = false
+    if let rest = unread {
+      unread = nil
+      process(rest)
+      flush()
+    }
+    guard !isPaused, slot >= 0, isReadWanted else { return }
+    isReadWanted = false
+    context.read()
+  }
+
+  /// Handles a PUBLISH; false if the connection is being closed.
+  @inline(__always)
+  private func deliver(_ publish: PublishLayout, _ span: Span<UInt8>) -> Bool {
+    guard let device, let topics else { return false }
+    let topic = span.extracting(publish.topic)
+    switch topics.classify(topic) {
+    case .telemetry(let range):
+      let bag = topic.extracting(range)
+      let body = span.extracting(publish.payload)
+      do throws(PropertyFault) {
+        try PropertyBag(bag).check(bodyBytes: body.count, limit: loop.limits.messageBytes)
+      } catch {
+        faulted("\(error)")
+        close()
+        return false
+      }
+      guard
+        loop.append(
+          self,
+          stamp: device.stamp,
+          partition: device.partition,
+          flags: publish.retain ? .retain : [],
+          bag: bag,
+          body: body,
+          identifier: publish.packetIdentifier
+        )
+      else {
+        close()
+        return false
+      }
+      return true
+    case .twinGet(let range):
+      getTwin(topic.extracting(range).array(), acknowledging: publish)
+      return true
+    case .twinPatch(let range, let version):
+      patchTwin(
+        topic.extracting(range).array(),
+        body: span.extracting(publish.payload).array(),
+        version: version,
+        acknowledging: publish
+      )
+      return true
+    case .methodResponse(let status, let range):
+      loop.backend.methodAnswered(
+        requestID: topic.extracting(range).array(),
+        status: status,
+        body: span.extracting(publish.payload).array(),
+        by: device.identity
+      )
+      acknowledge(publish)
+      return true
+    case .foreign, .unknown, .malformed:
+      faulted("a topic that is not this identity's to publish to")
+      close()
+      return false
+    }
+  }
+
+  func acknowledge(_ publish: PublishLayout) {
+    guard publish.packetIdentifier != 0 else { return }
+    let identifier = publish.packetIdentifier
+    writeAnswers { $0.acknowledge(identifier, to: &$1) }
+  }
+
+  /// Messages of this connection are durable: sends their PUBACKs in one write.
+  func acknowledge(_ identifiers: Span<UInt16>) {
+    for index in identifiers.indices {
+      let identifier = identifiers[index]
+      writeAnswers { $0.acknowledge(identifier, to: &$1) }
+    }
+    flush()
+    resume()
+  }
+
+  @inline(__always)
+  private func writeAnswers(
+    _ acknowledge: (inout ServerConnection, inout ByteBuffer) -> AcknowledgeAction
+  ) {
+    var buffer = takeOutbound()
+    let action = acknowledge(&machine, &buffer)
+    outbound = buffer
+    if case .close = action { close() }
+  }
+
+  // MARK: Connecting
+
+  private func authenticate(_ connect: ConnectLayout, _ span: Span<UInt8>) {
+    let request = ConnectRequest(connect, in: span)
+    will = request.will
+    isCleanSession = request.cleanSession
+    guard let context, connect.clientIdentifier.count > 0 else {
+      return refuse(.identifierRejected)
+    }
+    let handle = DeviceHandle(
+      id: Self.numbers.add(1, ordering: .relaxed).newValue,
+      connection: self,
+      eventLoop: loop.eventLoop
+    )
+    self.handle = handle
+    ask(
+      DeviceConnectRequest(
+        clientID: request.clientIdentifier,
+        userName: request.userName,
+        password: request.password,
+        certificates: peer.der,
+        isCleanSession: request.cleanSession,
+        address: context.remoteAddress?.ipAddress ?? "unknown"
+      ),
+      handle
+    )
+  }
+
+  private func ask(_ request: DeviceConnectRequest, _ handle: DeviceHandle) {
+    loop.backend.admit(request) { admission in
+      handle.execute { connection in connection.admitted(admission, request, handle) }
+    }
+  }
+
+  private func admitted(
+    _ admission: DeviceAdmission,
+    _ request: DeviceConnectRequest,
+    _ handle: DeviceHandle
+  ) {
+    switch admission {
+    case .refused(let code, let reason):
+      loop.logger.info(
+        "connection refused",
+        metadata: [
+          "client": "\(String(decoding: request.clientID.prefix(257), as: UTF8.self))",
+          "address": "\(request.address)", "reason": "\(reason)",
+        ]
+      )
+      refuse(code)
+    case .accepted(let device):
+      let topics = DeviceTopics(device.identity)
+      if let will {
+        guard case .telemetry = topics.classify(will.topic.span) else {
+          loop.logger.info(
+            "connection refused",
+            metadata: ["identity": "\(device.identity)", "reason": "will topic"]
+          )
+          return refuse(.notAuthorized)
+        }
+      }
+      guard loop.backend.established(handle, device) else { return ask(request, handle) }
+      self.device = device
+      self.topics = topics
+      accept(device)
+    }
+  }
+
+  private func accept(_ device: AdmittedDevice) {
+    let session: Session? = device.session == nil ? nil : Session()
+    var buffer = takeOutbound()
+    let stands = machine.accept(session: session, will: will, now: SystemClock.now(), to: &buffer)
+    outbound = buffer
+    will = nil
+    guard stands else { return }
+    loop.counters.accepted.count()
+    loop.logger.debug("device connected", metadata: ["identity": "\(device.identity)"])
+    if isCleanSession {
+      if device.session != nil { loop.backend.remember(nil, of: device.identity) { _ in } }
+    } else if let remembered = device.session {
+      subscriptions = remembered
+      grant()
+    }
+    flush()
+    resume()
+  }
+
+  private func refuse(_ code: ConnectReturnCode) {
+    loop.counters.refused.count()
+    var buffer = takeOutbound()
+    _ = machine.refuse(code, to: &buffer)
+    outbound = buffer
+    flush()
+    close()
+  }
+
+  // MARK: Bytes out
+
+  /// Appends a packet to what leaves at the end of the turn.
+  func write(_ encode: (inout ByteBuffer) -> Void) {
+    var buffer = takeOutbound()
+    encode(&buffer)
+    outbound = buffer
+  }
+
+  private func takeOutbound() -> ByteBuffer {
+    if let buffer = outbound {
+      outbound = nil
+      return buffer
+    }
+    return ByteBufferAllocator().buffer(capacity: 64)
+  }
+
+  func flush() {
+    guard let buffer = outbound, buffer.readableBytes > 0, let context else { return }
+    outbound = nil
+    context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+  }
+
+  /// Flushes unless a read is being processed, which flushes at its end.
+  func flushUnlessProcessing() { if !isProcessing { flush() } }
+
+  func close() {
+    flush()
+    context?.close(promise: nil)
+  }
+
+  /// Ends the connection by the hub's own decision.
+  func drop(_ reason: DropReason) {
+    guard slot >= 0 else { return }
+    loop.logger.info(
+      "connection dropped",
+      metadata: [
+        "identity": "\(device.map { "\($0.identity)" } ?? "unknown")",
+        "reason": "\(reason.rawValue)",
+      ]
+    )
+    context?.close(promise: nil)
+  }
+
+  func faulted(_ what: String) {
+    loop.counters.protocolFaults.count()
+    loop.logger.info(
+      "connection closed for a fault of the client",
+      metadata: [
+        "identity": "\(device.map { "\($0.identity)" } ?? "unknown")", "fault": "\(what)",
+      ]
+    )
+  }
+
+  /// Looks at the clock, once a second.
+  func tick(_ now: Instant) {
+    if let expiry = device?.expiry, now > expiry { return drop(.tokenExpired) }
+    guard let deadline = machine.nextDeadline, now >= deadline else { return }
+    if case .close(let reason) = machine.timeout(now: now) {
+      loop.logger.debug("connection timed out", metadata: ["reason": "\(reason)"])
+      context?.close(promise: nil)
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import HubContract
+package import NIOCore
+import Synchronization
+
+/// A connection as other threads know it: something to send work to.
+package final class DeviceHandle: Sendable {
+  /// Unique in this process, from 1 on.
+  package let id: UInt64
+  /// Where the connection lives.
+  package let eventLoop: any EventLoop
+  private let connection: NIOLoopBoundBox<DeviceConnection?>
+  private let subscribedToMethods = Atomic<Bool>(false)
+
+  init(id: UInt64, connection: DeviceConnection, eventLoop: any EventLoop) {
+    self.id = id
+    self.eventLoop = eventLoop
+    self.connection = NIOLoopBoundBox(connection, eventLoop: eventLoop)
+  }
+
+  /// Whether direct methods can be delivered now.
+  package var takesMethods: Bool {
+    get { subscribedToMethods.load(ordering: .acquiring) }
+    set { subscribedToMethods.store(newValue, ordering: .releasing) }
+  }
+
+  /// Runs `body` with the connection on its loop, unless it is gone by then.
+  func execute(_ body: @escaping @Sendable (DeviceConnection) -> Void) {
+    let connection = connection
+    if eventLoop.inEventLoop {
+      if let value = connection.value { body(value) }
+    } else {
+      eventLoop.execute { if let value = connection.value { body(value) } }
+    }
+  }
+
+  /// Forgets the connection; on the loop.
+  func clear() {
+    takesMethods = false
+    connection.value = nil
+  }
+
+  /// Closes the connection; `reason` goes to the log and the metrics.
+  package func drop(_ reason: DropReason) { execute { $0.drop(reason) } }
+
+  /// Tells the device of a change of its desired properties.
+  package func deliverDesired(version: Int64, body: [UInt8]) {
+    execute { $0.deliverDesired(version: version, body: body) }
+  }
+
+  /// Sends a direct method's request.
+  package func deliverMethod(name: String, requestID: String, payload: [UInt8]) {
+    execute { $0.deliverMethod(name: name, requestID: requestID, payload: payload) }
+  }
+
+  /// Tells the connection that messages wait for its device.
+  package func cloudToDeviceWaits() { execute { $0.pullCloudToDevice() } }
+}
+
+/// Why the hub ended a connection of its own accord.
+package enum DropReason: String, Sendable, CaseIterable {
+  /// The identity connected again (400027).
+  case takenOver = "taken-over"
+  /// The identity was disabled.
+  case disabled
+  /// The identity was deleted.
+  case deleted
+  /// The key or thumbprint it came with is no longer its own.
+  case credentialChanged = "credential-changed"
+  /// Its token has expired (401003).
+  case tokenExpired = "token-expired"
+  /// The hub stops.
+  case stopping
+  /// More answers wait for the client than it may leave unread.
+  case overloaded
+}

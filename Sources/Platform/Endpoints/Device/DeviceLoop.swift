@@ -1,0 +1,254 @@
+import ByteIO
+package import HubContract
+import Platform
+package import Logging
+package import MessageLog
+package import NIOCore
+
+/// What the connections of one event loop share: the batch for the log, and who waits for it.
+///
+/// Records of all connections gather in one batch until the loop's turn ends. The batch then goes
+/// to the log; while it is under way the next one gathers, so that under load each commit takes all
+/// that came during the one before. When it is durable, each connection gets its PUBACKs in one
+/// write.
+///
+/// Confined to its event loop.
+package final class DeviceLoop {
+  /// Messages of one connection that ride in a batch, in order.
+  private struct Rider {
+    let slot: Int
+    let generation: UInt32
+    var identifierCount: UInt32
+  }
+
+  /// Bytes in the gathering batch at which connections stop being read until the log has caught up.
+  private static let pausingBytes = 2 << 20
+
+  let eventLoop: any EventLoop
+  let backend: any DeviceBackend
+  let counters: EndpointCounters
+  let logger: Logger
+  let limits: DeviceLimits
+  private let log: (any TelemetryLog)?
+
+  private var batch: LogBatch
+  private var spare: LogBatch?
+  private var riders: [Rider] = []
+  private var identifiers: [UInt16] = []
+  private var ridersUnderWay: [Rider] = []
+  private var identifiersUnderWay: [UInt16] = []
+  private var isUnderWay = false
+  private var isFlushScheduled = false
+  private var paused: [DeviceConnection] = []
+
+  private var connections: [DeviceConnection?] = []
+  private var generations: [UInt32] = []
+  private var free: [Int] = []
+  private var bound: NIOLoopBound<DeviceLoop>?
+
+  /// Creates the shared state of `eventLoop`; call on that loop.
+  ///
+  /// Without `log`, telemetry is acknowledged at the turn's end and not kept.
+  package init(
+    eventLoop: any EventLoop,
+    backend: any DeviceBackend,
+    log: (any TelemetryLog)?,
+    limits: DeviceLimits,
+    logger: Logger
+  ) {
+    self.eventLoop = eventLoop
+    self.backend = backend
+    self.log = log
+    self.limits = limits
+    self.logger = logger
+    counters = EndpointCounters()
+    batch = LogBatch(limits: limits.log)
+    bound = NIOLoopBound(self, eventLoop: eventLoop)
+    eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { [bound] _ in
+      bound?.value.tick()
+    }
+  }
+
+  /// The counters, for scrapes.
+  package var metrics: EndpointCounters { counters }
+
+  /// Connections now.
+  var count: Int { connections.count - free.count }
+
+  /// Gives `connection` a place; answers slot and generation.
+  func enter(_ connection: DeviceConnection) -> (slot: Int, generation: UInt32) {
+    counters.connections.count()
+    if let slot = free.popLast() {
+      generations[slot] &+= 1
+      connections[slot] = connection
+      return (slot, generations[slot])
+    }
+    connections.append(connection)
+    generations.append(0)
+    return (connections.count - 1, 0)
+  }
+
+  func leave(_ slot: Int) {
+    counters.connections.count(-1)
+    connections[slot] = nil
+    free.append(slot)
+  }
+
+  /// Adds one telemetry message to the gathering batch.
+  ///
+  /// Answers false when it can't be kept: the connection must then be closed without PUBACK.
+  @inline(__always)
+  func append(
+    _ connection: DeviceConnection,
+    stamp: EventStamp,
+    partition: UInt16,
+    flags: EventFlags,
+    bag: Span<UInt8>,
+    body: Span<UInt8>,
+    identifier: UInt16
+  ) -> Bool {
+    counters.messages.count()
+    counters.messageBytes.count(body.count)
+    if log != nil {
+      batch.beginRecord(partition: partition)
+      EventEncoder.append(stamp: stamp, flags: flags, bag: bag, body: body, to: &batch)
+      do throws(LogFault) {
+        try batch.endRecord()
+      } catch {
+        return false
+      }
+    }
+    if identifier != 0 {
+      identifiers.append(identifier)
+      if let last = riders.last, last.slot == connection.slot,
+        last.generation == connection.generation
+      {
+        riders[riders.count - 1].identifierCount += 1
+      } else {
+        riders.append(
+          Rider(slot: connection.slot, generation: connection.generation, identifierCount: 1)
+        )
+      }
+    }
+    scheduleFlush()
+    return true
+  }
+
+  /// Whether the log is so far behind that `connection` must wait; it is told when to go on.
+  func mustPause(_ connection: DeviceConnection) -> Bool {
+    guard batch.byteCount > Self.pausingBytes else { return false }
+    paused.append(connection)
+    return true
+  }
+
+  /// Arranges for `flush` after all sockets that are ready in this turn were read.
+  private func scheduleFlush() {
+    guard !isFlushScheduled, !isUnderWay else { return }
+    isFlushScheduled = true
+    eventLoop.assumeIsolated().execute { self.flush() }
+  }
+
+  private func flush() {
+    isFlushScheduled = false
+    guard !isUnderWay, !batch.isEmpty || !riders.isEmpty else { return }
+    isUnderWay = true
+    swap(&riders, &ridersUnderWay)
+    swap(&identifiers, &identifiersUnderWay)
+    guard let log, let bound else {
+      committed(.success(()))
+      return
+    }
+    let full = batch
+    batch = spare ?? LogBatch(limits: limits.log)
+    spare = nil
+    log.submit(full) { [eventLoop] batch, result in
+      // Other loops' batches share the commit; this loop is woken once.
+      eventLoop.execute {
+        let loop = bound.value
+        var batch = batch
+        batch.removeAll(keepingCapacity: true)
+        loop.spare = batch
+        loop.committed(result)
+      }
+    }
+  }
+
+  /// A batch is durable, or lost: sends the acknowledgements, or closes who waits for one.
+  private func committed(_ result: Result<Void, LogFault>) {
+    isUnderWay = false
+    if !batch.isEmpty || !riders.isEmpty {
+      // What gathered meanwhile goes first, so that the disk never waits for the sockets.
+      var (acknowledged, identifiers) = ([Rider](), [UInt16]())
+      swap(&acknowledged, &ridersUnderWay)
+      swap(&identifiers, &identifiersUnderWay)
+      flush()
+      settle(acknowledged, identifiers, result)
+      acknowledged.removeAll(keepingCapacity: true)
+      identifiers.removeAll(keepingCapacity: true)
+      if riders.isEmpty { swap(&riders, &acknowledged) }
+      if self.identifiers.isEmpty { swap(&self.identifiers, &identifiers) }
+    } else {
+      settle(ridersUnderWay, identifiersUnderWay, result)
+      ridersUnderWay.removeAll(keepingCapacity: true)
+      identifiersUnderWay.removeAll(keepingCapacity: true)
+    }
+    guard !paused.isEmpty, batch.byteCount <= Self.pausingBytes else { return }
+    let waiting = paused
+    paused.removeAll()
+    for connection in waiting { connection.resume() }
+  }
+
+  private func settle(
+    _ riders: [Rider],
+    _ identifiers: [UInt16],
+    _ result: Result<Void, LogFault>
+  ) {
+    if case .failure(let fault) = result {
+      counters.failedCommits.count()
+      logger.error(
+        "telemetry not kept; publishers are disconnected and will send again",
+        metadata: ["fault": "\(fault)"]
+      )
+    }
+    counters.acknowledged.count(identifiers.count)
+    var position = 0
+    let span = identifiers.span
+    for rider in riders {
+      let end = position + Int(rider.identifierCount)
+      if generations[rider.slot] == rider.generation, let connection = connections[rider.slot] {
+        switch result {
+        case .success: connection.acknowledge(span.extracting(position..<end))
+        case .failure: connection.drop(.overloaded)
+        }
+      }
+      position = end
+    }
+  }
+
+  private func tick() {
+    let now = SystemClock.now()
+    for connection in connections { connection?.tick(now) }
+  }
+}
+
+/// What a connection may do at most.
+package struct DeviceLimits: Sendable {
+  /// Time from the link's start to a whole CONNECT, milliseconds.
+  package var connectMilliseconds: UInt32
+  /// Body and properties of a message.
+  package var messageBytes: Int
+  /// Subscriptions of a session.
+  package var subscriptions: Int
+  /// Cloud-to-device messages under way to a device.
+  package var cloudToDeviceWindow: Int
+  /// Limits of batches.
+  package var log: LogLimits
+
+  package init(quotas: Quotas, connectSeconds: Int) {
+    connectMilliseconds = UInt32(clamping: connectSeconds * 1_000)
+    messageBytes = quotas.deviceToCloudMessageBytes
+    subscriptions = quotas.subscriptionsPerClient
+    cloudToDeviceWindow = quotas.cloudToDeviceWindow
+    log = LogLimits(recordBytes: 1 << 20, batchBytes: 8 << 20, uncommittedBytes: 256 << 20)
+  }
+}

@@ -1,0 +1,56 @@
+import NIOCore
+import NIOWebSocket
+
+/// Turns binary WebSocket messages into the byte stream inside them, and back (RFC 6455).
+///
+/// MQTT packets may span frames, and a frame may hold several: the handler behind sees bytes alone.
+/// Text frames are refused (MQTT 3.1.1 §6.0.0-1).
+final class WebSocketBytes: ChannelDuplexHandler {
+  typealias InboundIn = WebSocketFrame
+  typealias InboundOut = ByteBuffer
+  typealias OutboundIn = ByteBuffer
+  typealias OutboundOut = WebSocketFrame
+
+  private var closing = false
+
+  init() {}
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    let frame = unwrapInboundIn(data)
+    switch frame.opcode {
+    case .binary, .continuation:
+      context.fireChannelRead(wrapInboundOut(frame.unmaskedData))
+    case .ping:
+      let pong = WebSocketFrame(fin: true, opcode: .pong, data: frame.unmaskedData)
+      context.writeAndFlush(wrapOutboundOut(pong), promise: nil)
+    case .pong: break
+    case .connectionClose:
+      finish(context, code: nil, echo: frame.unmaskedData)
+    default:
+      finish(context, code: .unacceptableData, echo: nil)
+    }
+  }
+
+  func write(
+    context: ChannelHandlerContext,
+    data: NIOAny,
+    promise: EventLoopPromise<Void>?
+  ) {
+    let frame = WebSocketFrame(fin: true, opcode: .binary, data: unwrapOutboundIn(data))
+    context.write(wrapOutboundOut(frame), promise: promise)
+  }
+
+  private func finish(
+    _ context: ChannelHandlerContext,
+    code: WebSocketErrorCode?,
+    echo: ByteBuffer?
+  ) {
+    guard !closing else { return }
+    closing = true
+    var data = echo ?? context.channel.allocator.buffer(capacity: 2)
+    if let code { data.write(webSocketErrorCode: code) }
+    let frame = WebSocketFrame(fin: true, opcode: .connectionClose, data: data)
+    context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
+    context.close(promise: nil)
+  }
+}
