@@ -1,0 +1,168 @@
+import ByteIO
+import Endpoints
+import HubContract
+import HubEngine
+import MQTT
+import Platform
+
+/// Decides who a connecting device is (contract "Credentials", "CONNECT").
+struct DeviceAuthenticator: Sendable {
+  /// Everything of the registry that a decision needs, read in one view.
+  struct Facts: Sendable {
+    var device: DeviceIdentity?
+    var module: ModuleIdentity?
+    var policy: PolicyRecord?
+    var authorities: [CertificateAuthorityRecord]
+    var session: [SessionSubscription]?
+  }
+
+  /// Why somebody is turned away; for the log, never for the peer.
+  struct Refusal: Error, Sendable {
+    let code: ConnectReturnCode
+    let reason: String
+
+    init(_ reason: String, _ code: ConnectReturnCode = .notAuthorized) {
+      self.reason = reason
+      self.code = code
+    }
+  }
+
+  /// What was proved, and until when.
+  struct Proof: Sendable {
+    let credential: DeviceCredential
+    let method: ConnectionAuthMethod
+    /// When the token ends, without the allowance; nil for certificates.
+    let expiry: Timestamp?
+  }
+
+  let skewSeconds: Int64
+
+  /// Judges what a device presents against `facts`.
+  ///
+  /// - Parameters:
+  ///   - key: Who it says it is.
+  ///   - host: The hub's name as the device knows it, which its token names too.
+  ///   - token: A SAS token, or nil.
+  ///   - certificates: The presented chain, DER, leaf first.
+  ///   - facts: What the registry knows.
+  ///   - now: The time.
+  /// - Returns: What was proved.
+  /// - Throws: Why the device is turned away.
+  func judge(
+    _ key: IdentityKey,
+    host: String,
+    token: SharedAccessSignature?,
+    certificates: [[UInt8]],
+    facts: Facts,
+    now: Timestamp
+  ) async throws(Refusal) -> Proof {
+    guard let device = facts.device else { throw Refusal("unknown device") }
+    guard device.status == .enabled else { throw Refusal("disabled device") }
+    let authentication: Authentication
+    if key.moduleID == nil {
+      authentication = device.authentication
+    } else {
+      guard let module = facts.module else { throw Refusal("unknown module") }
+      authentication = module.authentication
+    }
+    let scope: ConnectionAuthMethod.Scope = key.moduleID == nil ? .device : .module
+    if let token {
+      return try judge(token, key, host, authentication, facts.policy, scope, now)
+    }
+    let chain = certificates.compactMap { PresentedCertificate($0) }
+    guard let leaf = chain.first else { throw Refusal("no token and no certificate") }
+    guard leaf.isValid(at: now.seconds) else { throw Refusal("certificate not valid now") }
+    switch authentication {
+    case .selfSigned(let primary, let secondary):
+      guard let sha1 = Thumbprint(hex: leaf.sha1Thumbprint),
+        let sha256 = Thumbprint(hex: leaf.sha256Thumbprint),
+        [primary, secondary].compactMap({ $0 }).contains(where: { [sha1, sha256].contains($0) })
+      else { throw Refusal("thumbprint of another certificate") }
+      return Proof(
+        credential: .thumbprint(sha1: sha1, sha256: sha256),
+        method: ConnectionAuthMethod(scope: scope, type: .x509, issuer: .iothub),
+        expiry: nil
+      )
+    case .certificateAuthority:
+      let names = [key.clientID, key.deviceID]
+      guard let name = leaf.commonName, names.contains(name) else {
+        throw Refusal("certificate for another name")
+      }
+      let roots = facts.authorities.filter(\.isVerified).compactMap {
+        PresentedCertificate($0.certificate)
+      }
+      let intermediates = Array(chain.dropFirst())
+      guard let root = await leaf.root(among: roots, through: intermediates, at: now.seconds),
+        let thumbprint = Thumbprint(hex: root.sha256Thumbprint)
+      else { throw Refusal("certificate leads to no verified authority") }
+      return Proof(
+        credential: .authority(sha256: thumbprint),
+        method: ConnectionAuthMethod(scope: scope, type: .x509, issuer: .external),
+        expiry: nil
+      )
+    case .sas, .none: throw Refusal("identity does not use certificates")
+    }
+  }
+
+  private func judge(
+    _ token: SharedAccessSignature,
+    _ key: IdentityKey,
+    _ host: String,
+    _ authentication: Authentication,
+    _ policy: PolicyRecord?,
+    _ scope: ConnectionAuthMethod.Scope,
+    _ now: Timestamp
+  ) throws(Refusal) -> Proof {
+    let accessed = SASResource(host: host, identity: key)
+    guard token.resource.covers(accessed) else { throw Refusal("token for another resource") }
+    let candidates: [(SymmetricKey, DeviceCredential)]
+    var method = ConnectionAuthMethod(scope: scope, type: .sas)
+    if let name = token.policy {
+      guard let policy, policy.name == name, policy.rights.contains(.deviceConnect) else {
+        throw Refusal("token of a policy that may not connect devices")
+      }
+      candidates = [policy.primaryKey, policy.secondaryKey].map { ($0, .policy(name, $0)) }
+      method.scope = .hub
+    } else {
+      guard case .sas(let primary, let secondary) = authentication else {
+        throw Refusal("identity does not use tokens")
+      }
+      candidates = [primary, secondary].map { ($0, .key($0)) }
+    }
+    for (candidate, credential) in candidates
+    where token.isSigned(by: candidate, hmacSHA256: Hashing.hmacSHA256) {
+      guard !token.isExpired(now: now, skewSeconds: skewSeconds) else {
+        throw Refusal("token expired")
+      }
+      return Proof(credential: credential, method: method, expiry: token.expiry)
+    }
+    throw Refusal("token signed with another key")
+  }
+
+  /// Whether what a connection proved still holds.
+  func stillHolds(_ credential: DeviceCredential, of key: IdentityKey, _ facts: Facts) -> Bool {
+    guard let device = facts.device, device.status == .enabled else { return false }
+    guard
+      let authentication = key.moduleID == nil
+        ? device.authentication : facts.module?.authentication
+    else { return false }
+    switch credential {
+    case .key(let used):
+      guard case .sas(let primary, let secondary) = authentication else { return false }
+      return used == primary || used == secondary
+    case .thumbprint(let sha1, let sha256):
+      guard case .selfSigned(let primary, let secondary) = authentication else { return false }
+      return [primary, secondary].compactMap { $0 }.contains { [sha1, sha256].contains($0) }
+    case .policy(let name, let used):
+      guard let policy = facts.policy, policy.name == name else { return false }
+      return policy.rights.contains(.deviceConnect)
+        && (used == policy.primaryKey || used == policy.secondaryKey)
+    case .authority(let sha256):
+      guard case .certificateAuthority = authentication else { return false }
+      return facts.authorities.contains { authority in
+        authority.isVerified
+          && Thumbprint(hex: Hex.encode(Hashing.sha256(authority.certificate))) == sha256
+      }
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import Endpoints
+import HubContract
+import HubEngine
+import Platform
+import Synchronization
+
+/// Who is connected now: one connection for each identity.
+final class DeviceDirectory: Sendable {
+  /// A live connection.
+  struct Entry: Sendable {
+    let handle: DeviceHandle
+    let device: AdmittedDevice
+    let since: Timestamp
+  }
+
+  private struct State {
+    var entries: [IdentityKey: Entry] = [:]
+    var devices = 0
+  }
+
+  private let state = Mutex(State())
+  /// Counts changes of identities; an admission judged before a change is judged again.
+  private let changes = Atomic<UInt64>(0)
+
+  /// The number of the last change.
+  var epoch: UInt64 { changes.load(ordering: .acquiring) }
+
+  /// Notes that an identity, a policy or an authority changed.
+  func changed() { changes.add(1, ordering: .acquiringAndReleasing) }
+
+  /// Makes `handle` the connection of its identity; answers the one it replaces.
+  ///
+  /// Nil, without doing anything, if something changed since the admission.
+  func enter(_ handle: DeviceHandle, _ device: AdmittedDevice, now: Timestamp) -> Entered {
+    state.withLock { state in
+      guard epoch == device.epoch else { return .outdated }
+      let entry = Entry(handle: handle, device: device, since: now)
+      let old = state.entries.updateValue(entry, forKey: device.identity)
+      if old == nil, device.identity.moduleID == nil { state.devices += 1 }
+      return .entered(replacing: old?.handle)
+    }
+  }
+
+  enum Entered {
+    case entered(replacing: DeviceHandle?)
+    case outdated
+  }
+
+  /// Takes `handle` out; false if another connection has taken its place.
+  func leave(_ handle: DeviceHandle, _ identity: IdentityKey) -> Bool {
+    state.withLock { state in
+      guard state.entries[identity]?.handle === handle else { return false }
+      state.entries[identity] = nil
+      if identity.moduleID == nil { state.devices -= 1 }
+      return true
+    }
+  }
+
+  subscript(identity: IdentityKey) -> Entry? { state.withLock { $0.entries[identity] } }
+
+  /// The connections for which `predicate` holds.
+  func entries(where predicate: (Entry) -> Bool) -> [Entry] {
+    state.withLock { Array($0.entries.values) }.filter(predicate)
+  }
+
+  /// Connected devices, modules not counted.
+  var deviceCount: Int { state.withLock { $0.devices } }
+
+  /// What answers show of an identity's connection.
+  func facts(of identity: IdentityKey) -> ConnectionFacts {
+    guard let entry = self[identity] else { return ConnectionFacts() }
+    return ConnectionFacts(isConnected: true, lastActivityTime: entry.since)
+  }
+}

@@ -1,0 +1,257 @@
+import ByteIO
+package import Endpoints
+package import HubContract
+import HubEngine
+import JSONTree
+import Logging
+import MQTT
+import Platform
+
+extension Hub: DeviceBackend {
+  package func admit(
+    _ request: DeviceConnectRequest,
+    reply: @escaping @Sendable (DeviceAdmission) -> Void
+  ) {
+    guard !events.isSuspended else {
+      return reply(.refused(.serverUnavailable, reason: "the message log takes no events"))
+    }
+    // Answers the connection, which has a deadline of its own.
+    Task {
+      do throws(DeviceAuthenticator.Refusal) {
+        reply(.accepted(try await judge(request)))
+      } catch {
+        reply(.refused(error.code, reason: error.reason))
+      }
+    }
+  }
+
+  private func judge(
+    _ request: DeviceConnectRequest
+  ) async throws(DeviceAuthenticator.Refusal) -> AdmittedDevice {
+    typealias Refusal = DeviceAuthenticator.Refusal
+    let epoch = directory.epoch
+    guard let clientID = String(validating: request.clientID, as: UTF8.self),
+      let key = IdentityKey(clientID: clientID), key.isValid
+    else { throw Refusal("client ID names no identity", .identifierRejected) }
+    guard let userName = request.userName.flatMap({ String(validating: $0, as: UTF8.self) }) else {
+      throw Refusal("no user name", .badUserNameOrPassword)
+    }
+    let name: UserName
+    do throws(UserNameFault) {
+      name = try UserName(userName, clientID: clientID)
+    } catch .otherClientID {
+      throw Refusal("user name of another client ID", .identifierRejected)
+    } catch {
+      throw Refusal("user name: \(error)", .badUserNameOrPassword)
+    }
+    guard answers(to: name.host) else { throw Refusal("another hub's name: \(name.host)") }
+    var token: SharedAccessSignature?
+    if let password = request.password {
+      do throws(SASFault) {
+        token = try SharedAccessSignature(password)
+      } catch {
+        throw Refusal("token: \(error)")
+      }
+    }
+    let facts: DeviceAuthenticator.Facts
+    do throws(HubError) {
+      facts = try await self.facts(of: key, policy: token?.policy)
+    } catch {
+      throw Refusal("the registry cannot be read", .serverUnavailable)
+    }
+    let proof = try await authenticator.judge(
+      key,
+      host: name.host,
+      token: token,
+      certificates: request.certificates,
+      facts: facts,
+      now: now
+    )
+    if let model = name.modelID {
+      _ = try? await store.write { engine throws(HubError) in
+        try engine.setModelID(model, of: key)
+      }
+    }
+    let generation = key.moduleID == nil ? facts.device?.generationID : facts.module?.generationID
+    return AdmittedDevice(
+      identity: key,
+      credential: proof.credential,
+      stamp: EventStamp(
+        identity: key,
+        authMethod: proof.method,
+        generationID: generation,
+        modelID: name.modelID
+      ),
+      partition: events.partition(of: key.deviceID),
+      session: facts.session?.map { ($0.filter, $0.quality) },
+      expiry: proof.expiry.map(deadline),
+      epoch: epoch
+    )
+  }
+
+  /// Whether `host`, as a device or service wrote it, names this hub.
+  func answers(to host: String) -> Bool {
+    let host = host.lowercased()
+    return settings.names.contains { $0.lowercased() == host }
+  }
+
+  /// The monotonic reading at which a token that ends at `expiry` is no longer taken.
+  private func deadline(_ expiry: Timestamp) -> Instant {
+    let wall = SystemClock.wallMilliseconds()
+    let left = expiry.adding(seconds: authenticator.skewSeconds).milliseconds - wall
+    return SystemClock.now().adding(milliseconds: UInt64(clamping: left))
+  }
+
+  package func established(_ handle: DeviceHandle, _ device: AdmittedDevice) -> Bool {
+    let now = now
+    guard case .entered(let old) = directory.enter(handle, device, now: now) else { return false }
+    if let old {
+      old.drop(.takenOver)
+      methods.connectionLost(device.identity)
+    }
+    store.submit { engine throws(HubError) in
+      try engine.connected(device.identity, now: now)
+    } completion: { _ in
+    }
+    return true
+  }
+
+  package func ended(_ handle: DeviceHandle, _ device: AdmittedDevice) {
+    let now = now
+    let isLast = directory.leave(handle, device.identity)
+    if isLast { methods.connectionLost(device.identity) }
+    store.submit { engine throws(HubError) in
+      if device.identity.moduleID == nil {
+        try engine.releaseCloudToDevice(
+          of: device.identity.deviceID,
+          holder: ConnectionID(handle.id),
+          now: now
+        )
+      }
+      if isLast { try engine.disconnected(device.identity, lastActivity: now, now: now) }
+    } completion: { [logger] result in
+      if case .failure(let error) = result {
+        logger.error("disconnect not recorded", metadata: ["error": "\(error)"])
+      }
+    }
+  }
+
+  package func remember(
+    _ subscriptions: [(filter: String, quality: UInt8)]?,
+    of identity: IdentityKey,
+    reply: @escaping @Sendable (Bool) -> Void
+  ) {
+    let list = subscriptions?.map { SessionSubscription(filter: $0.filter, quality: $0.quality) }
+    store.submit { engine throws(HubError) in
+      try engine.setSubscriptions(list, of: identity)
+    } completion: { result in
+      if case .success = result { reply(true) } else { reply(false) }
+    }
+  }
+
+  package func methodsSubscribed(_ handle: DeviceHandle, _ identity: IdentityKey) {
+    methods.subscribed(identity, handle)
+  }
+
+  package func twin(of identity: IdentityKey, reply: @escaping @Sendable (TwinReply) -> Void) {
+    // Through the writer, so that it shows the patches which the device sent before.
+    store.submit { engine throws(HubError) in
+      try engine.view.twinForClient(identity)
+    } completion: { [self] result in
+      switch result {
+      case .success(let body): reply(TwinReply(status: 200, body: body))
+      case .failure(let error): reply(refusal(error))
+      }
+    }
+  }
+
+  package func patchReported(
+    _ body: [UInt8],
+    of identity: IdentityKey,
+    onVersion: Int64?,
+    reply: @escaping @Sendable (TwinReply) -> Void
+  ) {
+    let now = now
+    let patch: JSONValue
+    do throws(JSONFault) {
+      patch = try JSON.parse(body)
+    } catch {
+      return reply(refusal(HubError(.iotHubFormatError, "The body is not JSON: \(error)")))
+    }
+    store.submit { engine throws(HubError) in
+      try engine.patchReported(
+        identity,
+        patch,
+        ifVersion: onVersion.map { UInt64(clamping: $0) },
+        now: now
+      )
+    } completion: { [self] result in
+      switch result {
+      case .success(let version):
+        reply(TwinReply(status: 204, version: Int64(clamping: version)))
+      case .failure(let error): reply(refusal(error))
+      }
+    }
+  }
+
+  private func refusal(_ error: HubError) -> TwinReply {
+    let tracking = Hex.encode(Entropy.bytes(16))
+    return TwinReply(
+      status: error.code.httpStatus,
+      body: JSON.bytes(error.body(.module, trackingID: tracking, time: now))
+    )
+  }
+
+  package func methodAnswered(
+    requestID: [UInt8],
+    status: Int?,
+    body: [UInt8],
+    by identity: IdentityKey
+  ) {
+    methods.answered(requestID: requestID, status: status, body: body, by: identity)
+  }
+
+  package func takeCloudToDevice(
+    _ handle: DeviceHandle,
+    of identity: IdentityKey,
+    limit: Int,
+    reply: @escaping @Sendable ([CloudToDeviceDelivery]) -> Void
+  ) {
+    let now = now
+    store.submit { engine throws(HubError) in
+      try engine.takeCloudToDevice(
+        of: identity.deviceID,
+        limit: limit,
+        holder: ConnectionID(handle.id),
+        hold: .connection,
+        now: now
+      )
+    } completion: { result in
+      let messages = (try? result.get()) ?? []
+      reply(
+        messages.compactMap { message in
+          message.lock.map {
+            CloudToDeviceDelivery(
+              sequence: message.sequence,
+              token: $0.token.bytes,
+              bag: message.properties,
+              body: message.body
+            )
+          }
+        }
+      )
+    }
+  }
+
+  package func completeCloudToDevice(token: [UInt8], of identity: IdentityKey) {
+    guard let token = LockToken(bytes: token) else { return }
+    let now = now
+    store.submit { engine throws(HubError) in
+      try engine.completeCloudToDevice(of: identity.deviceID, token: token, now: now)
+    } completion: { [logger] result in
+      if case .failure(let error) = result {
+        logger.debug("completion came too late", metadata: ["error": "\(error)"])
+      }
+    }
+  }
+}

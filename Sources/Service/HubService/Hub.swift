@@ -1,0 +1,203 @@
+import ByteIO
+import Endpoints
+import HubContract
+import HubEngine
+package import Logging
+import MessageLog
+import NIOCore
+package import Platform
+import Synchronization
+
+/// The hub: registry and twins in the store, events in the log, connections in the directory.
+///
+/// Knows no port and no socket: `HubServer` brings connections and requests to it.
+package final class Hub: Sendable {
+  let settings: HubSettings
+  let store: HubStore
+  let events: EventLog
+  let directory: DeviceDirectory
+  let methods: MethodService
+  let authenticator: DeviceAuthenticator
+  let metrics: PrometheusMetrics
+  let logger: Logger
+
+  /// Opens the data in `directory` and recovers it.
+  ///
+  /// - Throws: What keeps the data from being opened, with the path.
+  package init(
+    settings: HubSettings,
+    dataDirectory: String,
+    metrics: PrometheusMetrics,
+    logger: Logger
+  ) throws {
+    self.settings = settings
+    self.metrics = metrics
+    self.logger = logger
+    directory = DeviceDirectory()
+    methods = MethodService(
+      directory: directory,
+      payloadLimit: settings.quotas.methodPayloadBytes
+    )
+    authenticator = DeviceAuthenticator(skewSeconds: Int64(settings.skewSeconds))
+    events = try EventLog(
+      directory: dataDirectory + "/log",
+      settings: settings,
+      logger: logger
+    )
+    var rules = CloudToDeviceRules()
+    rules.defaultTimeToLiveSeconds = Int64(settings.timeToLiveSeconds)
+    rules.maximumDeliveryCount = settings.maximumDeliveryCount
+    rules.lockSeconds = Int64(settings.lockSeconds)
+    let effects = EffectRelay()
+    store = try HubStore(
+      path: dataDirectory + "/registry.sqlite",
+      isDurable: !settings.isEphemeral,
+      quotas: settings.quotas,
+      rules: rules,
+      eventSources: [],
+      carryOut: { effects.carryOut($0) }
+    )
+    effects.set { [weak self] in self?.carryOut($0) }
+    collectMetrics()
+  }
+
+  /// Now, by the wall clock.
+  var now: Timestamp { Timestamp(ticks: SystemClock.wallTicks()) }
+
+  /// Brings what a former process left behind in order; before the first connection.
+  package func recover() async throws {
+    let now = now
+    _ = try await store.write { engine throws(HubError) in
+      try engine.createDefaultPolicies()
+      try engine.releaseAllCloudToDevice(now: now)
+    }
+  }
+
+  /// Ends expired messages and lapsed locks, and applies the log's retention, until cancelled.
+  package func keepHouse() async {
+    while !Task.isCancelled {
+      let now = now
+      do throws(HubError) {
+        var goesOn = true
+        while goesOn {
+          goesOn = try await store.write { engine throws(HubError) in
+            engine.endLapsedFeedback(now: now)
+            return try engine.sweepCloudToDevice(now: now)
+          }
+        }
+      } catch {
+        logger.error("sweep failed", metadata: ["error": "\(error)"])
+      }
+      methods.expire(now: SystemClock.now())
+      try? await Pause.sleep(for: .seconds(1))
+    }
+  }
+
+  /// Drops all connections, then closes log and registry.
+  package func close() {
+    for entry in directory.entries(where: { _ in true }) { entry.handle.drop(.stopping) }
+    store.close()
+    events.close()
+  }
+
+  // MARK: Effects
+
+  private func carryOut(_ effects: [HubEffect]) {
+    for effect in effects {
+      switch effect {
+      case .identityChanged(let key, let change): identityChanged(key, change)
+      case .policyChanged(let name):
+        recheck { entry in
+          if case .policy(name, _) = entry.device.credential { true } else { false }
+        }
+      case .certificateAuthorityChanged:
+        recheck { entry in
+          if case .authority = entry.device.credential { true } else { false }
+        }
+      case .desiredChanged(let change):
+        guard let entry = directory[change.key] else { continue }
+        entry.handle.deliverDesired(
+          version: Int64(clamping: change.version),
+          body: change.body
+        )
+      case .cloudToDeviceAvailable(let deviceID):
+        directory[IdentityKey(deviceID: deviceID)]?.handle.cloudToDeviceWaits()
+      case .feedbackAvailable, .event: continue
+      }
+    }
+  }
+
+  private func identityChanged(_ key: IdentityKey, _ change: IdentityChange) {
+    directory.changed()
+    switch change {
+    case .created, .updated: return
+    case .credentialsReplaced: recheck { $0.device.identity == key }
+    case .disabled, .deleted:
+      let reason: DropReason = change == .deleted ? .deleted : .disabled
+      let ended = directory.entries {
+        $0.device.identity == key
+          || (key.moduleID == nil && $0.device.identity.deviceID == key.deviceID)
+      }
+      for entry in ended { entry.handle.drop(reason) }
+      methods.identityGone(key)
+    }
+  }
+
+  /// Drops those of the connections whose credential is no longer what the registry says.
+  private func recheck(_ affected: (DeviceDirectory.Entry) -> Bool) {
+    directory.changed()
+    let entries = directory.entries(where: affected)
+    guard !entries.isEmpty else { return }
+    Task {
+      for entry in entries {
+        let key = entry.device.identity
+        var policy: String?
+        if case .policy(let name, _) = entry.device.credential { policy = name }
+        guard let facts = try? await facts(of: key, policy: policy),
+          authenticator.stillHolds(entry.device.credential, of: key, facts)
+        else {
+          entry.handle.drop(.credentialChanged)
+          continue
+        }
+      }
+    }
+  }
+
+  func facts(
+    of key: IdentityKey,
+    policy: String?
+  ) async throws(HubError) -> DeviceAuthenticator.Facts {
+    try await store.read { view throws(HubError) in
+      do throws(StorageFault) {
+        let storage = view.storage
+        return DeviceAuthenticator.Facts(
+          device: try storage.device(key.deviceID),
+          module: try storage.module(key),
+          policy: policy == nil ? nil : try storage.policy(policy ?? ""),
+          authorities: try storage.certificateAuthorities(),
+          session: try storage.subscriptions(of: key)
+        )
+      } catch {
+        throw HubError(.serverError, "The hub's storage failed; its log says more.")
+      }
+    }
+  }
+}
+
+/// Hands effects on to a hub that does not exist yet when the store is made.
+private final class EffectRelay: Sendable {
+  private let target = Mutex<(@Sendable ([HubEffect]) -> Void)?>(nil)
+
+  func set(_ target: @escaping @Sendable ([HubEffect]) -> Void) {
+    self.target.withLock { $0 = target }
+  }
+
+  func carryOut(_ effects: [HubEffect]) { target.withLock { $0 }?(effects) }
+}
+
+extension Hub {
+  /// All policies with their keys, for the operator who starts the hub.
+  func policies() async throws(HubError) -> [PolicyRecord] {
+    try await store.read { view throws(HubError) in try view.policies() }
+  }
+}

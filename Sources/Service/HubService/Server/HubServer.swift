@@ -1,0 +1,219 @@
+import Endpoints
+import HTTPTypes
+import HubContract
+package import HubEngine
+import HummingbirdCore
+import JSONTree
+package import Logging
+import NIOCore
+import NIOPosix
+package import Platform
+import ServiceLifecycle
+import Synchronization
+
+/// The hub with its listeners: one process that can be run and stopped.
+package struct HubServer: Service {
+  private let settings: HubSettings
+  private let hub: Hub
+  private let identity: HubIdentity
+  private let metrics: PrometheusMetrics
+  private let logger: Logger
+  private let onReady: @Sendable (ReadyHub) async throws -> Void
+
+  /// Opens the data and prepares TLS; nothing listens before `run`.
+  ///
+  /// `dataDirectory`, where everything is kept, exists; `onReady` is called once every listener is
+  /// bound. Throws what keeps the data from being opened.
+  package init(
+    settings: HubSettings,
+    dataDirectory: String,
+    metrics: PrometheusMetrics,
+    logger: Logger,
+    onReady: @escaping @Sendable (ReadyHub) async throws -> Void
+  ) throws {
+    self.settings = settings
+    self.metrics = metrics
+    self.logger = logger
+    self.onReady = onReady
+    identity = try HubIdentity(
+      settings: settings,
+      dataDirectory: dataDirectory,
+      now: SystemClock.wallMilliseconds() / 1_000
+    )
+    hub = try Hub(
+      settings: settings,
+      dataDirectory: dataDirectory,
+      metrics: metrics,
+      logger: logger
+    )
+  }
+
+  /// Listens and serves until the service group stops.
+  package func run() async throws {
+    try await hub.recover()
+    let tls = try ServerTLS(
+      certificateChainPEM: identity.certificateChain,
+      privateKeyPEM: identity.privateKey
+    )
+    let count = settings.loops > 0 ? settings.loops : Machine.usableProcessors
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
+    let loops = try await DeviceLoops(group: group, hub: hub, settings: settings, logger: logger)
+    hub.collectMetrics(of: loops)
+    let rest = RESTService(hub: hub)
+    let admin = AdminService(hub: hub, metrics: metrics)
+    let ports = Ports()
+
+    let mqtt = try await MQTTListener(
+      group: group,
+      host: settings.host,
+      port: settings.mqttPort,
+      tls: tls,
+      loops: loops
+    )
+    let plain =
+      settings.plainMQTTPort == 0
+      ? nil
+      : try await MQTTListener(
+        group: group,
+        host: "127.0.0.1",
+        port: settings.plainMQTTPort,
+        tls: nil,
+        loops: loops
+      )
+    let https = SharedPortChannel(
+      tls: tls,
+      idleTimeout: .seconds(Int64(settings.connectSeconds)),
+      responder: { request, writer, channel in
+        let response = await rest.respond(to: request, channel: channel)
+        try await writer.write(response: response.head, body: response.body)
+      },
+      addStream: { channel, peer in try loops.add(to: channel, peer: peer) }
+    ).server(
+      configuration: ServerConfiguration(
+        address: .hostname(settings.host, port: settings.httpsPort),
+        serverName: nil
+      ),
+      onServerRunning: { ports.set(\.https, $0.localAddress?.port) },
+      eventLoopGroup: group,
+      logger: logger
+    )
+    let adminServer = HTTP1Channel(responder: { request, writer, channel in
+      let response = await admin.respond(to: request)
+      try await writer.write(response: response.head, body: response.body)
+    }).server(
+      configuration: ServerConfiguration(
+        address: .hostname(settings.adminHost, port: settings.adminPort),
+        serverName: nil
+      ),
+      onServerRunning: { ports.set(\.admin, $0.localAddress?.port) },
+      eventLoopGroup: group,
+      logger: logger
+    )
+
+    var services: [any Service] = [
+      HouseKeeping(hub: hub), https, adminServer, mqtt,
+      Readiness(ports: ports) { bound in
+        admin.isReady = true
+        try await onReady(
+          ReadyHub(
+            settings: settings,
+            mqttPort: mqtt.port,
+            httpsPort: bound.https,
+            adminPort: bound.admin,
+            plainMQTTPort: plain?.port,
+            authorityPath: identity.authorityPath,
+            policies: try await hub.policies()
+          )
+        )
+      },
+    ]
+    if let plain { services.append(plain) }
+    var configuration = ServiceGroupConfiguration(
+      services: services.map { .init(service: $0) },
+      logger: Logger(label: "orrery.lifecycle") { _ in
+        SwiftLogNoOpLogHandler()
+      }
+    )
+    configuration.maximumGracefulShutdownDuration = .seconds(8)
+    let serviceGroup = ServiceGroup(configuration: configuration)
+    do {
+      try await withGracefulShutdownHandler {
+        try await serviceGroup.run()
+      } onGracefulShutdown: {
+        admin.isReady = false
+        // Waiting REST calls and connections end with their listeners.
+        Task { await serviceGroup.triggerGracefulShutdown() }
+      }
+    } catch {
+      hub.close()
+      try? await group.shutdownGracefully()
+      throw error
+    }
+    hub.close()
+    try? await group.shutdownGracefully()
+  }
+}
+
+/// What a person or a test needs to know of a hub that listens.
+package struct ReadyHub: Sendable {
+  package let settings: HubSettings
+  package let mqttPort: Int
+  package let httpsPort: Int
+  package let adminPort: Int
+  package let plainMQTTPort: Int?
+  package let authorityPath: String?
+  package let policies: [PolicyRecord]
+
+  /// The host that connection strings name.
+  package var host: String { settings.names.first ?? "localhost" }
+
+  /// The connection string of a policy; the port is given where it is not the standard one.
+  package func connectionString(of policy: PolicyRecord) -> String {
+    let port = httpsPort == 443 ? "" : ":\(httpsPort)"
+    return "HostName=\(host)\(port);SharedAccessKeyName=\(policy.name);"
+      + "SharedAccessKey=\(policy.primaryKey.base64)"
+  }
+}
+
+/// The ports that listeners were given.
+private final class Ports: Sendable {
+  struct Bound: Sendable {
+    var https: Int?
+    var admin: Int?
+  }
+
+  private let bound = Mutex(Bound())
+
+  func set(_ port: any WritableKeyPath<Bound, Int?> & Sendable, _ value: Int?) {
+    bound.withLock { $0[keyPath: port] = value }
+  }
+
+  var all: (https: Int, admin: Int)? {
+    bound.withLock { bound in
+      guard let https = bound.https, let admin = bound.admin else { return nil }
+      return (https, admin)
+    }
+  }
+}
+
+/// Says that the hub is ready as soon as all ports are bound, then waits for the end.
+private struct Readiness: Service {
+  let ports: Ports
+  let announce: @Sendable ((https: Int, admin: Int)) async throws -> Void
+
+  func run() async throws {
+    while ports.all == nil { try await Pause.sleep(for: .milliseconds(2)) }
+    if let bound = ports.all { try await announce(bound) }
+    try? await gracefulShutdown()
+  }
+}
+
+/// The hub's periodic work.
+private struct HouseKeeping: Service {
+  let hub: Hub
+
+  func run() async throws {
+    let hub = hub
+    await cancelWhenGracefulShutdown { await hub.keepHouse() }
+  }
+}

@@ -1,0 +1,53 @@
+import Endpoints
+import NIOCore
+import NIOPosix
+import Platform
+import ServiceLifecycle
+
+/// A port on which devices speak MQTT.
+struct MQTTListener: Service {
+  private let channel: any Channel
+  /// The port that was bound.
+  let port: Int
+
+  /// Binds; devices are served from now on.
+  ///
+  /// Without `tls` it serves in clear, on loopback alone. Throws a `SettingsFault` that says which
+  /// address and how to mend it.
+  init(
+    group: MultiThreadedEventLoopGroup,
+    host: String,
+    port: Int,
+    tls: ServerTLS?,
+    loops: DeviceLoops
+  ) async throws {
+    let bootstrap = ServerBootstrap(group: group)
+      .serverChannelOption(.backlog, value: 4_096)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .childChannelOption(.allowRemoteHalfClosure, value: true)
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          let peer = PeerCertificates(eventLoop: channel.eventLoop)
+          if let tls {
+            try channel.pipeline.syncOperations.addHandler(tls.makeHandler(peer: peer))
+          }
+          try loops.add(to: channel, peer: peer)
+        }
+      }
+    do {
+      channel = try await bootstrap.bind(host: host, port: port).get()
+    } catch {
+      throw SettingsFault(
+        "cannot listen on \(host):\(port): \(error). Ports below 1024 need root or the capability "
+          + "CAP_NET_BIND_SERVICE; another program may hold the port; listen.mqtt_port sets another"
+      )
+    }
+    self.port = channel.localAddress?.port ?? port
+  }
+
+  func run() async throws {
+    try? await gracefulShutdown()
+    try? await channel.close()
+  }
+}

@@ -1,0 +1,332 @@
+package import HubContract
+package import Platform
+
+/// Everything that can be set on the hub, read and checked.
+package struct HubSettings: Sendable {
+  /// Name of the hub, as in connection strings' first host and in events.
+  package var names: [String]
+  package var dataDirectory: String?
+  package var isEphemeral: Bool
+  package var host: String
+  package var mqttPort: Int
+  package var httpsPort: Int
+  package var plainMQTTPort: Int
+  package var adminHost: String
+  package var adminPort: Int
+  package var loops: Int
+  package var certificatePath: String?
+  package var privateKeyPath: String?
+  package var skewSeconds: Int
+  package var partitions: Int
+  package var segmentBytes: Int
+  package var retentionHours: Int
+  package var retentionBytes: Int
+  package var dropsOldestWhenFull: Bool
+  package var isLogEnabled: Bool
+  package var syncsLog: Bool
+  package var connectSeconds: Int
+  package var connectionsPerAddress: Int
+  package var quotas: Quotas
+  package var timeToLiveSeconds: Int
+  package var maximumDeliveryCount: Int
+  package var lockSeconds: Int
+  package var throttles: [String: Int]
+  package var logLevel: String
+  package var logFormat: String
+
+  /// Every key, in the order of the documentation.
+  package static let keys: [SettingKey] = [
+    SettingKey(
+      "hub.names",
+      .list,
+      "localhost,127.0.0.1",
+      "Host names and addresses that the hub answers to; the first goes into connection strings."
+    ),
+    SettingKey(
+      "hub.data",
+      .text,
+      "",
+      "Directory of the registry, the message log, keys and certificates."
+    ),
+    SettingKey(
+      "listen.host",
+      .text,
+      "0.0.0.0",
+      "Address that the listeners of devices and services bind."
+    ),
+    SettingKey(
+      "listen.mqtt_port",
+      .number(0...65_535),
+      "8883",
+      "Port of MQTT over TLS; 0 lets the system pick."
+    ),
+    SettingKey(
+      "listen.https_port",
+      .number(0...65_535),
+      "443",
+      "Port of REST and of MQTT over WebSocket; 0 lets the system pick."
+    ),
+    SettingKey(
+      "listen.plain_mqtt_port",
+      .number(0...65_535),
+      "0",
+      "Port of MQTT without TLS, bound on loopback alone, for measurements; 0 turns it off."
+    ),
+    SettingKey(
+      "listen.admin_host",
+      .text,
+      "127.0.0.1",
+      "Address of the listener for metrics and health; keep it on loopback or a private network."
+    ),
+    SettingKey(
+      "listen.admin_port",
+      .number(0...65_535),
+      "9600",
+      "Port of the listener for metrics and health; 0 lets the system pick."
+    ),
+    SettingKey(
+      "listen.loops",
+      .number(0...256),
+      "0",
+      "Event loops that share the connections; 0 makes one for each processor."
+    ),
+    SettingKey(
+      "tls.certificate",
+      .text,
+      "",
+      "PEM file of the server's chain, leaf first; empty uses the hub's own authority."
+    ),
+    SettingKey("tls.private_key", .text, "", "PEM file of the key that fits tls.certificate."),
+    SettingKey(
+      "sas.skew_seconds",
+      .number(0...86_400),
+      "300",
+      "How long after its expiry a token is still taken, for clocks that differ."
+    ),
+    SettingKey(
+      "log.partitions",
+      .number(1...32),
+      "4",
+      "Partitions of the event stream; fixed when the data directory is made."
+    ),
+    SettingKey(
+      "log.segment_bytes",
+      .number(1 << 20...1 << 30),
+      "67108864",
+      "Size of one file of the log."
+    ),
+    SettingKey(
+      "log.retention_hours",
+      .number(1...8_760),
+      "168",
+      "How long events are kept at least."
+    ),
+    SettingKey(
+      "log.retention_bytes",
+      .number(0...Int.max),
+      "0",
+      "Total size at which the oldest events go; 0 sets no limit."
+    ),
+    SettingKey(
+      "log.when_full",
+      .choice(["refuse", "drop-oldest"]),
+      "refuse",
+      "What a full disk does: stop acknowledging, or give up the oldest segment."
+    ),
+    SettingKey(
+      "log.enabled",
+      .flag,
+      "true",
+      "Whether telemetry is kept at all; false acknowledges and forgets, for measurements."
+    ),
+    SettingKey(
+      "log.sync",
+      .flag,
+      "true",
+      "Whether an acknowledgement waits for the disk; false loses the last moments in a power cut."
+    ),
+    SettingKey(
+      "limit.connect_seconds",
+      .number(1...600),
+      "30",
+      "Time from TCP accept until a whole CONNECT or request must be there."
+    ),
+    SettingKey(
+      "limit.unauthenticated_connections",
+      .number(1...1_000_000),
+      "20000",
+      "Connections at most that have not yet said who they are."
+    ),
+    SettingKey(
+      "quota.devices",
+      .number(1...100_000_000),
+      "1000000",
+      "Device identities at most."
+    ),
+    SettingKey(
+      "quota.modules_per_device",
+      .number(1...1_000),
+      "50",
+      "Module identities of a device at most."
+    ),
+    SettingKey(
+      "quota.c2d_queue",
+      .number(1...10_000),
+      "50",
+      "Cloud-to-device messages that wait for a device."
+    ),
+    SettingKey(
+      "quota.c2d_default_ttl_seconds",
+      .number(1...172_800),
+      "3600",
+      "Life of a cloud-to-device message that names no expiry."
+    ),
+    SettingKey(
+      "quota.c2d_max_delivery_count",
+      .number(1...100),
+      "10",
+      "Deliveries after which a message is dead-lettered."
+    ),
+    SettingKey(
+      "quota.c2d_lock_seconds",
+      .number(5...300),
+      "60",
+      "How long an HTTPS receiver holds a message."
+    ),
+    SettingKey(
+      "throttle.connects_per_second",
+      .number(0...1_000_000),
+      "0",
+      "New device connections a second; 0 sets no limit, as for all throttles."
+    ),
+    SettingKey(
+      "throttle.d2c_per_second",
+      .number(0...10_000_000),
+      "0",
+      "Device-to-cloud messages a second."
+    ),
+    SettingKey(
+      "throttle.registry_per_minute",
+      .number(0...10_000_000),
+      "0",
+      "Identity operations a minute."
+    ),
+    SettingKey(
+      "throttle.twin_reads_per_second",
+      .number(0...1_000_000),
+      "0",
+      "Twin reads a second."
+    ),
+    SettingKey(
+      "throttle.twin_updates_per_second",
+      .number(0...1_000_000),
+      "0",
+      "Twin updates a second."
+    ),
+    SettingKey(
+      "throttle.queries_per_minute",
+      .number(0...1_000_000),
+      "0",
+      "Twin queries a minute."
+    ),
+    SettingKey(
+      "throttle.methods_per_second",
+      .number(0...1_000_000),
+      "0",
+      "Direct methods a second."
+    ),
+    SettingKey(
+      "throttle.c2d_per_second",
+      .number(0...1_000_000),
+      "0",
+      "Cloud-to-device sends a second."
+    ),
+    SettingKey(
+      "logging.level",
+      .choice(["trace", "debug", "info", "notice", "warning", "error"]),
+      "info",
+      "Least level that is written."
+    ),
+    SettingKey(
+      "logging.format",
+      .choice(["auto", "json", "text"]),
+      "auto",
+      "json for machines, text for people; auto takes text on a terminal."
+    ),
+  ]
+
+  /// Reads the layers.
+  ///
+  /// - Throws: `SettingsFault` that names the setting, where it stands and what it may be.
+  package init(
+    file: String?,
+    environment: [String: String],
+    overrides: [(String, String)],
+    isEphemeral: Bool
+  ) throws {
+    let settings = try Settings(
+      keys: Self.keys,
+      file: file,
+      environment: environment,
+      reserved: Self.reservedVariables,
+      overrides: overrides
+    )
+    names = settings.list("hub.names")
+    dataDirectory = settings.text("hub.data")
+    self.isEphemeral = isEphemeral
+    host = settings.text("listen.host") ?? "0.0.0.0"
+    mqttPort = settings.number("listen.mqtt_port")
+    httpsPort = settings.number("listen.https_port")
+    plainMQTTPort = settings.number("listen.plain_mqtt_port")
+    adminHost = settings.text("listen.admin_host") ?? "127.0.0.1"
+    adminPort = settings.number("listen.admin_port")
+    loops = settings.number("listen.loops")
+    certificatePath = settings.text("tls.certificate")
+    privateKeyPath = settings.text("tls.private_key")
+    skewSeconds = settings.number("sas.skew_seconds")
+    partitions = settings.number("log.partitions")
+    segmentBytes = settings.number("log.segment_bytes")
+    retentionHours = settings.number("log.retention_hours")
+    retentionBytes = settings.number("log.retention_bytes")
+    dropsOldestWhenFull = settings.text("log.when_full") == "drop-oldest"
+    isLogEnabled = settings.flag("log.enabled")
+    syncsLog = settings.flag("log.sync")
+    connectSeconds = settings.number("limit.connect_seconds")
+    connectionsPerAddress = settings.number("limit.unauthenticated_connections")
+    var quotas = Quotas()
+    quotas.devices = settings.number("quota.devices")
+    quotas.modulesPerDevice = settings.number("quota.modules_per_device")
+    quotas.cloudToDeviceQueueDepth = settings.number("quota.c2d_queue")
+    self.quotas = quotas
+    timeToLiveSeconds = settings.number("quota.c2d_default_ttl_seconds")
+    maximumDeliveryCount = settings.number("quota.c2d_max_delivery_count")
+    lockSeconds = settings.number("quota.c2d_lock_seconds")
+    throttles = Dictionary(
+      uniqueKeysWithValues: Self.keys.map(\.name).filter { $0.hasPrefix("throttle.") }.map {
+        (String($0.dropFirst("throttle.".count)), settings.number($0))
+      }
+    )
+    logLevel = settings.text("logging.level") ?? "info"
+    logFormat = settings.text("logging.format") ?? "auto"
+    try check()
+  }
+
+  /// Variables of the command line tool, which are not settings of the hub.
+  package static let reservedVariables: Set<String> = [
+    "ORRERY_CONNECTION_STRING", "ORRERY_CA", "ORRERY_BIN", "ORRERY_CONFIG",
+  ]
+
+  private func check() throws {
+    guard !names.isEmpty else {
+      throw SettingsFault("hub.names is empty: give at least one name or address of the hub")
+    }
+    guard isEphemeral || dataDirectory != nil else {
+      throw SettingsFault(
+        "hub.data is not set: name a directory with --data DIR, or use --ephemeral to keep nothing"
+      )
+    }
+    guard (certificatePath == nil) == (privateKeyPath == nil) else {
+      throw SettingsFault("tls.certificate and tls.private_key must be set together")
+    }
+  }
+}

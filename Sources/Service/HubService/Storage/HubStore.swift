@@ -1,0 +1,232 @@
+import Dispatch
+import GRDB
+import HubContract
+import HubEngine
+import Platform
+import Synchronization
+
+/// The registry database and the rules over it: one writer with group commit, many readers.
+///
+/// Commands run in the order in which they were submitted. All that wait when the writer gets to
+/// them share one transaction and one sync, and are answered when it is durable; only then are their
+/// effects carried out. When the storage fails inside a shared transaction, it is undone and each
+/// command runs again in one of its own, so that a broken row answers for itself alone.
+final class HubStore: Sendable {
+  typealias Engine = HubEngine<SQLiteStorage>
+
+  /// Commands at most in one transaction: bounds how long the first one waits for the last.
+  private static let batchLimit = 256
+
+  private struct Queue {
+    var jobs: [any StoreJob] = []
+    var isDraining = false
+  }
+
+  private let pool: DatabasePool
+  private let writer = DispatchQueue(label: "orrery.store")
+  private let queue = Mutex(Queue())
+  /// Protected by the pool's writer: touched only inside `writeWithoutTransaction`, one at a time.
+  private nonisolated(unsafe) var engine: Engine?
+  private let quotas: Quotas
+  /// Carries out what durable commands caused; called on the writer's thread, in order.
+  private let carryOut: @Sendable ([HubEffect]) -> Void
+
+  /// Opens or makes the database and brings it to the newest schema.
+  ///
+  /// - Parameters:
+  ///   - path: The database file.
+  ///   - isDurable: Whether a commit waits for the disk; false for `--ephemeral`.
+  ///   - quotas: The limits to enforce.
+  ///   - rules: How cloud-to-device messages are handled.
+  ///   - eventSources: The events to make.
+  ///   - carryOut: Told the effects of durable commands.
+  /// - Throws: What SQLite says of the file.
+  init(
+    path: String,
+    isDurable: Bool,
+    quotas: Quotas,
+    rules: CloudToDeviceRules,
+    eventSources: Set<HubEvent.Source>,
+    carryOut: @escaping @Sendable ([HubEffect]) -> Void
+  ) throws {
+    var configuration = Configuration()
+    configuration.label = "orrery.registry"
+    configuration.maximumReaderCount = 4
+    configuration.busyMode = .timeout(5)
+    configuration.prepareDatabase { database in
+      try database.execute(sql: "PRAGMA synchronous = \(isDurable ? "FULL" : "OFF")")
+      try database.execute(sql: "PRAGMA cache_size = -4096")
+      try database.execute(sql: "PRAGMA temp_store = MEMORY")
+    }
+    pool = try DatabasePool(path: path, configuration: configuration)
+    try Schema.migrator().migrate(pool)
+    self.quotas = quotas
+    self.carryOut = carryOut
+    pool.writeWithoutTransaction { database in
+      engine = Engine(
+        storage: SQLiteStorage(database: database),
+        quotas: quotas,
+        cloudToDeviceRules: rules,
+        eventSources: eventSources,
+        entropy: { Entropy.bytes($0) }
+      )
+    }
+  }
+
+  /// Runs `command` with the others and answers when it is durable.
+  ///
+  /// - Throws: What the rules refuse, or that the storage failed.
+  func write<Value: Sendable>(
+    _ command: @escaping @Sendable (inout Engine) throws(HubError) -> Value
+  ) async throws(HubError) -> Value {
+    let result = await withCheckedContinuation { continuation in
+      submit(command) { continuation.resume(returning: $0) }
+    }
+    return try result.get()
+  }
+
+  /// Runs `command` with the others; `completion` gets the answer on the writer's thread.
+  func submit<Value: Sendable>(
+    _ command: @escaping @Sendable (inout Engine) throws(HubError) -> Value,
+    completion: @escaping @Sendable (Result<Value, HubError>) -> Void
+  ) {
+    let starts = queue.withLock { queue in
+      queue.jobs.append(Job(command: command, completion: completion))
+      defer { queue.isDraining = true }
+      return !queue.isDraining
+    }
+    if starts { writer.async { self.drain() } }
+  }
+
+  /// Reads one consistent view, which shows every command answered so far.
+  func read<Value: Sendable>(
+    _ body: @escaping @Sendable (HubView<SQLiteStorage>) throws(HubError) -> Value
+  ) async throws(HubError) -> Value {
+    let quotas = quotas
+    let result: Result<Value, HubError>
+    do {
+      result = try await pool.read { database in
+        do throws(HubError) {
+          return .success(
+            try body(HubView(storage: SQLiteStorage(database: database), quotas: quotas))
+          )
+        } catch {
+          return .failure(error)
+        }
+      }
+    } catch {
+      throw HubError(.serverError, "The hub's storage failed; its log says more.")
+    }
+    return try result.get()
+  }
+
+  /// Copies the database, as of one moment, into a new file at `path`, while commands go on.
+  func backUp(to path: String) throws {
+    let destination = try DatabaseQueue(path: path)
+    try pool.backup(to: destination)
+    try destination.close()
+  }
+
+  /// Waits for what was submitted, then closes the database.
+  func close() {
+    writer.sync { drain() }
+    try? pool.close()
+  }
+
+  private func drain() {
+    while true {
+      let jobs = queue.withLock { queue -> [any StoreJob] in
+        let count = min(queue.jobs.count, Self.batchLimit)
+        let taken = Array(queue.jobs[..<count])
+        queue.jobs.removeFirst(count)
+        if taken.isEmpty { queue.isDraining = false }
+        return taken
+      }
+      if jobs.isEmpty { return }
+      if let fault = run(jobs) {
+        for job in jobs {
+          let again = jobs.count == 1 ? fault : run([job])
+          job.finish(again.map { HubError($0) })
+        }
+      } else {
+        for job in jobs { job.finish(nil) }
+      }
+    }
+  }
+
+  /// Runs `jobs` in one transaction; answers the fault if it was undone.
+  private func run(_ jobs: [any StoreJob]) -> StorageFault? {
+    do {
+      let effects = try pool.writeWithoutTransaction { database -> [HubEffect] in
+        guard engine != nil else { throw StorageFault(.failed, "the store is closed") }
+        engine?.storage = SQLiteStorage(database: database)
+        do {
+          try database.beginTransaction(.immediate)
+          for job in jobs {
+            guard engine?.run(job) == true else {
+              throw engine?.fault ?? StorageFault(.failed, "a command failed")
+            }
+          }
+          try database.commit()
+        } catch {
+          if database.isInsideTransaction { try? database.rollback() }
+          engine?.transactionUndone()
+          throw error
+        }
+        return engine?.takeEffects() ?? []
+      }
+      if !effects.isEmpty { carryOut(effects) }
+      return nil
+    } catch let fault as StorageFault {
+      return fault
+    } catch {
+      return StorageFault(sqlite: error)
+    }
+  }
+}
+
+/// A command that waits for its transaction.
+private protocol StoreJob: AnyObject {
+  func run(_ engine: inout HubStore.Engine)
+  /// Answers the submitter; `undone` is why nothing of it is durable.
+  func finish(_ undone: HubError?)
+}
+
+extension HubStore.Engine {
+  /// Runs `job`; false if the storage failed meanwhile.
+  fileprivate mutating func run(_ job: any StoreJob) -> Bool {
+    job.run(&self)
+    return fault == nil
+  }
+}
+
+/// Confined to the store's writer once submitted.
+private final class Job<Value: Sendable>: StoreJob {
+  private let command: @Sendable (inout HubStore.Engine) throws(HubError) -> Value
+  private let completion: @Sendable (Result<Value, HubError>) -> Void
+  private var result: Result<Value, HubError>?
+
+  init(
+    command: @escaping @Sendable (inout HubStore.Engine) throws(HubError) -> Value,
+    completion: @escaping @Sendable (Result<Value, HubError>) -> Void
+  ) {
+    self.command = command
+    self.completion = completion
+  }
+
+  func run(_ engine: inout HubStore.Engine) {
+    do throws(HubError) {
+      result = .success(try command(&engine))
+    } catch {
+      result = .failure(error)
+    }
+  }
+
+  func finish(_ undone: HubError?) {
+    if let undone {
+      completion(.failure(undone))
+    } else {
+      completion(result ?? .failure(HubError(.serverError, "The command did not run.")))
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import Foundation
+import GRDB
+import HubContract
+import HubEngine
+import JSONTree
+
+/// What the hub remembers, in one SQLite database (see `Schema`), within one transaction.
+///
+/// A value of this type lives no longer than the closure of `HubStore` that was given it, on the
+/// thread that runs the closure.
+struct SQLiteStorage: HubStorage {
+  let database: Database
+
+  /// Runs `body`, turning what SQLite throws into what the rules know.
+  func attempt<Value>(_ body: (Database) throws -> Value) throws(StorageFault) -> Value {
+    do {
+      return try body(database)
+    } catch let fault as StorageFault {
+      throw fault
+    } catch {
+      throw StorageFault(sqlite: error)
+    }
+  }
+
+  func rows(_ sql: String, _ arguments: StatementArguments) throws(StorageFault) -> [Row] {
+    try attempt { try Row.fetchAll($0.cachedStatement(sql: sql), arguments: arguments) }
+  }
+
+  func row(_ sql: String, _ arguments: StatementArguments) throws(StorageFault) -> Row? {
+    try attempt { try Row.fetchOne($0.cachedStatement(sql: sql), arguments: arguments) }
+  }
+
+  func execute(_ sql: String, _ arguments: StatementArguments) throws(StorageFault) {
+    try attempt { database throws in
+      try database.cachedStatement(sql: sql).execute(arguments: arguments)
+    }
+  }
+}
+
+extension StorageFault {
+  /// The fault that an error of SQLite stands for.
+  init(sqlite error: any Error) {
+    guard let error = error as? DatabaseError else {
+      self.init(.failed, "\(error)")
+      return
+    }
+    let detail = "SQLite \(error.extendedResultCode.rawValue): \(error.message ?? "no message")"
+    switch error.resultCode {
+    case .SQLITE_FULL: self.init(.full, detail)
+    case .SQLITE_CORRUPT, .SQLITE_NOTADB: self.init(.corrupt, detail)
+    default: self.init(.failed, detail)
+    }
+  }
+
+  /// The fault of a row that breaks our own rules.
+  static func corrupt(_ what: String) -> StorageFault {
+    StorageFault(.corrupt, "the stored \(what) cannot be read")
+  }
+}
+
+extension IdentityKey {
+  /// The module's ID as a column that is never null: empty for a device.
+  var moduleColumn: String { moduleID ?? "" }
+
+  init(device: String, moduleColumn: String) {
+    self.init(deviceID: device, moduleID: moduleColumn.isEmpty ? nil : moduleColumn)
+  }
+}
+
+extension Row {
+  func time(_ column: String) -> Timestamp { Timestamp(ticks: self[column]) }
+
+  func number(_ column: String) -> UInt64 { UInt64(bitPattern: self[column] as Int64) }
+
+  func bytes(_ column: String) -> [UInt8] {
+    let data: Data? = self[column]
+    return data.map { [UInt8]($0) } ?? []
+  }
+}

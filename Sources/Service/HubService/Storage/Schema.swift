@@ -1,0 +1,83 @@
+import GRDB
+
+/// The tables of the registry database and how each released version becomes the next.
+///
+/// IDs compare by their bytes (SQLite's BINARY), which is the order the rules ask for. A device's
+/// own rows have an empty module.
+enum Schema {
+  static func migrator() -> DatabaseMigrator {
+    var migrator = DatabaseMigrator()
+    migrator.registerMigration("1 registry") { database in
+      try database.execute(sql: registry)
+    }
+    return migrator
+  }
+
+  private static let registry = """
+    CREATE TABLE device (
+      id TEXT NOT NULL PRIMARY KEY, generation TEXT NOT NULL, etag INTEGER NOT NULL,
+      disabled INTEGER NOT NULL, reason TEXT, status_time INTEGER NOT NULL,
+      authentication TEXT NOT NULL, first TEXT, second TEXT,
+      edge INTEGER NOT NULL, scope TEXT, parents TEXT NOT NULL
+    ) WITHOUT ROWID, STRICT;
+    CREATE TABLE statistics (
+      disabled INTEGER NOT NULL PRIMARY KEY, count INTEGER NOT NULL
+    ) WITHOUT ROWID, STRICT;
+    INSERT INTO statistics VALUES (0, 0), (1, 0);
+    CREATE TRIGGER device_inserted AFTER INSERT ON device BEGIN
+      UPDATE statistics SET count = count + 1 WHERE disabled = NEW.disabled;
+    END;
+    CREATE TRIGGER device_deleted AFTER DELETE ON device BEGIN
+      UPDATE statistics SET count = count - 1 WHERE disabled = OLD.disabled;
+    END;
+    CREATE TRIGGER device_updated AFTER UPDATE OF disabled ON device
+    WHEN NEW.disabled <> OLD.disabled BEGIN
+      UPDATE statistics SET count = count - 1 WHERE disabled = OLD.disabled;
+      UPDATE statistics SET count = count + 1 WHERE disabled = NEW.disabled;
+    END;
+    CREATE TABLE module (
+      device TEXT NOT NULL, id TEXT NOT NULL, generation TEXT NOT NULL, etag INTEGER NOT NULL,
+      authentication TEXT NOT NULL, first TEXT, second TEXT, managed_by TEXT,
+      PRIMARY KEY (device, id)
+    ) WITHOUT ROWID, STRICT;
+    CREATE TABLE twin (
+      device TEXT NOT NULL, module TEXT NOT NULL, etag INTEGER NOT NULL, version INTEGER NOT NULL,
+      tags BLOB NOT NULL, desired BLOB NOT NULL, desired_metadata BLOB NOT NULL,
+      desired_version INTEGER NOT NULL, reported BLOB NOT NULL, reported_metadata BLOB NOT NULL,
+      reported_version INTEGER NOT NULL, model TEXT, PRIMARY KEY (device, module)
+    ) WITHOUT ROWID, STRICT;
+    CREATE TABLE connection (
+      device TEXT NOT NULL, module TEXT NOT NULL, state_time INTEGER NOT NULL,
+      activity_time INTEGER NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (device, module)
+    ) WITHOUT ROWID, STRICT;
+    CREATE TABLE subscription (
+      device TEXT NOT NULL, module TEXT NOT NULL, filters TEXT NOT NULL,
+      PRIMARY KEY (device, module)
+    ) WITHOUT ROWID, STRICT;
+    CREATE TABLE cloud_to_device (
+      sequence INTEGER PRIMARY KEY AUTOINCREMENT, device TEXT NOT NULL, message TEXT,
+      acknowledgement TEXT NOT NULL, enqueued INTEGER NOT NULL, expiry INTEGER NOT NULL,
+      properties BLOB NOT NULL, body BLOB NOT NULL, deliveries INTEGER NOT NULL,
+      token BLOB, holder INTEGER, until INTEGER
+    ) STRICT;
+    CREATE INDEX cloud_to_device_queue ON cloud_to_device (device, sequence);
+    CREATE INDEX cloud_to_device_expiry ON cloud_to_device (expiry) WHERE token IS NULL;
+    CREATE INDEX cloud_to_device_until ON cloud_to_device (until) WHERE until IS NOT NULL;
+    CREATE INDEX cloud_to_device_held ON cloud_to_device (device, holder) WHERE token IS NOT NULL;
+    CREATE TABLE feedback (
+      sequence INTEGER PRIMARY KEY AUTOINCREMENT, message TEXT NOT NULL, enqueued INTEGER NOT NULL,
+      status TEXT NOT NULL, device TEXT NOT NULL, generation TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE policy (
+      name TEXT NOT NULL PRIMARY KEY, rights INTEGER NOT NULL, first TEXT NOT NULL,
+      second TEXT NOT NULL
+    ) WITHOUT ROWID, STRICT;
+    CREATE TABLE authority (
+      name TEXT NOT NULL PRIMARY KEY, subject TEXT NOT NULL, thumbprint TEXT NOT NULL,
+      certificate BLOB NOT NULL, expiry INTEGER NOT NULL, created INTEGER NOT NULL,
+      updated INTEGER NOT NULL, verified INTEGER NOT NULL, code TEXT, etag INTEGER NOT NULL
+    ) WITHOUT ROWID, STRICT;
+    CREATE TABLE counter (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL)
+      WITHOUT ROWID, STRICT;
+    """
+}
