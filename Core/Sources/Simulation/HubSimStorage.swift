@@ -5,14 +5,15 @@ public import HubEngine
 ///
 /// Works like a database with one writer: `begin`, any number of reads and writes, then `commit` or
 /// `rollback`. What is not committed when the power is cut is gone; what is committed stays. A
-/// commit that fails may nevertheless have reached the disk, as with a real one: `CommitFailure`
-/// says which.
+/// commit that fails may nevertheless have reached the disk. As in a write-ahead log, such a commit
+/// does not show while the writer lives and the next one overwrites it, but a power cut before that
+/// brings it to light.
 public struct SimHubStorage: HubStorage {
   /// How a commit fails.
   public enum CommitFailure: Equatable, Sendable {
     /// Nothing reached the disk.
     case lost
-    /// Everything did, but the writer is told that it failed.
+    /// Everything did, to show after a power cut.
     case unconfirmed
   }
 
@@ -24,6 +25,8 @@ public struct SimHubStorage: HubStorage {
   public var nextCommitFailure: CommitFailure?
   /// Accesses until one fails; nil: none fails.
   public var accessesUntilFault: Int?
+  /// The failed commit that a power cut would bring to light.
+  private var unconfirmed: HubTables?
   /// Commits that succeeded.
   public private(set) var commitCount = 0
 
@@ -37,11 +40,12 @@ public struct SimHubStorage: HubStorage {
   public mutating func commit() throws(StorageFault) {
     if let failure = nextCommitFailure {
       nextCommitFailure = nil
-      if failure == .unconfirmed { durable = tables }
+      unconfirmed = failure == .unconfirmed ? tables : nil
       tables = durable
       throw StorageFault(.failed, "simulated: the commit failed")
     }
     durable = tables
+    unconfirmed = nil
     commitCount += 1
   }
 
@@ -51,8 +55,12 @@ public struct SimHubStorage: HubStorage {
     accessesUntilFault = nil
   }
 
-  /// Forgets what is not durable, as a power cut does.
-  public mutating func cutPower() { rollback() }
+  /// Forgets what is not on the disk, as a power cut does.
+  public mutating func cutPower() {
+    durable = unconfirmed ?? durable
+    unconfirmed = nil
+    rollback()
+  }
 
   /// Counts a write towards `accessesUntilFault`.
   mutating func write(_ change: (inout HubTables) -> Void) throws(StorageFault) {

@@ -129,6 +129,26 @@ struct CloudToDeviceTests {
     #expect(again.map(\.deliveryCount) == [2, 2, 1])
   }
 
+  @Test("while an older connection holds messages, a newer one gets none, or they would overtake")
+  func overtaking() throws {
+    var hub = TestHub()
+    _ = try hub.device("d")
+    for id in ["a", "b"] { _ = try enqueue(&hub, id) }
+    _ = try take(&hub, 1)
+    let newer = ConnectionID(8)
+    for expected in [[], ["a", "b"]] {
+      let taken = try hub.engine.takeCloudToDevice(
+        of: "d",
+        limit: 16,
+        holder: newer,
+        hold: .connection,
+        now: hub.now
+      )
+      #expect(taken.map(\.messageID) == expected)
+      try hub.engine.releaseCloudToDevice(of: "d", holder: connection, now: hub.now)
+    }
+  }
+
   @Test("a restart gives everything back")
   func restarted() throws {
     var hub = TestHub()

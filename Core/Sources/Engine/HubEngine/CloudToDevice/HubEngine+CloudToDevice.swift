@@ -64,6 +64,10 @@ extension HubEngine {
 
   /// Hands the first available messages of a device to a taker, who then holds them.
   ///
+  /// A connection gets nothing that stands behind a message which another connection holds: that
+  /// one is gone or about to be (contract §3.2), its messages come first, and
+  /// `cloudToDeviceAvailable` follows when they are released.
+  ///
   /// - Parameters:
   ///   - deviceID: the device.
   ///   - limit: how many at most; the window less what the taker holds already.
@@ -82,26 +86,27 @@ extension HubEngine {
     guard limit > 0 else { return [] }
     var taken: [CloudToDeviceMessage] = []
     let until = hold == .timed ? now.adding(seconds: cloudToDeviceRules.lockSeconds) : nil
-    while taken.count < limit {
-      let wanted = min(limit - taken.count, Self.page)
-      let page = try stored { storage throws(StorageFault) in
-        try storage.cloudToDevice(.available(deviceID: deviceID), limit: wanted)
+    let depth = quotas.cloudToDeviceQueueDepth
+    let queue = try stored { storage throws(StorageFault) in
+      try storage.cloudToDevice(.queued(deviceID: deviceID), limit: depth)
+    }
+    for var message in queue where taken.count < limit {
+      if let lock = message.lock {
+        if hold == .connection, lock.until == nil, lock.holder != holder { break }
+        continue
       }
-      for var message in page {
-        if message.expiryTime <= now {
-          try end(message, as: .expired, now: now)
-          continue
-        }
-        message.deliveryCount += 1
-        message.lock = CloudToDeviceMessage.Lock(
-          token: try mintToken(),
-          holder: holder,
-          until: until
-        )
-        try setDelivery(of: message)
-        taken.append(message)
+      if message.expiryTime <= now {
+        try end(message, as: .expired, now: now)
+        continue
       }
-      if page.count < wanted { break }
+      message.deliveryCount += 1
+      message.lock = CloudToDeviceMessage.Lock(
+        token: try mintToken(),
+        holder: holder,
+        until: until
+      )
+      try setDelivery(of: message)
+      taken.append(message)
     }
     return taken
   }

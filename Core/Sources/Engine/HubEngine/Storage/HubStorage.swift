@@ -67,7 +67,8 @@ public protocol HubStorageReader {
 /// What the rules read and write: the view of one write transaction, which may hold many commands.
 ///
 /// A write is seen by the reads that follow it. After a fault the driver undoes the whole
-/// transaction. Deletions of what does not exist do nothing.
+/// transaction. A commit that fails must not show afterwards, unless the hub has to start anew.
+/// Deletions of what does not exist do nothing.
 public protocol HubStorage: HubStorageReader {
   /// Creates or replaces a device.
   mutating func put(_ device: DeviceIdentity) throws(StorageFault)
