@@ -79,7 +79,7 @@ struct SimDiskState: Sendable {
     if byteCount < count {
       inodes[inode]?.cached.removeLast(count - byteCount)
     } else {
-      inodes[inode]?.cached.append(contentsOf: repeatElement(0, count: byteCount - count))
+      inodes[inode]?.cached.append(contentsOf: [UInt8](repeating: 0, count: byteCount - count))
     }
     note(.byteCount(inode: inode))
   }
@@ -149,7 +149,7 @@ struct SimDiskState: Sendable {
       guard start < end else { return }
       inodes[inode] = nil
       if file.durable.count < end {
-        file.durable.append(contentsOf: repeatElement(0, count: end - file.durable.count))
+        file.durable.append(contentsOf: [UInt8](repeating: 0, count: end - file.durable.count))
       }
       file.durable.replaceSubrange(start..<end, with: file.cached[start..<end])
       inodes[inode] = file
@@ -158,7 +158,7 @@ struct SimDiskState: Sendable {
       inodes[inode] = nil
       let count = file.cached.count
       if file.durable.count > count { file.durable.removeLast(file.durable.count - count) }
-      file.durable.append(contentsOf: repeatElement(0, count: count - file.durable.count))
+      file.durable.append(contentsOf: [UInt8](repeating: 0, count: count - file.durable.count))
       inodes[inode] = file
     case .name(let name):
       durableNames[name] = names[name]

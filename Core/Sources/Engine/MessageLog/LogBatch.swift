@@ -20,6 +20,7 @@ public struct LogBatch: ByteSink, Sendable {
   private(set) var largestPartition: UInt16 = 0
   /// The limits that `endRecord` applies.
   public let limits: LogLimits
+  private static let emptyHeader = [UInt8](repeating: 0, count: RecordFrame.headerByteCount)
   /// Complete records in the batch.
   public private(set) var recordCount = 0
 
@@ -50,8 +51,8 @@ public struct LogBatch: ByteSink, Sendable {
   public mutating func beginRecord(partition: UInt16) {
     precondition(!isRecordOpen, "a record is open already")
     openRecordStart = bytes.count
-    // Two appends of constants: the fields are stamped in `endRecord` and by the writer.
-    bytes.append(contentsOf: repeatElement(0, count: RecordFrame.headerByteCount))
+    // The fields are filled in by `endRecord` and by the writer.
+    bytes.append(contentsOf: LogBatch.emptyHeader)
     let start = openRecordStart
     var span = bytes.mutableSpan
     span.storeLE(partition, at: start + 10)

@@ -20,6 +20,13 @@ public struct LogDamage: Equatable, Sendable {
   public let positions: Range<UInt64>
   /// What is wrong with the first of them.
   public let reason: LogDamageReason
+
+  /// Names damage.
+  public init(segment: UInt64, positions: Range<UInt64>, reason: LogDamageReason) {
+    self.segment = segment
+    self.positions = positions
+    self.reason = reason
+  }
 }
 
 /// One thing that opening a log found and did.

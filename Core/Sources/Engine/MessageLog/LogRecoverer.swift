@@ -61,7 +61,11 @@ struct LogRecoverer<Disk: LogDisk> {
     guard known.states.count == configuration.partitionCount else {
       throw .partitionCount(found: known.states.count, asked: configuration.partitionCount)
     }
-    seal = FrameSeal(salt: known.salt, partitionCount: configuration.partitionCount)
+    seal = FrameSeal(
+      salt: known.salt,
+      partitionCount: configuration.partitionCount,
+      crc: seal.crc
+    )
     for index in candidates.indices {
       let header = candidates[index].header
       if header?.salt != known.salt || header?.states.count != known.states.count {
@@ -88,7 +92,7 @@ struct LogRecoverer<Disk: LogDisk> {
       }
       let copy = SegmentHeader.copyByteCount(partitionCount: configuration.partitionCount)
       for start in [0, copy] where start < count && candidate.header == nil {
-        switch SegmentHeader.read(bytes.span.extracting(start..<count)) {
+        switch SegmentHeader.read(bytes.span.extracting(start..<count), crc: seal.crc) {
         case .valid(let header) where header.base == candidate.base: candidate.header = header
         case .version(let version): throw LogDiskFault.io(-Int32(version))
         case .valid, .damaged: break

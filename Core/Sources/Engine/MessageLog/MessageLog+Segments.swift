@@ -33,7 +33,7 @@ extension MessageLog {
     base: UInt64,
     states: [PartitionState]
   ) throws(LogDiskFault) -> CreatedSegment<Disk> {
-    let header = SegmentHeader(salt: seal.salt, base: base, states: states).encoded()
+    let header = SegmentHeader(salt: seal.salt, base: base, states: states).encoded(crc: seal.crc)
     let file = try disk.create(
       SegmentName.name(base: base),
       byteCount: configuration.segmentBytes

@@ -44,11 +44,12 @@ struct FrameHeader: Equatable {
 struct FrameSeal: Sendable {
   let salt: UInt64
   let partitionCount: Int
-  private let crc = CRC32C()
+  let crc: CRC32C
 
-  init(salt: UInt64, partitionCount: Int) {
+  init(salt: UInt64, partitionCount: Int, crc: CRC32C = CRC32C()) {
     self.salt = salt
     self.partitionCount = partitionCount
+    self.crc = crc
   }
 
   /// The key of the frame at `position`: two rounds of SplitMix64's mixer.

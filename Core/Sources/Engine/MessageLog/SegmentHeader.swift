@@ -36,7 +36,7 @@ struct SegmentHeader: Equatable {
   }
 
   /// Both copies.
-  func encoded() -> [UInt8] {
+  func encoded(crc: CRC32C) -> [UInt8] {
     let copyByteCount = SegmentHeader.copyByteCount(partitionCount: states.count)
     var writer = ByteWriter(capacity: 2 * copyByteCount)
     writer.uint64LE(SegmentHeader.magic)
@@ -46,8 +46,8 @@ struct SegmentHeader: Equatable {
     writer.uint64LE(salt)
     writer.uint64LE(base)
     for state in states { writer.append(state) }
-    writer.uint32LE(CRC32C().checksum(writer.bytes.span))
-    writer.bytes.append(contentsOf: repeatElement(0, count: copyByteCount - writer.count))
+    writer.uint32LE(crc.checksum(writer.bytes.span))
+    writer.bytes.append(contentsOf: [UInt8](repeating: 0, count: copyByteCount - writer.count))
     return writer.bytes + writer.bytes
   }
 
@@ -58,7 +58,7 @@ struct SegmentHeader: Equatable {
   }
 
   /// Reads one copy; `bytes` begin with it.
-  static func read(_ bytes: Span<UInt8>) -> Reading {
+  static func read(_ bytes: Span<UInt8>, crc: CRC32C) -> Reading {
     var reader = ByteReader(bytes)
     guard reader.uint64LE() == magic, let version = reader.uint16LE(),
       let partitionCount = reader.uint16LE().map(Int.init), reader.uint32LE() != nil,
@@ -73,7 +73,7 @@ struct SegmentHeader: Equatable {
       states.append(state)
     }
     let covered = bytes.extracting(0..<reader.position)
-    guard reader.uint32LE() == CRC32C().checksum(covered) else { return .damaged }
+    guard reader.uint32LE() == crc.checksum(covered) else { return .damaged }
     guard version == self.version else { return .version(version) }
     return .valid(SegmentHeader(salt: salt, base: base, states: states))
   }
