@@ -187,4 +187,56 @@ struct FaultTests {
       }
     }
   }
+
+  @Test(
+    "What a restart found only in memory after a failed sync is made durable before it is shown"
+  )
+  func failedSyncThenKill() throws {
+    for seed in 0..<UInt64(20) {
+      let disk = SimDisk(seed: seed)
+      var log = try MessageLog.open(disk, configuration: configuration())
+      var first = try batch([payload(1, byteCount: 900)])
+      try log.append(&first, now: 1)
+      try log.commit()
+      var second = try batch([payload(2, byteCount: 900)])
+      try log.append(&second, now: 1)
+      // The sync fails, and the process is killed before it hears of it.
+      disk.fail(.sync, with: .io(5))
+      let name = try #require(try disk.list().first)
+      let file = try disk.open(name, forWriting: true)
+      #expect(throws: LogDiskFault.io(5)) { try disk.sync(file) }
+      let shown = try MessageLog.open(disk, configuration: configuration())
+      #expect(Self.ids(try read(0, shown.view, disk)) == [1, 2])
+      disk.powerCut(.none)
+      let again = try MessageLog.open(disk, configuration: configuration())
+      #expect(Self.ids(try read(0, again.view, disk)) == [1, 2], "seed \(seed)")
+    }
+  }
+
+  @Test("A segment that could not be created does not cut off what is committed in its place")
+  func halfCreatedSegment() throws {
+    let disk = SimDisk(seed: 1)
+    var log = try MessageLog.open(disk, configuration: configuration())
+    var first = try batch([payload(0, byteCount: 500)])
+    try log.append(&first, now: 1)
+    try log.commit()
+    disk.fail(.syncDirectory, with: .io(5))
+    var large = try batch((0..<4).map { payload(90 + $0, byteCount: 900) })
+    #expect(throws: LogFault.disk(.io(5))) { try log.append(&large, now: 1) }
+    let name = try #require(try disk.list().last)
+    let abandoned = try #require(UInt64(name.dropLast(4)))
+    #expect(abandoned > log.view.committedEnd)
+    var accepted: [UInt64] = [0]
+    while log.view.committedEnd <= abandoned {
+      let id = UInt64(accepted.count)
+      var one = try batch([payload(id, byteCount: 60)])
+      try log.append(&one, now: 1)
+      try log.commit()
+      accepted.append(id)
+    }
+    #expect(log.view.segmentCount == 1, "the rest must have fitted in the first segment")
+    disk.powerCut(.all)
+    let reopened = try MessageLog.open(disk, configuration: configuration())
+    #expect(Self.ids(try read(0, reopened.view, disk)) == accepted)
+  }
 }
