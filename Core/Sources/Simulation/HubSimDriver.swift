@@ -29,10 +29,32 @@ struct HubSimDriver {
   var pending: [Work] = []
   /// The connection of each connected device.
   var connections: [Int: HubSimConnection] = [:]
+  /// The number of each connection, which begins anew with the hub.
+  var numbers: [HubSimConnection: UInt64] = [:]
   /// Messages that each connection holds.
   var held: [HubSimConnection: Int] = [:]
 
   static func deviceID(_ index: Int) -> String { "device-\(index)" }
+
+  /// Another connection, from now on its device's only one.
+  mutating func accepted(_ connection: HubSimConnection) {
+    numbers[connection] = UInt64(numbers.count) + 1
+    connections[connection.device] = connection
+  }
+
+  private func number(of connection: HubSimConnection) -> ConnectionID {
+    ConnectionID(numbers[connection] ?? 0)
+  }
+
+  /// The power is gone, and with it all that was in memory.
+  mutating func cutPower() {
+    engine.storage.cutPower()
+    engine.transactionUndone()
+    pending = []
+    connections = [:]
+    numbers = [:]
+    held = [:]
+  }
 
   /// A connection is gone, or another has taken its place.
   mutating func lost(_ connection: HubSimConnection) {
@@ -60,7 +82,8 @@ struct HubSimDriver {
       if mistake != .answersBeforeCommit { outputs = [] }
       return outputs + failed(batch)
     }
-    return outputs + carryOut(engine.takeEffects())
+    let caused = carryOut(engine.takeEffects())
+    return mistake == .carriesOutBeforeAnswering ? caused + outputs : outputs + caused
   }
 
   private mutating func run(_ work: Work, now: Timestamp) -> [Output] {
@@ -79,7 +102,7 @@ struct HubSimDriver {
       let key = IdentityKey(deviceID: Self.deviceID(connection.device))
       try? engine.releaseCloudToDevice(
         of: key.deviceID,
-        holder: ConnectionID(connection.id),
+        holder: number(of: connection),
         now: now
       )
       try? engine.disconnected(key, lastActivity: now, now: now)
@@ -89,7 +112,7 @@ struct HubSimDriver {
       let messages = try? engine.takeCloudToDevice(
         of: Self.deviceID(device),
         limit: Self.window - (held[connection] ?? 0),
-        holder: ConnectionID(connection.id),
+        holder: number(of: connection),
         hold: .connection,
         now: now
       )
@@ -162,6 +185,7 @@ struct HubSimDriver {
       case .request(let request): outputs.append(.answer(request, false))
       case .uplink(let connection, .patchReported(let value)):
         outputs.append(.send(connection, .reportedAnswer(value, isDone: false)))
+      case .pump where mistake == .forgetsFailedPumps: break
       case .uplink(_, .complete), .release, .pump: owed.append(work)
       case .uplink: break
       }
@@ -196,6 +220,9 @@ public enum HubSimMistake: Sendable, CaseIterable {
   case answersBeforeCommit
   /// Forgets to give back what was held before a restart.
   case keepsHoldsAtRestart
-  /// Forgets to give back what a lost connection held.
-  case keepsHoldsOfLostConnections
+  /// Carries out what a transaction causes before it answers the commands, so that a device hears
+  /// of a version and then gets the answer to an earlier question.
+  case carriesOutBeforeAnswering
+  /// Does not try again to hand out messages when the commit failed.
+  case forgetsFailedPumps
 }

@@ -201,7 +201,7 @@ extension HubSimulation {
     switch message {
     case .connect:
       if let old = driver.connections[connection.device] { lost(old) }
-      driver.connections[connection.device] = connection
+      driver.accepted(connection)
     case .complete:
       let count = driver.held[connection] ?? 0
       driver.held[connection] = max(count - 1, 0)
@@ -216,18 +216,13 @@ extension HubSimulation {
 
   private mutating func lost(_ connection: HubSimConnection) {
     driver.lost(connection)
-    if driver.mistake == .keepsHoldsOfLostConnections { driver.pending.removeLast() }
     planCommit()
   }
 
   private mutating func powerCut() {
     start = nil
     isCommitPlanned = false
-    driver.engine.storage.cutPower()
-    driver.engine.transactionUndone()
-    driver.pending = []
-    driver.connections = [:]
-    driver.held = [:]
+    driver.cutPower()
     for connection in open.keys.sorted(by: { $0.id < $1.id }) {
       agenda.add(.deviceLost(connection), at: pause(3000))
     }

@@ -129,24 +129,33 @@ struct CloudToDeviceTests {
     #expect(again.map(\.deliveryCount) == [2, 2, 1])
   }
 
-  @Test("while an older connection holds messages, a newer one gets none, or they would overtake")
-  func overtaking() throws {
+  @Test("a newer connection takes over what an older one holds, an older one overtakes nothing")
+  func takeOver() throws {
     var hub = TestHub()
     _ = try hub.device("d")
-    for id in ["a", "b"] { _ = try enqueue(&hub, id) }
-    _ = try take(&hub, 1)
-    let newer = ConnectionID(8)
-    for expected in [[], ["a", "b"]] {
+    for id in ["a", "b", "c"] { _ = try enqueue(&hub, id) }
+    let old = try #require(take(&hub, 1).first?.lock?.token)
+    for (holder, limit, expected, counts) in [
+      (8, 2, ["a", "b"], [2, 1]), (7, 16, [], []), (8, 16, ["c"], [1]),
+    ] as [(UInt64, Int, [String], [Int])] {
       let taken = try hub.engine.takeCloudToDevice(
         of: "d",
-        limit: 16,
-        holder: newer,
+        limit: limit,
+        holder: ConnectionID(holder),
         hold: .connection,
         now: hub.now
       )
       #expect(taken.map(\.messageID) == expected)
-      try hub.engine.releaseCloudToDevice(of: "d", holder: connection, now: hub.now)
+      #expect(taken.map(\.deliveryCount) == counts)
     }
+    #expect(
+      code { () throws(HubError) in
+        try hub.engine.completeCloudToDevice(of: "d", token: old, now: .epoch)
+      } == .deviceMessageLockLost
+    )
+    // The old connection's end comes late and takes nothing away from the new one.
+    try hub.engine.releaseCloudToDevice(of: "d", holder: connection, now: hub.now)
+    #expect(hub.engine.storage.tables.cloudToDevice.allSatisfy { $0.lock != nil })
   }
 
   @Test("a restart gives everything back")

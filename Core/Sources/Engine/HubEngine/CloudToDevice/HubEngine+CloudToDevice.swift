@@ -64,9 +64,10 @@ extension HubEngine {
 
   /// Hands the first available messages of a device to a taker, who then holds them.
   ///
-  /// A connection gets nothing that stands behind a message which another connection holds: that
-  /// one is gone or about to be (contract §3.2), its messages come first, and
-  /// `cloudToDeviceAvailable` follows when they are released.
+  /// Nothing overtakes what another connection of the device holds, and there is one connection of an
+  /// identity (contract §3.2): a newer one takes over what an older one holds, and an older one that
+  /// asks late gets nothing behind what a newer one holds. So the order is kept even where the
+  /// release of a lost connection is late or never comes.
   ///
   /// - Parameters:
   ///   - deviceID: the device.
@@ -92,11 +93,11 @@ extension HubEngine {
     }
     for var message in queue where taken.count < limit {
       if let lock = message.lock {
-        if hold == .connection, lock.until == nil, lock.holder != holder { break }
-        continue
+        guard hold == .connection, lock.until == nil, lock.holder != holder else { continue }
+        guard lock.holder.rawValue < holder.rawValue else { break }
       }
-      if message.expiryTime <= now {
-        try end(message, as: .expired, now: now)
+      if let status = endIfGivenBack(message, now: now) {
+        try end(message, as: status, now: now)
         continue
       }
       message.deliveryCount += 1
@@ -234,15 +235,25 @@ extension HubEngine {
     _ message: CloudToDeviceMessage,
     now: Timestamp
   ) throws(HubError) {
-    if message.deliveryCount >= cloudToDeviceRules.maximumDeliveryCount {
-      return try end(message, as: .deliveryCountExceeded, now: now)
+    if let status = endIfGivenBack(message, now: now) {
+      return try end(message, as: status, now: now)
     }
-    if message.expiryTime <= now { return try end(message, as: .expired, now: now) }
     var available = message
     available.lock = nil
     try setDelivery(of: available)
     let effect = HubEffect.cloudToDeviceAvailable(deviceID: message.deviceID)
     if !isLast(effect) { emit(effect) }
+  }
+
+  /// How a message ends that is not held any more, nil if it becomes available.
+  private func endIfGivenBack(
+    _ message: CloudToDeviceMessage,
+    now: Timestamp
+  ) -> FeedbackRecord.Status? {
+    if message.deliveryCount >= cloudToDeviceRules.maximumDeliveryCount {
+      return .deliveryCountExceeded
+    }
+    return message.expiryTime <= now ? .expired : nil
   }
 
   private mutating func setDelivery(of message: CloudToDeviceMessage) throws(HubError) {

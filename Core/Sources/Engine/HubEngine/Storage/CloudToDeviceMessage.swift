@@ -29,9 +29,12 @@ public struct LockToken: Hashable, Sendable, CustomStringConvertible {
   }
 }
 
-/// Who holds a delivered message: a connection's number, unique since the hub started.
+/// Who holds a delivered message: a connection's number.
+///
+/// Numbers rise from connection to connection as long as the hub runs, so that of two connections of
+/// one device the later is known.
 public struct ConnectionID: Hashable, Sendable {
-  /// The number; the driver chooses it, 0 stands for an HTTP request.
+  /// The number; the driver gives it, 0 stands for an HTTP request.
   public let rawValue: UInt64
 
   /// Creates the ID of connection number `rawValue`.
