@@ -134,7 +134,7 @@ struct BulkTests {
     var hub = TestHub()
     let edge = try hub.device("e", isEdge: true)
     _ = try hub.module("e", "m")
-    _ = try hub.device("plain")
+    _ = try hub.device("plain", scope: edge.deviceScope)
     _ = try hub.engine.patchReported(edge.key, json(#"{"r":{"s":1.0}}"#), now: hub.now)
     _ = try hub.engine.updateTwin(
       edge.key,
@@ -154,6 +154,7 @@ struct BulkTests {
     #expect(lines.count == 5)
 
     var copy = TestHub()
+    copy.now = hub.now.adding(seconds: 86_400)
     for _ in 0..<2 {
       // The hub itself makes the two edge modules; their lines then update them.
       for line in lines {
@@ -162,6 +163,9 @@ struct BulkTests {
         try copy.engine.apply(element, now: copy.now)
       }
     }
+    let scope = try copy.engine.view.device("e").identity.deviceScope
+    #expect(scope != edge.deviceScope)
+    #expect(try copy.engine.view.device("plain").identity.deviceScope == scope)
     for id in ["e", "plain"] {
       let original = try hub.engine.view.device(id)
       let restored = try copy.engine.view.device(id)

@@ -38,8 +38,9 @@ extension HubEngine {
 
   /// Carries out one element of a bulk call or one line of an import (contract §7.4).
   ///
-  /// Without a mode it creates or updates identity and twin, as it takes to restore an export. What
-  /// an update does not mention stays, the keys too: unlike PUT, nobody sees new ones here.
+  /// Without a mode it creates or updates identity and twin, as it takes to restore an export; an
+  /// edge device must come before its children, whose scopes then follow its new generation. What an
+  /// update does not mention stays, the keys too: unlike PUT, nobody sees new ones here.
   ///
   /// - Throws: what the single operation throws; 400005 without the ETag that the mode compares. A
   ///   refused element has changed nothing.
@@ -149,20 +150,16 @@ extension HubEngine {
     )
   }
 
-  private mutating func restore(_ element: ExportImportDevice, now: Timestamp) throws(HubError) {
+  private mutating func restore(_ line: ExportImportDevice, now: Timestamp) throws(HubError) {
+    let element = try adopted(line)
     let key = element.key
     let exists = try stored { storage throws(StorageFault) in
       if key.moduleID == nil { return try storage.device(key.deviceID) != nil }
       return try storage.module(key) != nil
     }
-    guard exists else {
-      // The own scope of an edge device names a generation that is no more.
-      return try create(element, now: now)
-    }
+    guard exists else { return try create(element, now: now) }
     _ = try newTwin(element, now: now)
-    var identity = element
-    if element.isEdge == true { identity.deviceScope = nil }
-    try update(identity, ifMatch: .any, now: now)
+    try update(element, ifMatch: .any, now: now)
     if element.tags != nil || element.desired != nil {
       _ = try updateTwin(
         key,
@@ -178,6 +175,31 @@ extension HubEngine {
     if let reported = element.reported {
       try replaceReported(key, reported.withoutSectionFields(), now: now)
     }
+  }
+
+  /// The line with the scopes that its edge devices have in this hub: those in the file name
+  /// generations of the hub that wrote it.
+  private mutating func adopted(
+    _ line: ExportImportDevice
+  ) throws(HubError) -> ExportImportDevice {
+    var line = line
+    if line.isEdge == true {
+      line.deviceScope = nil
+    } else if let scope = line.deviceScope {
+      line.deviceScope = try presentScope(scope)
+    }
+    var parents: [String] = []
+    for scope in line.parentScopes { parents.append(try presentScope(scope)) }
+    line.parentScopes = parents
+    return line
+  }
+
+  private mutating func presentScope(_ scope: String) throws(HubError) -> String {
+    guard let deviceID = DeviceScope.deviceID(scope),
+      let edge = try stored({ storage throws(StorageFault) in try storage.device(deviceID) }),
+      edge.isEdge, let present = edge.deviceScope
+    else { return scope }
+    return present
   }
 
   /// The twin that an element brings along, nil if it brings none.
