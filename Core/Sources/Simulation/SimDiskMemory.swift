@@ -1,7 +1,7 @@
 import ByteIO
 import MessageLog
 
-/// What a `SimDisk` guards with its lock.
+/// What a `SimDisk` remembers: the disk, its faults and its journal.
 struct SimDiskMemory {
   var disk: SimDiskState
   var generator: SeededGenerator

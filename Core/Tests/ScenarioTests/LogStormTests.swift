@@ -86,7 +86,7 @@ struct LogStormTests {
     var faultCount = 0
     var restartCount = 0
     var acknowledgedCount = 0
-    for seed in 0..<UInt64(200) {
+    for seed in 0..<UInt64(500) {
       var storm = Storm(seed: seed)
       try storm.run(turns: 40)
       faultCount += storm.faultCount

@@ -21,7 +21,8 @@ public enum LogDiskFault: Error, Equatable, Sendable {
 ///   `write` (its unproven tail again, then its index), `sync`, `truncate`; `remove` of a segment
 ///   that holds nothing, then `syncDirectory`; then a new segment.
 /// - **a new segment**: `create`, `write` (header), `sync`, `syncDirectory`. Records follow only
-///   after all four have succeeded.
+///   after all four have succeeded. If one fails, `remove` and `syncDirectory` come before
+///   anything else is written.
 /// - **a group commit**: one `write` per batch, then one `sync`.
 /// - **leaving a segment**: `write` (the rest, then its index), `sync`, `truncate`, `close`.
 /// - **retention**: per segment, oldest first, `remove`, then `syncDirectory`.
