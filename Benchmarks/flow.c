@@ -395,6 +395,8 @@ static void measure(void) {
   may_publish = 1;
   schedule_start = monotonic_ns();
   for (size_t i = 0; i < options.publishers; i++) make_ready(&publishers[i]);
+  // Nothing has come in yet that would end a turn and flush.
+  links_flush();
   if (!options.messages) turn_for(options.warmup);
   if (has_failed()) return;
   unsigned threads = options.pid ? process_threads(options.pid) : 0;

@@ -109,7 +109,7 @@ def strict_hub(hub_factory):
     return hub_factory(
         {
             "sas.skew_seconds": 0,
-            "limits.handshake_seconds": 3,
+            "limit.connect_seconds": 3,
             "quota.c2d_default_ttl_seconds": 60,
             "quota.c2d_max_delivery_count": 2,
         }

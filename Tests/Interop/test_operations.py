@@ -147,7 +147,7 @@ def test_an_unknown_setting_ends_the_start(hub, tmp_path):
 
 def test_throttles(hub_factory):
     """Six registry operations a minute and two connections a second on this hub."""
-    tight = hub_factory({"throttle.registry_operations_per_minute": 6,
+    tight = hub_factory({"throttle.registry_per_minute": 6,
                          "throttle.connects_per_second": 2})
     rest = tight.rest()
     device = Identities(tight, "throttle").device()
