@@ -54,6 +54,8 @@ package final class DeviceConnection: ChannelDuplexHandler {
     limits.maximumPacketLength = Int32(clamping: loop.limits.messageBytes + 65_535 + 16)
     limits.maximumSilenceSeconds = 1_767
     limits.maximumQoS = .atLeastOnce
+    // IDs may hold # and +; topics are compared with the identity, never matched.
+    limits.wildcardsAreLiteral = true
     machine = ServerConnection(limits: limits, now: SystemClock.now())
   }
 

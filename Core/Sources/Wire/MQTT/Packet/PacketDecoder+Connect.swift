@@ -5,7 +5,8 @@ extension PacketDecoder {
   /// differently (§3.1.2.2).
   static func connect(
     _ bytes: Span<UInt8>,
-    _ body: FieldCursor
+    _ body: FieldCursor,
+    _ literal: Bool
   ) throws(MQTTFault) -> ConnectLayout {
     var body = body
     try checkProtocol(bytes, &body)
@@ -17,7 +18,7 @@ extension PacketDecoder {
     var willPayload = FieldRange.empty
     if flags.hasWill {
       willTopic = try body.lengthPrefixed(bytes)
-      try Topic.checkName(bytes.extracting(willTopic.range))
+      try Topic.checkName(bytes.extracting(willTopic.range), wildcardsAreLiteral: literal)
       willPayload = try body.lengthPrefixed(bytes)
     }
     let userName = flags.hasUserName ? try body.text(bytes) : .empty

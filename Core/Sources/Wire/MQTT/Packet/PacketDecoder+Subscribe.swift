@@ -3,14 +3,15 @@ internal import ByteIO
 extension PacketDecoder {
   static func subscribe(
     _ bytes: Span<UInt8>,
-    _ body: FieldCursor
+    _ body: FieldCursor,
+    _ literal: Bool
   ) throws(MQTTFault) -> SubscribeLayout {
     var body = body
     let identifier = try body.packetIdentifier(bytes)
     var walk = body
     var count = 0
     while !walk.isAtEnd {
-      try checkFilter(bytes, &walk)
+      try checkFilter(bytes, &walk, literal)
       let requested = try walk.uint8(bytes)
       guard requested <= 2 else { throw .invalidRequestedQoS }
       count += 1
@@ -21,14 +22,15 @@ extension PacketDecoder {
 
   static func unsubscribe(
     _ bytes: Span<UInt8>,
-    _ body: FieldCursor
+    _ body: FieldCursor,
+    _ literal: Bool
   ) throws(MQTTFault) -> UnsubscribeLayout {
     var body = body
     let identifier = try body.packetIdentifier(bytes)
     var walk = body
     var count = 0
     while !walk.isAtEnd {
-      try checkFilter(bytes, &walk)
+      try checkFilter(bytes, &walk, literal)
       count += 1
     }
     guard count > 0 else { throw .noTopicFilter }
@@ -51,9 +53,10 @@ extension PacketDecoder {
 
   private static func checkFilter(
     _ bytes: Span<UInt8>,
-    _ walk: inout FieldCursor
+    _ walk: inout FieldCursor,
+    _ literal: Bool
   ) throws(MQTTFault) {
     let filter = try walk.lengthPrefixed(bytes)
-    try Topic.checkFilter(bytes.extracting(filter.range))
+    try Topic.checkFilter(bytes.extracting(filter.range), wildcardsAreLiteral: literal)
   }
 }

@@ -8,13 +8,15 @@ public enum PacketDecoder {
   ///
   /// `maximumLength` bounds the whole packet, fixed header included, in bytes; it is judged from the
   /// length field, before the body is here. Returns nil while bytes are missing. Throws the fault
-  /// of the packet; what it refuses at the first byte, it refuses when that byte is here.
+  /// of the packet; what it refuses at the first byte, it refuses when that byte is here. For
+  /// `wildcardsAreLiteral` see `ServerLimits`.
   public static func next(
     _ bytes: Span<UInt8>,
     from position: Int = 0,
-    maximumLength: Int
+    maximumLength: Int,
+    wildcardsAreLiteral: Bool = false
   ) throws(MQTTFault) -> Frame? {
-    try frame(bytes, position, maximumLength)
+    try frame(bytes, position, maximumLength, wildcardsAreLiteral)
   }
 
   /// The same, to be compiled into its callers: a frame is then never written to memory.
@@ -22,7 +24,8 @@ public enum PacketDecoder {
   static func frame(
     _ bytes: Span<UInt8>,
     _ position: Int,
-    _ maximumLength: Int
+    _ maximumLength: Int,
+    _ literal: Bool
   ) throws(MQTTFault) -> Frame? {
     guard position >= 0, position < bytes.count else { return nil }
     let first = bytes[position]
@@ -50,7 +53,7 @@ public enum PacketDecoder {
       throw .packetTooLong(byteCount: length, maximum: maximumLength)
     }
     let body = FieldCursor(position: headerEnd, end: position + length)
-    return Frame(layout: try layout(first, bytes, body), length: length)
+    return Frame(layout: try layout(first, bytes, body, literal), length: length)
   }
 
   /// The flags of the fixed header are prescribed for every type but PUBLISH (§2.2.2).
@@ -69,19 +72,20 @@ public enum PacketDecoder {
   private static func layout(
     _ first: UInt8,
     _ bytes: Span<UInt8>,
-    _ body: FieldCursor
+    _ body: FieldCursor,
+    _ literal: Bool
   ) throws(MQTTFault) -> PacketLayout {
     switch first >> 4 {
-    case 1: .connect(try connect(bytes, body))
+    case 1: .connect(try connect(bytes, body, literal))
     case 2: try connack(bytes, body)
-    case 3: .publish(try publish(first & 0x0F, bytes, body))
+    case 3: .publish(try publish(first & 0x0F, bytes, body, literal))
     case 4: .puback(try identifierOnly(bytes, body))
     case 5: .pubrec(try identifierOnly(bytes, body))
     case 6: .pubrel(try identifierOnly(bytes, body))
     case 7: .pubcomp(try identifierOnly(bytes, body))
-    case 8: .subscribe(try subscribe(bytes, body))
+    case 8: .subscribe(try subscribe(bytes, body, literal))
     case 9: .suback(try suback(bytes, body))
-    case 10: .unsubscribe(try unsubscribe(bytes, body))
+    case 10: .unsubscribe(try unsubscribe(bytes, body, literal))
     case 11: .unsuback(try identifierOnly(bytes, body))
     case 12: try empty(.pingreq, body)
     case 13: try empty(.pingresp, body)
@@ -115,14 +119,15 @@ extension PacketDecoder {
   private static func publish(
     _ flags: UInt8,
     _ bytes: Span<UInt8>,
-    _ body: FieldCursor
+    _ body: FieldCursor,
+    _ literal: Bool
   ) throws(MQTTFault) -> PublishLayout {
     var body = body
     guard let qos = QoS(rawValue: flags >> 1 & 3) else { throw .invalidQoS }
     let duplicate = flags & 0x08 != 0
     guard !duplicate || qos != .atMostOnce else { throw .duplicateAtMostOnce }
     let topic = try body.lengthPrefixed(bytes)
-    try Topic.checkName(bytes.extracting(topic.range))
+    try Topic.checkName(bytes.extracting(topic.range), wildcardsAreLiteral: literal)
     let identifier = qos == .atMostOnce ? 0 : try body.packetIdentifier(bytes)
     return PublishLayout(
       topic: topic,

@@ -13,7 +13,12 @@ extension ServerConnection {
     guard isReceiving else { return .wait }
     let frame: Frame?
     do {
-      frame = try PacketDecoder.frame(bytes, position, maximumPacketLength)
+      frame = try PacketDecoder.frame(
+        bytes,
+        position,
+        maximumPacketLength,
+        limits.wildcardsAreLiteral
+      )
     } catch {
       return failed(error)
     }

@@ -27,6 +27,12 @@ public struct ServerLimits: Sendable, Equatable {
   /// At most 32 768.
   public var maximumOutbound: UInt16 = 100
 
+  /// Whether `#` and `+` in topic names and filters are letters like others.
+  ///
+  /// For servers whose topics hold identifiers with these letters, and which compare topics with
+  /// what they know instead of matching filters. The standard forbids it [MQTT-3.3.2-2].
+  public var wildcardsAreLiteral = false
+
   /// Creates the defaults, which any client of the standard can live with.
   public init() {}
 

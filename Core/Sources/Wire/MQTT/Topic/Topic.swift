@@ -7,11 +7,16 @@ internal import ByteIO
 public enum Topic {
   /// Checks a topic name: not empty, well-formed UTF-8 without U+0000, no wildcard.
   ///
-  /// Faults: `emptyTopic`, `invalidUTF8`, `nullCharacter`, `wildcardInTopicName`.
-  public static func checkName(_ name: Span<UInt8>) throws(MQTTFault) {
+  /// With `wildcardsAreLiteral`, `#` and `+` are letters like others. Faults: `emptyTopic`,
+  /// `invalidUTF8`, `nullCharacter`, `wildcardInTopicName`.
+  public static func checkName(
+    _ name: Span<UInt8>,
+    wildcardsAreLiteral: Bool = false
+  ) throws(MQTTFault) {
     guard !name.isEmpty else { throw .emptyTopic }
     if isPlain(name) { return }
     try checkText(name)
+    if wildcardsAreLiteral { return }
     for index in name.indices where name[index] == 0x23 || name[index] == 0x2B {
       throw .wildcardInTopicName
     }
@@ -19,10 +24,15 @@ public enum Topic {
 
   /// Checks a topic filter: as a name, but with wildcards in the places where they may stand.
   ///
-  /// Faults: `emptyTopic`, `invalidUTF8`, `nullCharacter`, `invalidTopicFilter`.
-  public static func checkFilter(_ filter: Span<UInt8>) throws(MQTTFault) {
+  /// With `wildcardsAreLiteral` they may stand anywhere. Faults: `emptyTopic`, `invalidUTF8`,
+  /// `nullCharacter`, `invalidTopicFilter`.
+  public static func checkFilter(
+    _ filter: Span<UInt8>,
+    wildcardsAreLiteral: Bool = false
+  ) throws(MQTTFault) {
     guard !filter.isEmpty else { throw .emptyTopic }
     try checkText(filter)
+    if wildcardsAreLiteral { return }
     for index in filter.indices {
       let byte = filter[index]
       guard byte == 0x23 || byte == 0x2B else { continue }
