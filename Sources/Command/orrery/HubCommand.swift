@@ -183,6 +183,7 @@ struct HubCommand: AsyncParsableCommand {
       object["ca"] = hub.authorityPath.map { .string($0) } ?? .null
       object["https"] = .int(Int64(hub.httpsPort))
       object["admin"] = .string("http://\(hub.settings.adminHost):\(hub.adminPort)")
+      object["adminToken"] = .string(hub.adminToken)
       try PrivateFile.replace(
         directory + "/connection.json",
         with: JSON.bytes(.object(object))
@@ -209,6 +210,7 @@ struct HubCommand: AsyncParsableCommand {
     object["admin"] = .string("http://\(hub.settings.adminHost):\(hub.adminPort)")
     object["ca"] = hub.authorityPath.map { .string($0) } ?? .null
     object["policies"] = .object(policies)
+    object["adminToken"] = .string(hub.adminToken)
     object["pid"] = .int(Int64(getpid()))
     return object
   }
@@ -225,6 +227,8 @@ struct HubCommand: AsyncParsableCommand {
       \(settingsNote(hub))
       \(title("Connection string of the owner")) (a secret; also in \(directory)/connection.json)
         \(owner.map { hub.connectionString(of: $0) } ?? "none")
+
+      \(title("Admin token")) for backups and policies: \(directory)/admin.token
 
       \(title("What stock clients need"))
         azure-iot-device (Python):  IoTHubDeviceClient.create_from_connection_string(

@@ -15,6 +15,9 @@ package struct FileFault: Error, CustomStringConvertible {
     self.number = number
   }
 
+  /// Whether the file is not there.
+  package var isMissing: Bool { number == ENOENT }
+
   package var description: String {
     "cannot \(operation) \(path): \(String(cString: strerror(number)))"
   }
@@ -88,6 +91,12 @@ package enum PrivateFile {
 
   /// Whether something exists at `path`.
   package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+  /// Gives a file or directory another name, durably.
+  package static func move(_ path: String, to target: String) throws(FileFault) {
+    guard rename(path, target) == 0 else { throw FileFault("rename", path) }
+    try syncDirectory(of: target)
+  }
 
   /// Removes a directory with everything in it, not following links.
   package static func removeTree(_ path: String) {

@@ -13,6 +13,10 @@ import Synchronization
 /// Knows no port and no socket: `HubServer` brings connections and requests to it.
 package final class Hub: Sendable {
   let settings: HubSettings
+  /// Where everything is kept.
+  let dataDirectory: String
+  /// What operators present for administration, beside policies with all rights.
+  let adminToken: String
   let store: HubStore
   let events: EventLog
   let directory: DeviceDirectory
@@ -20,6 +24,7 @@ package final class Hub: Sendable {
   let authenticator: DeviceAuthenticator
   let metrics: PrometheusMetrics
   let logger: Logger
+  private let lock: DirectoryLock
 
   /// Opens the data in `directory` and recovers it.
   ///
@@ -31,6 +36,9 @@ package final class Hub: Sendable {
     logger: Logger
   ) throws {
     self.settings = settings
+    self.dataDirectory = dataDirectory
+    lock = try DirectoryLock(directory: dataDirectory)
+    adminToken = try Self.adminToken(in: dataDirectory)
     self.metrics = metrics
     self.logger = logger
     directory = DeviceDirectory()
@@ -59,6 +67,16 @@ package final class Hub: Sendable {
     )
     effects.set { [weak self] in self?.carryOut($0) }
     collectMetrics()
+  }
+
+  private static func adminToken(in directory: String) throws -> String {
+    let path = directory + "/admin.token"
+    if let kept = try? PrivateFile.read(path), kept.count >= 32 {
+      return String(decoding: kept.filter { $0 > 0x20 }, as: UTF8.self)
+    }
+    let token = Hex.encode(Entropy.bytes(32))
+    try PrivateFile.replace(path, with: Array(token.utf8))
+    return token
   }
 
   /// Now, by the wall clock.

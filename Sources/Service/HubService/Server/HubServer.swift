@@ -122,6 +122,7 @@ package struct HubServer: Service {
             adminPort: bound.admin,
             plainMQTTPort: plain?.port,
             authorityPath: identity.authorityPath,
+            adminToken: hub.adminToken,
             policies: try await hub.policies()
           )
         )
@@ -162,6 +163,8 @@ package struct ReadyHub: Sendable {
   package let adminPort: Int
   package let plainMQTTPort: Int?
   package let authorityPath: String?
+  /// What operators present for administration: a secret.
+  package let adminToken: String
   package let policies: [PolicyRecord]
 
   /// The host that connection strings name.

@@ -1,0 +1,45 @@
+import HubContract
+import Logging
+import Platform
+
+extension Hub {
+  /// Copies everything the hub keeps into the new directory `target`, while the hub goes on.
+  ///
+  /// The registry is copied as of one moment; the log has at least all that was acknowledged before
+  /// the call. What is half-written at the end of a copied segment is cut off when the copy is opened.
+  ///
+  /// Throws a `SettingsFault` if `target` exists, or what kept a file from being copied.
+  func backUp(to target: String) throws {
+    guard !PrivateFile.exists(target) else {
+      throw SettingsFault("\(target) exists: name a directory that is new")
+    }
+    let partial = target + ".partial"
+    PrivateFile.removeTree(partial)
+    try PrivateFile.makeDirectory(partial + "/log")
+    try PrivateFile.makeDirectory(partial + "/tls")
+    var files: [String] = []
+    for name in try Backup.files(in: dataDirectory + "/log") {
+      do throws(FileFault) {
+        try Backup.copy(dataDirectory + "/log/" + name, to: partial + "/log/" + name)
+      } catch {
+        // Retention may take a segment away between the listing and the copy.
+        guard error.isMissing else { throw error }
+        continue
+      }
+      files.append("log/" + name)
+    }
+    try store.backUp(to: partial + "/registry.sqlite")
+    files.append("registry.sqlite")
+    for name in try Backup.files(in: dataDirectory + "/tls") {
+      try Backup.copy(dataDirectory + "/tls/" + name, to: partial + "/tls/" + name)
+      files.append("tls/" + name)
+    }
+    if PrivateFile.exists(dataDirectory + "/admin.token") {
+      try Backup.copy(dataDirectory + "/admin.token", to: partial + "/admin.token")
+      files.append("admin.token")
+    }
+    try Backup.seal(partial, files: files, time: now.iso8601)
+    try PrivateFile.move(partial, to: target)
+    logger.notice("backup made", metadata: ["directory": "\(target)", "files": "\(files.count)"])
+  }
+}
