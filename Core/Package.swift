@@ -19,9 +19,13 @@ func source(_ ring: String, _ name: String, _ dependencies: [String]) -> Target 
     name: name,
     dependencies: dependencies.map { .init(stringLiteral: $0) },
     path: "Sources/\(ring)\(name)",
-    swiftSettings: settings
+    swiftSettings: settings,
+    linkerSettings: mathematics.contains(name) ? [.linkedLibrary("m")] : nil
   )
 }
+
+// The query language's arithmetic compiles to calls of the C mathematics library.
+let mathematics = ["QueryLanguage"]
 
 func wire(_ name: String, _ dependencies: String...) -> Target {
   source("Wire/", name, dependencies)

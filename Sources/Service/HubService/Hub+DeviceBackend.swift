@@ -120,7 +120,7 @@ extension Hub: DeviceBackend {
     let now = now
     let isLast = directory.leave(handle, device.identity)
     if isLast { methods.connectionLost(device.identity) }
-    store.submit { engine throws(HubError) in
+    store.submitOwed { engine throws(HubError) in
       if device.identity.moduleID == nil {
         try engine.releaseCloudToDevice(
           of: device.identity.deviceID,
@@ -129,10 +129,6 @@ extension Hub: DeviceBackend {
         )
       }
       if isLast { try engine.disconnected(device.identity, lastActivity: now, now: now) }
-    } completion: { [logger] result in
-      if case .failure(let error) = result {
-        logger.error("disconnect not recorded", metadata: ["error": "\(error)"])
-      }
     }
   }
 
@@ -227,7 +223,15 @@ extension Hub: DeviceBackend {
         now: now
       )
     } completion: { result in
-      let messages = (try? result.get()) ?? []
+      guard let messages = try? result.get() else {
+        reply([])
+        // The messages are still there; asks again when the storage may have recovered.
+        Task {
+          try? await Pause.sleep(for: .seconds(1))
+          handle.cloudToDeviceWaits()
+        }
+        return
+      }
       reply(
         messages.compactMap { message in
           message.lock.map {
@@ -246,12 +250,8 @@ extension Hub: DeviceBackend {
   package func completeCloudToDevice(token: [UInt8], of identity: IdentityKey) {
     guard let token = LockToken(bytes: token) else { return }
     let now = now
-    store.submit { engine throws(HubError) in
+    store.submitOwed { engine throws(HubError) in
       try engine.completeCloudToDevice(of: identity.deviceID, token: token, now: now)
-    } completion: { [logger] result in
-      if case .failure(let error) = result {
-        logger.debug("completion came too late", metadata: ["error": "\(error)"])
-      }
     }
   }
 }

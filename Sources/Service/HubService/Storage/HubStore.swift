@@ -98,6 +98,24 @@ final class HubStore: Sendable {
     if starts { writer.async { self.drain() } }
   }
 
+  /// Runs a command that nobody waits for and that must not be lost: a release, a completion.
+  ///
+  /// When the storage fails it is tried again every second; what the rules refuse is over.
+  func submitOwed(
+    _ command: @escaping @Sendable (inout Engine) throws(HubError) -> Void
+  ) {
+    submit(command) { result in
+      guard case .failure(let error) = result,
+        error.code == .serverError || error.code == .serviceUnavailable
+      else { return }
+      // Ends with the store: a closed one fails every command at once, once a second.
+      Task { [weak self] in
+        try? await Pause.sleep(for: .seconds(1))
+        self?.submitOwed(command)
+      }
+    }
+  }
+
   /// Reads one consistent view, which shows every command answered so far.
   func read<Value: Sendable>(
     _ body: @escaping @Sendable (HubView<SQLiteStorage>) throws(HubError) -> Value
@@ -143,19 +161,28 @@ final class HubStore: Sendable {
         return taken
       }
       if jobs.isEmpty { return }
-      if let fault = run(jobs) {
-        for job in jobs {
-          let again = jobs.count == 1 ? fault : run([job])
-          job.finish(again.map { HubError($0) })
-        }
-      } else {
+      // Answers go before effects: a client that asked for its twin before a change must not hear of
+      // the change first.
+      switch run(jobs) {
+      case .success(let effects):
         for job in jobs { job.finish(nil) }
+        if !effects.isEmpty { carryOut(effects) }
+      case .failure(let fault) where jobs.count == 1: jobs[0].finish(HubError(fault))
+      case .failure:
+        for job in jobs {
+          switch run([job]) {
+          case .success(let effects):
+            job.finish(nil)
+            if !effects.isEmpty { carryOut(effects) }
+          case .failure(let fault): job.finish(HubError(fault))
+          }
+        }
       }
     }
   }
 
-  /// Runs `jobs` in one transaction; answers the fault if it was undone.
-  private func run(_ jobs: [any StoreJob]) -> StorageFault? {
+  /// Runs `jobs` in one transaction; answers what they caused, or the fault if it was undone.
+  private func run(_ jobs: [any StoreJob]) -> Result<[HubEffect], StorageFault> {
     do {
       let effects = try pool.writeWithoutTransaction { database -> [HubEffect] in
         guard engine != nil else { throw StorageFault(.failed, "the store is closed") }
@@ -175,12 +202,11 @@ final class HubStore: Sendable {
         }
         return engine?.takeEffects() ?? []
       }
-      if !effects.isEmpty { carryOut(effects) }
-      return nil
+      return .success(effects)
     } catch let fault as StorageFault {
-      return fault
+      return .failure(fault)
     } catch {
-      return StorageFault(sqlite: error)
+      return .failure(StorageFault(sqlite: error))
     }
   }
 }
