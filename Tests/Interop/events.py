@@ -24,7 +24,7 @@ class EventStream:
         answer = self._rest.call(
             "GET", "/events", params=parameters, timeout=timeout + 10, expect=200
         ).json()
-        following = answer["next"]
+        following = answer["continuation"]
         self._continuation = following if isinstance(following, str) else json.dumps(following)
         return answer["events"]
 

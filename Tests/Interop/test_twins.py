@@ -176,7 +176,7 @@ def test_rid_is_echoed_byte_for_byte(twin_connection, rid):
     b"", b"[]", b"1", b'"a"', b"null", b"{", b'{"a":}', b'{"a":1}x', b'{"a":1,"a":', b"\xff",
     b'{"a":[null]}', b'{"a.b":1}', b'{"a b":1}', b'{"$x":1}', b'{"a#":1}', b'{"":1}',
     b'{"a":9007199254740993}', b'{"a":"' + b"x" * 4097 + b'"}',
-    b'{"' + b"k" * 1025 + b'":1}', b'{"a":' * 11 + b"1" + b"}" * 11,
+    b'{"' + b"k" * 1025 + b'":1}', b'{"a":' * 12 + b"1" + b"}" * 12,
     b'{"a":' * 5000 + b"1" + b"}" * 5000,
 ], ids=lambda body: repr(body[:12]) + f"-{len(body)}")
 def test_bad_reported_patches_answer_400_and_change_nothing(twin_connection, body):

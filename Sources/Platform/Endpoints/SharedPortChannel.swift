@@ -1,3 +1,4 @@
+import ByteIO
 import HTTPTypes
 package import HummingbirdCore
 package import Logging
@@ -69,7 +70,10 @@ package struct SharedPortChannel: HTTPChannelHandler {
         maxFrameSize: Self.frameLimit,
         shouldUpgrade: { channel, head in
           let offered = head.headers[canonicalForm: "sec-websocket-protocol"]
-          guard offered.contains(where: { $0.lowercased() == "mqtt" }) else {
+          guard head.method == .GET, offered.contains(where: { $0.lowercased() == "mqtt" }),
+            let key = head.headers.first(name: "sec-websocket-key"),
+            Base64.decode(key)?.count == 16
+          else {
             return channel.eventLoop.makeSucceededFuture(nil)
           }
           return channel.eventLoop.makeSucceededFuture(["Sec-WebSocket-Protocol": "mqtt"])
@@ -129,8 +133,25 @@ package struct SharedPortChannel: HTTPChannelHandler {
       }
     } catch {
       logger.debug("connection closed before a request", metadata: ["error": "\(error)"])
+      if error is NIOWebSocketUpgradeError { try? await refuse(value.channel) }
       value.channel.close(promise: nil)
     }
+  }
+
+  /// Answers an upgrade that is not one to MQTT; nothing else is left of the pipeline by then.
+  private func refuse(_ channel: any Channel) async throws {
+    let text = "The WebSocket must be version 13, by GET, with a key and the subprotocol mqtt.\n"
+    let headers: HTTPHeaders = [
+      "Content-Type": "text/plain; charset=utf-8", "Content-Length": "\(text.utf8.count)",
+      "Connection": "close",
+    ]
+    let head = HTTPResponseHead(version: .http1_1, status: .badRequest, headers: headers)
+    channel.write(HTTPServerResponsePart.head(head), promise: nil)
+    channel.write(
+      HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(string: text))),
+      promise: nil
+    )
+    try await channel.writeAndFlush(HTTPServerResponsePart.end(nil))
   }
 }
 

@@ -17,6 +17,8 @@ final class WebSocketBytes: ChannelDuplexHandler {
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let frame = unwrapInboundIn(data)
+    // A client's frames are masked, each of them (RFC 6455 §5.1).
+    guard frame.maskKey != nil else { return finish(context, code: .protocolError, echo: nil) }
     switch frame.opcode {
     case .binary, .continuation:
       context.fireChannelRead(wrapInboundOut(frame.unmaskedData))

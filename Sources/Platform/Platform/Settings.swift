@@ -64,13 +64,15 @@ package struct Settings: Sendable {
   ///     `reserved`.
   ///   - reserved: Variables of other roles and of the command line tool.
   ///   - overrides: Name and text of each flag, later ones win.
+  ///   - standards: Defaults that differ from the keys' own in this role.
   /// - Throws: `SettingsFault` for an unknown key, a wrong type or range, or a broken file.
   package init(
     keys: [SettingKey],
     file: String?,
     environment: [String: String],
     reserved: Set<String> = [],
-    overrides: [(String, String)]
+    overrides: [(String, String)],
+    standards: [String: String] = [:]
   ) throws {
     let known = Dictionary(keys.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     self.keys = known
@@ -112,8 +114,10 @@ package struct Settings: Sendable {
       }
     }
     var defaults: [AbsoluteConfigKey: ConfigValue] = [:]
-    for key in keys where !key.standard.isEmpty {
-      defaults[Self.path(key.name)] = try Self.value(of: key, key.standard, from: "the defaults")
+    for key in keys {
+      let standard = standards[key.name] ?? key.standard
+      guard !standard.isEmpty else { continue }
+      defaults[Self.path(key.name)] = try Self.value(of: key, standard, from: "the defaults")
     }
     reader = ConfigReader(providers: [
       InMemoryProvider(name: "flags", values: flags),

@@ -113,7 +113,6 @@ package final class Hub: Sendable {
 
   /// Drops all connections, then closes log and registry.
   package func close() {
-    for entry in directory.entries(where: { _ in true }) { entry.handle.drop(.stopping) }
     store.close()
     events.close()
   }

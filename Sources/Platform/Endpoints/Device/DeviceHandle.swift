@@ -9,6 +9,7 @@ package final class DeviceHandle: Sendable {
   /// Where the connection lives.
   package let eventLoop: any EventLoop
   private let connection: NIOLoopBoundBox<DeviceConnection?>
+  private let isGone = Atomic<Bool>(false)
   private let subscribedToMethods = Atomic<Bool>(false)
 
   init(id: UInt64, connection: DeviceConnection, eventLoop: any EventLoop) {
@@ -25,6 +26,7 @@ package final class DeviceHandle: Sendable {
 
   /// Runs `body` with the connection on its loop, unless it is gone by then.
   func execute(_ body: @escaping @Sendable (DeviceConnection) -> Void) {
+    guard !isGone.load(ordering: .acquiring) else { return }
     let connection = connection
     if eventLoop.inEventLoop {
       if let value = connection.value { body(value) }
@@ -36,6 +38,7 @@ package final class DeviceHandle: Sendable {
   /// Forgets the connection; on the loop.
   func clear() {
     takesMethods = false
+    isGone.store(true, ordering: .releasing)
     connection.value = nil
   }
 

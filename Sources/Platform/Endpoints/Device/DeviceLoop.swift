@@ -225,6 +225,11 @@ package final class DeviceLoop {
     }
   }
 
+  /// Closes every connection, those that have not said who they are too.
+  package func stop() {
+    for connection in connections { connection?.drop(.stopping) }
+  }
+
   private func tick() {
     let now = SystemClock.now()
     for connection in connections { connection?.tick(now) }

@@ -1,12 +1,15 @@
+import ByteIO
 import Endpoints
 import Logging
 import NIOCore
 import NIOPosix
 import Platform
+import Synchronization
 
 /// The shared state of each event loop, and how a connection finds its own.
 struct DeviceLoops: Sendable {
   private let loops: [ObjectIdentifier: NIOLoopBound<DeviceLoop>]
+  private let eventLoops: [any EventLoop]
   /// The counters of all loops.
   let counters: [EndpointCounters]
 
@@ -35,7 +38,22 @@ struct DeviceLoops: Sendable {
       counters.append(counter)
     }
     self.loops = loops
+    eventLoops = Array(group.makeIterator())
     self.counters = counters
+  }
+
+  /// Closes every connection and waits until their ends are told, at most `limit`.
+  func stop(within limit: Duration) async {
+    for eventLoop in eventLoops {
+      guard let loop = loops[ObjectIdentifier(eventLoop)] else { continue }
+      try? await eventLoop.submit { loop.value.stop() }.get()
+    }
+    let deadline = SystemClock.now().adding(milliseconds: UInt64(limit.components.seconds) * 1_000)
+    while counters.contains(where: { $0.connections.load(ordering: .relaxed) > 0 }),
+      SystemClock.now() < deadline
+    {
+      try? await Pause.sleep(for: .milliseconds(5))
+    }
   }
 
   /// Adds the handler of a device's connection to `channel`; on its loop.

@@ -146,11 +146,19 @@ package struct HubServer: Service {
         Task { await serviceGroup.triggerGracefulShutdown() }
       }
     } catch {
-      hub.close()
-      try? await group.shutdownGracefully()
+      await stop(group, loops)
       throw error
     }
+    await stop(group, loops)
+  }
+}
+
+extension HubServer {
+  /// Drains and closes, in the order in which one part hands work to the next.
+  private func stop(_ group: MultiThreadedEventLoopGroup, _ loops: DeviceLoops) async {
+    await loops.stop(within: .seconds(2))
     hub.close()
+    // What the writers answered last has been put on the loops; they run it before they end.
     try? await group.shutdownGracefully()
   }
 }

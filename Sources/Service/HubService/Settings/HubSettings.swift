@@ -269,7 +269,10 @@ package struct HubSettings: Sendable {
       file: file,
       environment: environment,
       reserved: Self.reservedVariables,
-      overrides: overrides
+      overrides: overrides,
+      // Many may run at once, in tests: each gets a port of its own and small files.
+      standards: isEphemeral
+        ? ["listen.admin_port": "0", "log.segment_bytes": "16777216"] : [:]
     )
     names = settings.list("hub.names")
     dataDirectory = settings.text("hub.data")

@@ -36,6 +36,7 @@ struct TwinLimits {
       throw refusal(path, "objects are nested deeper than \(quotas.twinDepth) levels")
     }
     for (key, value) in object {
+      guard !key.isEmpty else { throw refusal(path, "a key is empty") }
       guard key.utf8.count <= quotas.twinKeyBytes else {
         throw refusal(path, "a key is longer than \(quotas.twinKeyBytes) bytes")
       }
