@@ -1,7 +1,7 @@
 import ByteIO
 import Endpoints
-import HubContract
-import HubEngine
+package import HubContract
+package import HubEngine
 package import Logging
 import MessageLog
 import NIOCore
@@ -24,6 +24,8 @@ package final class Hub: Sendable {
   let authenticator: DeviceAuthenticator
   let metrics: PrometheusMetrics
   let logger: Logger
+  /// Counts the changes of policies, so that copies of them know when they are old.
+  let policyChanges = Atomic<UInt64>(0)
   private let lock: DirectoryLock
 
   /// Opens the data in `directory` and recovers it.
@@ -124,6 +126,7 @@ package final class Hub: Sendable {
       switch effect {
       case .identityChanged(let key, let change): identityChanged(key, change)
       case .policyChanged(let name):
+        policyChanges.add(1, ordering: .acquiringAndReleasing)
         recheck { entry in
           if case .policy(name, _) = entry.device.credential { true } else { false }
         }
@@ -214,7 +217,7 @@ private final class EffectRelay: Sendable {
 
 extension Hub {
   /// All policies with their keys, for the operator who starts the hub.
-  func policies() async throws(HubError) -> [PolicyRecord] {
+  package func policies() async throws(HubError) -> [PolicyRecord] {
     try await store.read { view throws(HubError) in try view.policies() }
   }
 }

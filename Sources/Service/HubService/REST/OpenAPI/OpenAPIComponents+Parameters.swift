@@ -1,0 +1,137 @@
+extension OpenAPIComponents {
+  static let parameters = """
+    {
+      "path.deviceId": {
+        "name": "deviceId", "in": "path", "required": true,
+        "description": "The device's ID.", "schema": { "$ref": "#/components/schemas/ID" }
+      },
+      "path.moduleId": {
+        "name": "moduleId", "in": "path", "required": true,
+        "description": "The module's ID.", "schema": { "$ref": "#/components/schemas/ID" }
+      },
+      "path.lockToken": {
+        "name": "lockToken", "in": "path", "required": true,
+        "description": "The lock from the header ETag, without quotes.",
+        "schema": { "type": "string", "format": "uuid" }
+      },
+      "path.certificateName": {
+        "name": "certificateName", "in": "path", "required": true,
+        "description": "The authority's name.", "schema": { "$ref": "#/components/schemas/Name" }
+      },
+      "path.policyName": {
+        "name": "policyName", "in": "path", "required": true,
+        "description": "The policy's name.", "schema": { "$ref": "#/components/schemas/Name" }
+      },
+      "APIVersion": {
+        "name": "api-version", "in": "query", "required": true,
+        "description": "The version of the interface.",
+        "schema": { "type": "string", "default": "2021-04-12" }
+      },
+      "Top": {
+        "name": "top", "in": "query",
+        "description": "Devices at most; anything but 1 to 1000 means 1000.",
+        "schema": { "type": "integer", "minimum": 1, "maximum": 1000, "default": 1000 }
+      },
+      "IfMatch": {
+        "name": "If-Match", "in": "header",
+        "description": "The ETag that the object must have, in quotes or bare; * for any. A PUT of an identity or certificate without it only creates, with it only replaces.",
+        "schema": { "type": "string" }
+      },
+      "IfMatchRequired": {
+        "name": "If-Match", "in": "header", "required": true,
+        "description": "The ETag that the object must have, in quotes or bare; * for any.",
+        "schema": { "type": "string" }
+      },
+      "MaxItemCount": {
+        "name": "x-ms-max-item-count", "in": "header",
+        "description": "Rows at most; more than 1000 means 1000.",
+        "schema": { "type": "integer", "minimum": 1, "default": 100 }
+      },
+      "ContinuationHeader": {
+        "name": "x-ms-continuation", "in": "header",
+        "description": "The header of the page before, to go on behind it.",
+        "schema": { "type": "string" }
+      },
+      "Keys": {
+        "name": "keys", "in": "query",
+        "description": "Whether the lines hold the identities' keys; needs RegistryWrite as well. A line without keys gets new ones when it is imported into a hub that lacks the identity.",
+        "schema": { "type": "boolean", "default": false }
+      },
+      "Reject": {
+        "name": "reject", "in": "query", "allowEmptyValue": true,
+        "description": "Present: the device does not want the message.",
+        "schema": { "type": "string" }
+      },
+      "Partition": {
+        "name": "partition", "in": "query",
+        "description": "The partition to read, or all.",
+        "schema": { "type": "string", "pattern": "^(all|[0-9]+)$", "default": "all" }
+      },
+      "From": {
+        "name": "from", "in": "query",
+        "description": "Where to begin: earliest, latest, offset:N (behind that event), sequence:N (with that one), time:T (with the first that came then or later).",
+        "schema": { "type": "string", "default": "latest" }
+      },
+      "Continuation": {
+        "name": "continuation", "in": "query",
+        "description": "The continuation of the answer before; it stands for partition and from. Nothing is left out between two such calls, and nothing comes twice.",
+        "schema": { "type": "string" }
+      },
+      "Timeout": {
+        "name": "timeout", "in": "query",
+        "description": "Seconds to wait if there is no event yet.",
+        "schema": { "type": "integer", "minimum": 0, "maximum": 60, "default": 0 }
+      },
+      "Max": {
+        "name": "max", "in": "query", "description": "Events at most.",
+        "schema": { "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 }
+      },
+      "DeviceFilter": {
+        "name": "device", "in": "query",
+        "description": "Only events of this device and its modules.",
+        "schema": { "$ref": "#/components/schemas/ID" }
+      },
+      "MessageID": {
+        "name": "iothub-messageid", "in": "header",
+        "description": "The message's ID.", "schema": { "type": "string", "maxLength": 128 }
+      },
+      "CorrelationID": {
+        "name": "iothub-correlationid", "in": "header",
+        "description": "What the message belongs to.", "schema": { "type": "string" }
+      },
+      "UserID": {
+        "name": "iothub-userid", "in": "header",
+        "description": "Who caused it.", "schema": { "type": "string" }
+      },
+      "To": {
+        "name": "iothub-to", "in": "header",
+        "description": "Where it is meant to go.", "schema": { "type": "string" }
+      },
+      "ContentTypeProperty": {
+        "name": "iothub-contenttype", "in": "header",
+        "description": "The body's type, as the receiver sees it.",
+        "schema": { "type": "string" }
+      },
+      "ContentEncodingProperty": {
+        "name": "iothub-contentencoding", "in": "header",
+        "description": "The body's encoding, as the receiver sees it.",
+        "schema": { "type": "string" }
+      },
+      "Expiry": {
+        "name": "iothub-expiry", "in": "header",
+        "description": "When it is no longer wanted.",
+        "schema": { "type": "string", "format": "date-time" }
+      },
+      "Acknowledgement": {
+        "name": "iothub-ack", "in": "header",
+        "description": "Which outcomes make feedback.",
+        "schema": { "type": "string", "enum": ["none", "positive", "negative", "full"] }
+      },
+      "ApplicationProperty": {
+        "name": "iothub-app-{name}", "in": "header",
+        "description": "An application property; any number of them.",
+        "schema": { "type": "string" }
+      }
+    }
+    """
+}

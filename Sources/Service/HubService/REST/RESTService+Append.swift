@@ -1,0 +1,46 @@
+import HubContract
+import MessageLog
+
+extension RESTService {
+  /// Appends the events of one sender in one batch, and waits until they are durable.
+  ///
+  /// - Parameters:
+  ///   - events: property bag and body of each; their sizes were checked.
+  ///   - stamp: what they have in common.
+  ///   - identity: the sender.
+  /// - Throws: 503001 when the log takes nothing; then none of them is kept.
+  func append(
+    _ events: [(bag: [UInt8], body: [UInt8])],
+    stamp: EventStamp,
+    of identity: IdentityKey
+  ) async throws {
+    let log = hub.events
+    guard log.isEnabled else { return }
+    let partition = log.partition(of: identity.deviceID)
+    let refusal = RESTRefusal(
+      HubError(.serviceUnavailable, "The hub takes no events at the moment; try again."),
+      retryAfterSeconds: 5
+    )
+    // A request's body is far below the log's own limits.
+    var batch = LogBatch(limits: LogLimits(recordBytes: 1 << 20, batchBytes: 8 << 20))
+    do throws(LogFault) {
+      for event in events {
+        batch.beginRecord(partition: partition)
+        EventEncoder.append(
+          stamp: stamp,
+          bag: event.bag.span,
+          body: event.body.span,
+          to: &batch
+        )
+        try batch.endRecord()
+      }
+    } catch {
+      throw HubError(.messageTooLarge, "The messages are too large together.")
+    }
+    let full = batch
+    let result = await withCheckedContinuation { continuation in
+      log.submit(full) { _, result in continuation.resume(returning: result) }
+    }
+    if case .failure = result { throw refusal }
+  }
+}
