@@ -116,5 +116,21 @@ let package = Package(
       path: "Sources/Command/orrery",
       swiftSettings: settings
     ),
+    .testTarget(
+      name: "HubServiceTests",
+      dependencies: [
+        "HubService", "Platform",
+        core("ByteIO"), core("JSONTree"), core("HubContract"), core("HubEngine"),
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "SwiftASN1", package: "swift-asn1"),
+        .product(name: "X509", package: "swift-certificates"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      path: "Tests/HubServiceTests",
+      swiftSettings: settings
+    ),
   ]
 )
