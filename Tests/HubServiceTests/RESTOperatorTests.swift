@@ -53,9 +53,9 @@ struct RESTOperatorTests {
       let put = try await hub.send(.put, path, json: Self.body(pem: authority.certificatePEM))
       #expect(put.status == 200, "\(put)")
       let record = try put.json()
-      #expect(record["isVerified"] == false)
-      #expect(record["subject"] == "CN=Field CA")
-      #expect(record["thumbprint"]?.stringValue?.utf8.count == 40)
+      #expect(record["properties"]?["isVerified"] == false)
+      #expect(record["properties"]?["subject"] == "CN=Field CA")
+      #expect(record["properties"]?["thumbprint"]?.stringValue?.utf8.count == 40)
       #expect(record["etag"]?.stringValue == put.etag)
       _ = try await hub.send(
         .put,
@@ -83,7 +83,7 @@ struct RESTOperatorTests {
         "\(path)/generateVerificationCode",
         headers: [("If-Match", put.etag ?? "")]
       )
-      let code = try #require(try coded.json()["verificationCode"]?.stringValue)
+      let code = try #require(try coded.json()["properties"]?["verificationCode"]?.stringValue)
       #expect(code.utf8.count <= 64)
       let wrong: [(String, [UInt8])] = [
         ("another name", try Self.leaf("x", by: authority)),
@@ -101,8 +101,8 @@ struct RESTOperatorTests {
         json: Self.body(try Self.leaf(code, by: authority))
       )
       #expect(verified.status == 200, "\(verified)")
-      #expect(try verified.json()["isVerified"] == true)
-      #expect(try verified.json()["verificationCode"] == .null)
+      #expect(try verified.json()["properties"]?["isVerified"] == true)
+      #expect(try verified.json()["properties"]?["verificationCode"] == .null)
 
       #expect(try await hub.send(.post, events, as: chain, body: [1]).status == 204)
       let other = RESTHub.Credential.chain([try Self.leaf("y", by: authority)])

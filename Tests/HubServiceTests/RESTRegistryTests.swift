@@ -17,6 +17,9 @@ struct RESTRegistryTests {
       let rows: [(String, [(String, String)], String, Int, String?)] = [
         ("again", [], "d1", 409, "DeviceAlreadyExists"),
         ("stale", [("If-Match", "\"AAAA\"")], "d1", 412, "PreconditionFailed"),
+        ("of no ETag", [("If-Match", "\"\"")], "d1", 412, "PreconditionFailed"),
+        ("of half an ETag", [("If-Match", "W/")], "d1", 412, "PreconditionFailed"),
+        ("of a blank", [("If-Match", " ")], "d1", 409, "DeviceAlreadyExists"),
         ("missing", [("If-Match", "*")], "d2", 404, "DeviceNotFound"),
         ("current", [("If-Match", "\"\(created.etag ?? "")\"")], "d1", 200, nil),
         ("any", [("If-Match", "*")], "d1", 200, nil),

@@ -32,7 +32,15 @@ struct RESTRequest: Sendable {
   func parameter(_ name: String) -> String { parameters[name] ?? "" }
 
   /// The condition in `If-Match`.
-  var condition: ETagCondition { ETagCondition(ifMatch: header(.ifMatch)) }
+  ///
+  /// A header that names an empty ETag is a condition that nothing fulfils: who sent it did not mean
+  /// "create".
+  var condition: ETagCondition {
+    let header = header(.ifMatch)
+    let condition = ETagCondition(ifMatch: header)
+    let isBlank = header?.utf8.allSatisfy { $0 == 0x20 || $0 == 0x09 } ?? true
+    return condition == .absent && !isBlank ? .exactly("") : condition
+  }
 
   /// The device that the path names.
   ///

@@ -78,15 +78,20 @@ extension OpenAPIComponents {
         "type": "object",
         "properties": {
           "name": { "$ref": "#/components/schemas/Name" },
-          "subject": { "type": "string" },
-          "thumbprint": { "type": "string", "description": "SHA-1 of the DER form." },
-          "isVerified": { "type": "boolean" },
-          "expiryTime": { "$ref": "#/components/schemas/Time" },
-          "createdTime": { "$ref": "#/components/schemas/Time" },
-          "updatedTime": { "$ref": "#/components/schemas/Time" },
-          "verificationCode": { "type": ["string", "null"] },
           "etag": { "type": "string" },
-          "certificate": { "type": "string", "contentEncoding": "base64" }
+          "properties": {
+            "type": "object",
+            "properties": {
+              "subject": { "type": "string" },
+              "thumbprint": { "type": "string", "description": "SHA-1 of the DER form." },
+              "isVerified": { "type": "boolean" },
+              "expiry": { "$ref": "#/components/schemas/Time" },
+              "created": { "$ref": "#/components/schemas/Time" },
+              "updated": { "$ref": "#/components/schemas/Time" },
+              "verificationCode": { "type": ["string", "null"] },
+              "certificate": { "type": "string", "contentEncoding": "base64" }
+            }
+          }
         }
       },
       "Rights": {

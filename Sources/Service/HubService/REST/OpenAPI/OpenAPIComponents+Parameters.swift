@@ -128,8 +128,8 @@ extension OpenAPIComponents {
         "schema": { "type": "string", "enum": ["none", "positive", "negative", "full"] }
       },
       "ApplicationProperty": {
-        "name": "iothub-app-{name}", "in": "header",
-        "description": "An application property; any number of them.",
+        "name": "iothub-app-name", "in": "header",
+        "description": "The application property called name. Every header that begins with iothub-app- is one.",
         "schema": { "type": "string" }
       }
     }

@@ -227,16 +227,18 @@ enum CertificateRoutes {
     return .json(json(record), etag: ETags.identity(record.etagCounter))
   }
 
+  /// The object as the original's control plane shows it.
   private static func json(_ record: CertificateAuthorityRecord) -> JSONValue {
     [
-      "name": .string(record.name), "subject": .string(record.subject),
-      "thumbprint": .string(record.thumbprint.hex), "isVerified": .bool(record.isVerified),
-      "expiryTime": .string(record.expiryTime.iso8601),
-      "createdTime": .string(record.createdTime.iso8601),
-      "updatedTime": .string(record.updatedTime.iso8601),
-      "verificationCode": record.verificationCode.map { .string($0) } ?? .null,
-      "etag": .string(ETags.identity(record.etagCounter)),
-      "certificate": .string(Base64.encode(record.certificate)),
+      "name": .string(record.name), "etag": .string(ETags.identity(record.etagCounter)),
+      "properties": [
+        "subject": .string(record.subject), "thumbprint": .string(record.thumbprint.hex),
+        "isVerified": .bool(record.isVerified), "expiry": .string(record.expiryTime.iso8601),
+        "created": .string(record.createdTime.iso8601),
+        "updated": .string(record.updatedTime.iso8601),
+        "verificationCode": record.verificationCode.map { .string($0) } ?? .null,
+        "certificate": .string(Base64.encode(record.certificate)),
+      ],
     ]
   }
 }
