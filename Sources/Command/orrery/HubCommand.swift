@@ -184,10 +184,15 @@ struct HubCommand: AsyncParsableCommand {
       object["https"] = .int(Int64(hub.httpsPort))
       object["admin"] = .string("http://\(hub.settings.adminHost):\(hub.adminPort)")
       object["adminToken"] = .string(hub.adminToken)
-      try PrivateFile.replace(
-        directory + "/connection.json",
-        with: JSON.bytes(.object(object))
-      )
+      do {
+        try PrivateFile.replace(
+          directory + "/connection.json",
+          with: JSON.bytes(.object(object))
+        )
+      } catch {
+        // A convenience for the command line: a full disk must not keep the hub from starting.
+        FileHandleText.standardError("warning: \(error)")
+      }
     }
     if let readyFile {
       try PrivateFile.replace(readyFile, with: JSON.bytes(.object(description(hub))))
@@ -269,5 +274,13 @@ struct Failure: Error, CustomStringConvertible {
 
   init(_ error: any Error) {
     description = "\(error)"
+  }
+}
+
+/// Lines for people on standard error.
+enum FileHandleText {
+  static func standardError(_ line: String) {
+    let text = line + "\n"
+    _ = write(2, text, text.utf8.count)
   }
 }

@@ -133,6 +133,13 @@ package struct LinuxDisk: LogDisk {
     guard fsync(descriptor) == 0 else { throw fault() }
   }
 
+  /// Bytes that a file of ours may still take here, nil if the system does not say.
+  package var freeByteCount: UInt64? {
+    var facts = statvfs()
+    guard statvfs(directory, &facts) == 0 else { return nil }
+    return UInt64(facts.f_bavail) * UInt64(facts.f_frsize)
+  }
+
   private func path(_ name: String) -> String { directory + "/" + name }
 
   private func fault() -> LogDiskFault {

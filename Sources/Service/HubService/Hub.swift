@@ -85,12 +85,18 @@ package final class Hub: Sendable {
   var now: Timestamp { Timestamp(ticks: SystemClock.wallTicks()) }
 
   /// Brings what a former process left behind in order; before the first connection.
+  ///
+  /// Throws if there is no policy and none can be made. On a full disk a hub that has its policies
+  /// starts all the same: it serves reads, and writes again when space returns.
   package func recover() async throws {
     let now = now
-    _ = try await store.write { engine throws(HubError) in
-      try engine.createDefaultPolicies()
-      try engine.releaseAllCloudToDevice(now: now)
+    do throws(HubError) {
+      try await store.write { engine throws(HubError) in try engine.createDefaultPolicies() }
+    } catch {
+      guard try await !policies().isEmpty else { throw error }
+      logger.error("policies not completed", metadata: ["error": "\(error)"])
     }
+    store.submitOwed { engine throws(HubError) in try engine.releaseAllCloudToDevice(now: now) }
   }
 
   /// Ends expired messages and lapsed locks, and applies the log's retention, until cancelled.

@@ -417,7 +417,9 @@ package final class DeviceConnection: ChannelDuplexHandler {
   /// Ends the connection by the hub's own decision.
   func drop(_ reason: DropReason) {
     guard slot >= 0 else { return }
-    loop.logger.info(
+    // Those whose telemetry was not kept are counted and reported together.
+    loop.logger.log(
+      level: reason == .notKept || reason == .stopping ? .debug : .info,
       "connection dropped",
       metadata: [
         "identity": "\(device.map { "\($0.identity)" } ?? "unknown")",

@@ -73,6 +73,8 @@ package enum DropReason: String, Sendable, CaseIterable {
   case tokenExpired = "token-expired"
   /// The hub stops.
   case stopping
+  /// The message log could not take its telemetry; it sends it again.
+  case notKept = "not-kept"
   /// More answers wait for the client than it may leave unread.
   case overloaded
 }

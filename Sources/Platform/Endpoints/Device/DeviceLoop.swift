@@ -40,6 +40,8 @@ package final class DeviceLoop {
   private var isUnderWay = false
   private var isFlushScheduled = false
   private var paused: [DeviceConnection] = []
+  private var lastRefusal: LogFault?
+  private var refusedSinceReport = 0
 
   private var connections: [DeviceConnection?] = []
   private var generations: [UInt32] = []
@@ -176,19 +178,21 @@ package final class DeviceLoop {
   /// A batch is durable, or lost: sends the acknowledgements, or closes who waits for one.
   private func committed(_ result: Result<Void, LogFault>) {
     isUnderWay = false
-    if !batch.isEmpty || !riders.isEmpty {
+    if case .failure(let fault) = result {
+      refused(fault)
+    } else if !batch.isEmpty || !riders.isEmpty {
       // What gathered meanwhile goes first, so that the disk never waits for the sockets.
       var (acknowledged, identifiers) = ([Rider](), [UInt16]())
       swap(&acknowledged, &ridersUnderWay)
       swap(&identifiers, &identifiersUnderWay)
       flush()
-      settle(acknowledged, identifiers, result)
+      settle(acknowledged, identifiers)
       acknowledged.removeAll(keepingCapacity: true)
       identifiers.removeAll(keepingCapacity: true)
       if riders.isEmpty { swap(&riders, &acknowledged) }
       if self.identifiers.isEmpty { swap(&self.identifiers, &identifiers) }
     } else {
-      settle(ridersUnderWay, identifiersUnderWay, result)
+      settle(ridersUnderWay, identifiersUnderWay)
       ridersUnderWay.removeAll(keepingCapacity: true)
       identifiersUnderWay.removeAll(keepingCapacity: true)
     }
@@ -198,31 +202,48 @@ package final class DeviceLoop {
     for connection in waiting { connection.resume() }
   }
 
-  private func settle(
-    _ riders: [Rider],
-    _ identifiers: [UInt16],
-    _ result: Result<Void, LogFault>
-  ) {
-    if case .failure(let fault) = result {
-      counters.failedCommits.count()
-      logger.error(
-        "telemetry not kept; publishers are disconnected and will send again",
-        metadata: ["fault": "\(fault)"]
-      )
+  /// A batch could not be kept: closes the connections that ride in it, and in the one that gathered
+  /// behind it, which is given up too.
+  ///
+  /// Were the second one kept, a device's later messages would stand before the earlier ones that it
+  /// sends again.
+  private func refused(_ fault: LogFault) {
+    counters.failedCommits.count()
+    let lost = ridersUnderWay + riders
+    refusedSinceReport += lost.count
+    ridersUnderWay.removeAll(keepingCapacity: true)
+    identifiersUnderWay.removeAll(keepingCapacity: true)
+    riders.removeAll(keepingCapacity: true)
+    identifiers.removeAll(keepingCapacity: true)
+    batch.removeAll(keepingCapacity: true)
+    lastRefusal = fault
+    for rider in lost where generations[rider.slot] == rider.generation {
+      connections[rider.slot]?.drop(.notKept)
     }
+  }
+
+  private func settle(_ riders: [Rider], _ identifiers: [UInt16]) {
     counters.acknowledged.count(identifiers.count)
     var position = 0
     let span = identifiers.span
     for rider in riders {
       let end = position + Int(rider.identifierCount)
-      if generations[rider.slot] == rider.generation, let connection = connections[rider.slot] {
-        switch result {
-        case .success: connection.acknowledge(span.extracting(position..<end))
-        case .failure: connection.drop(.overloaded)
-        }
+      if generations[rider.slot] == rider.generation {
+        connections[rider.slot]?.acknowledge(span.extracting(position..<end))
       }
       position = end
     }
+  }
+
+  /// One line a second at most, however many batches a full disk refuses.
+  private func reportRefusals() {
+    guard let fault = lastRefusal else { return }
+    logger.error(
+      "telemetry not kept; its publishers were disconnected and will send it again",
+      metadata: ["fault": "\(fault)", "connections": "\(refusedSinceReport)"]
+    )
+    lastRefusal = nil
+    refusedSinceReport = 0
   }
 
   /// Closes every connection, those that have not said who they are too.
@@ -231,6 +252,7 @@ package final class DeviceLoop {
   }
 
   private func tick() {
+    reportRefusals()
     let now = SystemClock.now()
     for connection in connections { connection?.tick(now) }
   }

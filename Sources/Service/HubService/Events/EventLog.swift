@@ -44,6 +44,7 @@ final class EventLog: TelemetryLog, Sendable {
   private let commits = Atomic<Int>(0)
   private let commitNanoseconds = Atomic<Int>(0)
   private let houseKeeping: any DispatchSourceTimer
+  private let segmentBytes: UInt64
   let partitionCount: Int
   let isEnabled: Bool
 
@@ -53,6 +54,7 @@ final class EventLog: TelemetryLog, Sendable {
     disk = LinuxDisk(directory: directory, isDurable: settings.syncsLog && !settings.isEphemeral)
     self.logger = logger
     partitionCount = settings.partitions
+    segmentBytes = UInt64(settings.segmentBytes)
     isEnabled = settings.isLogEnabled
     let salt = Entropy.bytes(8).reduce(0) { $0 << 8 | UInt64($1) }
     let configuration = LogConfiguration(
@@ -215,7 +217,7 @@ final class EventLog: TelemetryLog, Sendable {
         committed = error
       }
       publish(log?.view)
-      noteState(log?.state)
+      noteState(log?.state, isFull: faults.contains(.full) || committed == .full)
     }
     commits.add(1, ordering: .relaxed)
     commitNanoseconds.add(
@@ -280,20 +282,24 @@ final class EventLog: TelemetryLog, Sendable {
     }
   }
 
-  private func noteState(_ state: MessageLog<LinuxDisk>.State?) {
+  /// Notes whether events are taken.
+  ///
+  /// A log whose next segment did not fit still counts as writing, for batches that fit into the
+  /// active one; here it counts as full until there is room for a segment.
+  private func noteState(_ state: MessageLog<LinuxDisk>.State?, isFull: Bool = false) {
     guard let state else { return }
-    switch state {
-    case .writing:
-      if suspended.exchange(false, ordering: .acquiringAndReleasing) {
-        logger.notice("the message log takes events again")
-      }
-    case .suspended(let fault):
+    var fault: LogFault? = isFull ? .full : nil
+    if case .suspended(let reason) = state { fault = reason }
+    if fault == nil, isSuspended, let free = disk.freeByteCount, free < segmentBytes { return }
+    if let fault {
       if !suspended.exchange(true, ordering: .acquiringAndReleasing) {
         logger.error(
           "the message log takes no events; free space or mend the disk, it resumes by itself",
           metadata: ["fault": "\(fault)"]
         )
       }
+    } else if suspended.exchange(false, ordering: .acquiringAndReleasing) {
+      logger.notice("the message log takes events again")
     }
   }
 
