@@ -129,7 +129,7 @@ struct HubCommand: AsyncParsableCommand {
       file: config,
       environment: Self.environment(),
       overrides: overrides,
-      isEphemeral: ephemeral
+      isEphemeral: ephemeral || checkConfig
     )
   }
 

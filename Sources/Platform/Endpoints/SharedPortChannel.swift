@@ -111,7 +111,8 @@ package struct SharedPortChannel: HTTPChannelHandler {
         )
       )
       configuration.enablePipelining = false
-      configuration.enableErrorHandling = false
+      // A first request that can't be read is answered 400 and closed.
+      configuration.enableErrorHandling = true
       configuration.decoderConfiguration = limits
       // The first request decides; one that never comes whole must not hold the connection.
       let deadline = channel.eventLoop.assumeIsolated().scheduleTask(in: idleTimeout) {

@@ -15,6 +15,9 @@ extension Hub: DeviceBackend {
     guard !events.isSuspended else {
       return reply(.refused(.serverUnavailable, reason: "the message log takes no events"))
     }
+    guard throttles.allows(.connections) else {
+      return reply(.refused(.serverUnavailable, reason: "throttle.connects_per_second"))
+    }
     // Answers the connection, which has a deadline of its own.
     Task {
       do throws(DeviceAuthenticator.Refusal) {

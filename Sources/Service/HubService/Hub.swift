@@ -21,6 +21,8 @@ package final class Hub: Sendable {
   let events: EventLog
   let directory: DeviceDirectory
   let methods: MethodService
+  /// The rates of requests and connections.
+  let throttles: RequestThrottles
   let authenticator: DeviceAuthenticator
   let metrics: PrometheusMetrics
   let logger: Logger
@@ -44,6 +46,7 @@ package final class Hub: Sendable {
     self.metrics = metrics
     self.logger = logger
     directory = DeviceDirectory()
+    throttles = RequestThrottles(settings.throttles)
     methods = MethodService(
       directory: directory,
       payloadLimit: settings.quotas.methodPayloadBytes

@@ -50,8 +50,9 @@ package final class DeviceConnection: ChannelDuplexHandler {
     self.peer = peer
     var limits = ServerLimits()
     limits.connectTimeoutMilliseconds = loop.limits.connectMilliseconds
-    // A message at its limit with the longest topic (contract "Property bag").
-    limits.maximumPacketLength = Int32(clamping: loop.limits.messageBytes + 65_535 + 16)
+    // A message at its limit with the longest topic, two lengths, an identifier, and the fixed header
+    // of four bytes (contract "Property bag").
+    limits.maximumPacketLength = Int32(clamping: loop.limits.messageBytes + 65_535 + 8)
     limits.maximumSilenceSeconds = 1_767
     limits.maximumQoS = .atLeastOnce
     // IDs may hold # and +; topics are compared with the identity, never matched.

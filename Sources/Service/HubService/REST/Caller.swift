@@ -7,6 +7,8 @@ enum Caller: Sendable {
   case anyone
   /// A holder of a policy's key.
   case policy(PolicyRecord)
+  /// A holder of the admin token.
+  case administrator
   /// A device or module.
   case identity(DeviceCaller)
 
@@ -14,6 +16,7 @@ enum Caller: Sendable {
   var description: String {
     switch self {
     case .anyone: "-"
+    case .administrator: "administrator"
     case .policy(let policy): "policy \(policy.name)"
     case .identity(let caller): "\(caller.identity)"
     }

@@ -1,3 +1,4 @@
+import ByteIO
 import HTTPTypes
 import HubContract
 import HubEngine
@@ -85,6 +86,13 @@ struct RESTAuthenticator: Sendable {
     _ target: RequestTarget,
     _ now: Timestamp
   ) async throws -> Caller {
+    if let authorization, authorization.lowercased().hasPrefix("bearer ") {
+      let presented = [UInt8](authorization.dropFirst("bearer ".count).utf8)
+      guard ConstantTime.equals(presented, [UInt8](hub.adminToken.utf8)) else {
+        throw refused("another admin token")
+      }
+      return .administrator
+    }
     guard let token = try token(authorization) else { throw refused("no token") }
     guard let name = token.policy else { throw refused("token of no policy") }
     guard hub.answers(to: token.resource.host) else {

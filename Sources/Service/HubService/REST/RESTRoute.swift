@@ -151,7 +151,7 @@ struct RouteTable: Sendable {
     routes: DocumentRoutes.routes + RegistryRoutes.routes + TransferRoutes.routes
       + TwinRoutes.routes + MethodRoutes.routes + CloudToDeviceRoutes.routes
       + FeedbackRoutes.routes + EventRoutes.routes + CertificateRoutes.routes
-      + PolicyRoutes.routes + DeviceSideRoutes.routes
+      + PolicyRoutes.routes + AdminRoutes.routes + DeviceSideRoutes.routes
   )
 
   func match(_ method: HTTPRequest.Method, _ segments: [String]) -> Match {

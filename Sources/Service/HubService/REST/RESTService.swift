@@ -37,7 +37,7 @@ package struct RESTService: Sendable {
       policies: PolicyCache(hub: hub),
       logger: hub.logger
     )
-    throttles = RequestThrottles(hub.settings.throttles)
+    throttles = hub.throttles
   }
 
   /// Answers a request that came on `channel`; may close the channel some time after the answer.

@@ -16,6 +16,7 @@ final class RequestThrottles: Sendable {
       // As many at once as one period holds: the average is what counts.
       rates[throttled] = ThrottleRate(number, perSeconds: seconds, burst: number)
     }
+    set(.connections, "connects_per_second", perSeconds: 1)
     set(.registry, "registry_per_minute", perSeconds: 60)
     set(.twinReads, "twin_reads_per_second", perSeconds: 1)
     set(.twinUpdates, "twin_updates_per_second", perSeconds: 1)
@@ -24,6 +25,18 @@ final class RequestThrottles: Sendable {
     set(.cloudToDeviceSends, "c2d_per_second", perSeconds: 1)
     set(.deviceToCloudSends, "d2c_per_second", perSeconds: 1)
     throttles = Mutex(Throttles(rates))
+  }
+
+  /// Whether one more of this class may pass now.
+  func allows(_ throttled: ThrottleClass) -> Bool {
+    throttles.withLock { throttles in
+      do throws(ThrottleRefusal) {
+        try throttles.admit(throttled, now: SystemClock.now())
+        return true
+      } catch {
+        return false
+      }
+    }
   }
 
   /// Lets a request of this class pass.

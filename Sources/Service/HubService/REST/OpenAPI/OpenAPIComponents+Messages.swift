@@ -109,6 +109,19 @@ extension OpenAPIComponents {
           "secondaryKey": { "anyOf": [{ "$ref": "#/components/schemas/Key" }, { "type": "null" }] }
         }
       },
+      "BackupRequest": {
+        "type": "object", "required": ["path"],
+        "properties": {
+          "path": {
+            "type": "string", "minLength": 2, "pattern": "^/",
+            "description": "A new directory on the hub's machine, as an absolute path."
+          }
+        }
+      },
+      "Backup": {
+        "type": "object", "required": ["path"],
+        "properties": { "path": { "type": "string" } }
+      },
       "RegenerateRequest": {
         "type": "object", "required": ["key"],
         "properties": { "key": { "type": "string", "enum": ["primary", "secondary", "both"] } }

@@ -1,0 +1,60 @@
+import Dispatch
+import HTTPTypes
+import HubContract
+import HubEngine
+import HummingbirdCore
+import JSONTree
+import Logging
+import Platform
+
+/// Administration, for the holder of the admin token and for policies with all rights.
+enum AdminRoutes {
+  static let routes: [RESTRoute] = [
+    RESTRoute(
+      .post,
+      "/admin/backup",
+      id: "backUp",
+      tag: "Administration",
+      "Copies everything the hub keeps into a new directory on its machine, while it goes on.",
+      access: .policy(.all),
+      throttle: .registry,
+      body: .json("BackupRequest"),
+      successes: [
+        RouteSuccess(status: 200, description: "The backup is whole.", schema: "Backup")
+      ],
+      faults: [.argumentInvalid],
+      handle: backUp
+    )
+  ]
+
+  private static func backUp(
+    _ service: RESTService,
+    _ request: RESTRequest
+  ) async throws -> Response {
+    let body = try MemberReader(try request.json())
+    let path = try body.requiredString("path")
+    let parts = path.split(separator: "/", omittingEmptySubsequences: true)
+    guard path.hasPrefix("/"), !parts.isEmpty, !parts.contains(".."), path.utf8.count <= 4_096,
+      !path.utf8.contains(0)
+    else {
+      throw body.invalid("path", "must be an absolute path of a new directory, without \"..\".")
+    }
+    let hub = service.hub
+    // Copies gigabytes with blocking calls: not on a thread of the tasks.
+    let fault: String? = await withCheckedContinuation { continuation in
+      DispatchQueue.global(qos: .utility).async {
+        do {
+          try hub.backUp(to: path)
+          continuation.resume(returning: nil)
+        } catch {
+          continuation.resume(returning: "\(error)")
+        }
+      }
+    }
+    if let fault {
+      hub.logger.error("backup failed", metadata: ["fault": "\(fault)"])
+      throw HubError(.argumentInvalid, "The backup could not be made: \(fault)")
+    }
+    return .json(.object(["path": .string(path)]))
+  }
+}
