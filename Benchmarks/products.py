@@ -10,7 +10,6 @@ import hmac
 import http.client
 import json
 import os
-import re
 import resource
 import secrets
 import signal
@@ -22,7 +21,6 @@ import urllib.parse
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-READY_WITHIN = 20  # seconds
 API_VERSION = "2021-04-12"
 
 
@@ -61,6 +59,7 @@ class Product:
 
     name = ""
     host = "127.0.0.1"
+    ready_within = 20   # seconds
     server_name = None  # what the certificate must name, where that is not `host`
 
     def __init__(self, options, folder, pinning):
@@ -96,8 +95,8 @@ class Product:
         """What the broker has written so far."""
         return (self.folder / "output").read_text(errors="replace")
 
-    def wait_for(self, is_ready, what):
-        until = time.monotonic() + READY_WITHIN
+    def wait_for(self, is_ready, what, pause=0.02):
+        until = time.monotonic() + self.ready_within
         while True:
             if self.process.poll() is not None:
                 raise RuntimeError(f"{self.name} ended at its start:\n{self.said()[-2000:]}")
@@ -105,9 +104,9 @@ class Product:
             if found:
                 return found
             if time.monotonic() > until:
-                raise RuntimeError(f"{self.name}: no {what} in {READY_WITHIN} s:\n"
+                raise RuntimeError(f"{self.name}: no {what} in {self.ready_within} s:\n"
                                    f"{self.said()[-2000:]}")
-            time.sleep(0.02)
+            time.sleep(pause)
 
     def wait_for_port(self, port):
         def accepts():
@@ -179,82 +178,79 @@ class Orrery(Product):
     name = "orrery"
     has_log = True
 
-    # ---- what depends on the hub's command line: adapt here ----
-
     def command(self):
-        """How the hub is started: all its files below `self.folder`, listeners on the ports."""
-        command = [
-            self.options.orrery, "hub",
-            "--data", self.folder / "data",
-            "--host-name", "127.0.0.1",
-            "--mqtt-tls", f"127.0.0.1:{self.tls_port}",
-            "--mqtt-plain", f"127.0.0.1:{self.port}",
-            "--https", f"127.0.0.1:{self.https_port}",
-        ]
-        if not self.has_log:
-            command.append("--unsafe-no-sync")
-        return command + self.options.orrery_argument
+        """How the hub is started: its data on a real disk, listeners on loopback, one loop."""
+        return [
+            self.options.orrery, "hub", "--data", self.folder / "data", "--quiet",
+            "--host", self.host, "--names", f"{self.host},localhost",
+            "--ready-file", self.ready_file,
+            "--set", "listen.mqtt_port=0", "--set", "listen.https_port=0",
+            "--set", "listen.admin_port=0", "--set", f"listen.plain_mqtt_port={self.port}",
+            "--set", "listen.loops=1",
+            "--set", f"log.enabled={'true' if self.has_log else 'false'}",
+            *self.options.orrery_argument]
 
-    def environment(self):
-        return {}
+    @property
+    def ready_file(self):
+        return self.folder / "ready.json"
 
-    def owner(self):
-        """Waits for readiness; returns the owner's connection string as a dictionary."""
-        pattern = re.compile(r"HostName=[^;\s]+;SharedAccessKeyName=iothubowner;\S+")
-        found = self.wait_for(lambda: pattern.search(self.said()), "connection string")
-        return dict(part.split("=", 1) for part in found.group().rstrip("\"',").split(";"))
-
-    def find_authority(self):
-        """The PEM file of the CA that signed the hub's certificate."""
-        return self.wait_for(lambda: next(iter(sorted(self.folder.glob("data/**/ca*.pem"))), None),
-                             "CA certificate")
-
-    def reader_command(self):
-        raise Unavailable("no outside reader of events is known yet")
-
-    # ---- what the wire contract fixes ----
+    def read_ready_file(self):
+        """What the hub wrote for those who wait for it, or None until it has."""
+        try:
+            return json.loads(self.ready_file.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
 
     def start(self, scenario):
         if not scenario.for_hub:
             raise Unavailable("the hub has no topics from device to device")
+        if scenario.live and not self.has_log:
+            raise Unavailable("without its log the hub has nothing to read")
+        self.start_hub()
+        self.make_devices(scenario.devices)
+
+    def start_hub(self, pause=0.02):
+        """Starts the hub and takes over what its ready file says."""
         if not self.options.orrery:
             raise Unavailable("no --orrery PATH was given")
-        self.port, self.tls_port, self.https_port = free_port(), free_port(), free_port()
-        self.spawn(self.command(), self.environment())
-        owner = self.owner()
-        self.host_name = owner["HostName"].split(":")[0]
-        self.server_name = self.host_name
-        self.authority = self.find_authority()
-        self.wait_for_port(self.https_port)
-        self.wait_for_port(self.tls_port if scenario.tls else self.port)
-        self.make_devices(owner, scenario.devices)
+        self.port = free_port()
+        self.ready_file.unlink(missing_ok=True)
+        self.spawn(self.command())
+        ready = self.wait_for(self.read_ready_file, "ready file", pause)
+        self.tls_port, self.https_port = ready["mqtt"], ready["https"]
+        self.authority = Path(ready["ca"])
+        owner = ready["policies"]["iothubowner"]["connectionString"]
+        self.owner = dict(part.split("=", 1) for part in owner.split(";"))
+        self.host_name = self.server_name = self.owner["HostName"].split(":")[0]
 
-    def make_devices(self, owner, count):
+    def service(self):
+        """A client of the service REST API with the owner's rights."""
+        return ServiceClient(self.host, self.https_port, self.authority, self.host_name,
+                             self.owner)
+
+    def reader_command(self):
+        """Follows the events by HTTPS long-poll; what that costs the hub is in its figures."""
+        token = sas_token(self.host_name, base64.b64decode(self.owner["SharedAccessKey"]),
+                          self.owner["SharedAccessKeyName"])
+        path = self.folder / "reader-token"
+        write_secret(path, token + "\n")
+        return [HERE / "bin" / "eventreader", self.host, self.https_port, self.host_name,
+                self.authority, path]
+
+    def make_devices(self, count):
         """Registers devices with keys of ours and writes their credentials for the generator."""
         keys = {f"bench-{i:05}": secrets.token_bytes(32) for i in range(count)}
-        service = ServiceClient(self.host, self.https_port, self.authority, self.host_name, owner)
-        records = [(device, {"type": "sas", "symmetricKey": {
-            "primaryKey": base64.b64encode(key).decode(),
-            "secondaryKey": base64.b64encode(key[::-1]).decode()}}) for device, key in keys.items()]
-        if count <= 100:
-            for device, authentication in records:
-                service.call("PUT", f"/devices/{urllib.parse.quote(device, safe='')}",
-                             {"deviceId": device, "authentication": authentication})
-        else:
-            for at in range(0, count, 100):
-                service.call("POST", "/devices", [
-                    {"id": device, "importMode": "create", "status": "enabled",
-                     "authentication": authentication}
-                    for device, authentication in records[at:at + 100]])
-        service.close()
+        register(self.service(), [
+            {"id": device, "importMode": "create", "status": "enabled",
+             "authentication": {"type": "sas", "symmetricKey": {
+                 "primaryKey": base64.b64encode(key).decode(),
+                 "secondaryKey": base64.b64encode(key[::-1]).decode()}}}
+            for device, key in keys.items()])
         self.id_file = self.folder / "identities"
-        self.id_file.unlink(missing_ok=True)
-        descriptor = os.open(self.id_file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with open(descriptor, "w") as file:
-            for device, key in keys.items():
-                user = f"{self.host_name}/{device}/?api-version={API_VERSION}"
-                token = sas_token(f"{self.host_name}/devices/{device}", key)
-                file.write(f"{device}\t{user}\t{token}\n")
+        write_secret(self.id_file, "".join(
+            f"{device}\t{self.host_name}/{device}/?api-version={API_VERSION}\t"
+            f"{sas_token(f'{self.host_name}/devices/{device}', key)}\n"
+            for device, key in keys.items()))
 
 
 class OrreryWithoutLog(Orrery):
@@ -262,6 +258,20 @@ class OrreryWithoutLog(Orrery):
 
     name = "orrery-nolog"
     has_log = False
+
+
+def write_secret(path, text):
+    """Writes a file that only its owner may read."""
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        file.write(text)
+
+
+def register(service, records):
+    """Creates identities in bulk, a hundred a call."""
+    for at in range(0, len(records), 100):
+        service.call("POST", "/devices", records[at:at + 100])
+    service.close()
 
 
 def sas_token(resource_name, key, policy=None, lifetime=24 * 3600):
@@ -290,15 +300,22 @@ class ServiceClient:
     def connect(self, address, *rest):
         return socket.create_connection((self.address, address[1]), *rest)
 
-    def call(self, method, path, body):
+    def call(self, method, path, body=None, headers=None):
+        return json.loads(self.answer(method, path, body, headers)[0])
+
+    def answer(self, method, path, body=None, headers=None):
+        """The body and the headers of the answer, which has to be good."""
+        separator = "&" if "?" in path else "?"
         self.connection.request(
-            method, f"{path}?api-version={API_VERSION}", json.dumps(body),
-            {"Authorization": self.token, "Content-Type": "application/json; charset=utf-8"})
+            method, f"{path}{separator}api-version={API_VERSION}",
+            None if body is None else json.dumps(body),
+            {"Authorization": self.token, "Content-Type": "application/json; charset=utf-8",
+             **(headers or {})})
         response = self.connection.getresponse()
         content = response.read()
         if response.status != 200:
             raise RuntimeError(f"{method} {path}: {response.status} {content[:500]!r}")
-        return json.loads(content)
+        return content, response.headers
 
     def close(self):
         self.connection.close()
