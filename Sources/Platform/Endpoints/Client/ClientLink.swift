@@ -1,0 +1,123 @@
+package import MQTT
+package import NIOCore
+import NIOPosix
+
+/// One connection of an MQTT client, to be used from tasks.
+package struct ClientLink: Sendable {
+  /// Whether the server still had the session of an earlier connection.
+  package let isSessionPresent: Bool
+  /// What the server sends, in its order, until the connection ends; acknowledge each one.
+  package let messages: AsyncStream<ClientMessage>
+
+  private let handler: NIOLoopBound<ClientHandler>
+  private let eventLoop: any EventLoop
+  private let ending: EventLoopFuture<ClientFault>
+
+  /// Connects, and returns when the server has accepted.
+  ///
+  /// The server's certificate must name `host`. Without `tls` it is MQTT in the clear.
+  ///
+  /// - Throws: `ClientFault`.
+  package static func open(
+    host: String,
+    port: Int,
+    tls: ClientTLS?,
+    request: ConnectRequest,
+    on eventLoop: any EventLoop
+  ) async throws -> ClientLink {
+    let connected = eventLoop.makePromise(of: Bool.self)
+    let ended = eventLoop.makePromise(of: ClientFault.self)
+    let (messages, inbox) = AsyncStream.makeStream(
+      of: ClientMessage.self,
+      bufferingPolicy: .bufferingOldest(ClientHandler.inboxLimit)
+    )
+    let bootstrap = ClientBootstrap(group: eventLoop)
+      .connectTimeout(.seconds(10))
+      .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .channelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          if let tls { try channel.pipeline.syncOperations.addHandler(tls.makeHandler(host: host)) }
+          let handler = try ClientHandler(
+            request,
+            connected: connected,
+            inbox: inbox,
+            ended: ended
+          )
+          try channel.pipeline.syncOperations.addHandler(handler)
+        }
+      }
+    let channel: any Channel
+    do {
+      channel = try await bootstrap.connect(host: host, port: port).get()
+    } catch {
+      inbox.finish()
+      let fault = ClientFault.unreachable(reason(error))
+      // Unless the handler was there already and has said so itself.
+      connected.fail(fault)
+      ended.succeed(fault)
+      throw fault
+    }
+    return try await withTaskCancellationHandler {
+      let isSessionPresent = try await connected.futureResult.get()
+      let handler = try await channel.eventLoop.submit {
+        NIOLoopBound(
+          try channel.pipeline.syncOperations.handler(type: ClientHandler.self),
+          eventLoop: channel.eventLoop
+        )
+      }.get()
+      return ClientLink(
+        isSessionPresent: isSessionPresent,
+        messages: messages,
+        handler: handler,
+        eventLoop: eventLoop,
+        ending: ended.futureResult
+      )
+    } onCancel: {
+      channel.close(promise: nil)
+    }
+  }
+
+  /// Publishes at QoS 1, and returns when the server has acknowledged.
+  ///
+  /// - Throws: `ClientFault` when the connection ends before that: the server may have it or not.
+  package func publish(topic: [UInt8], payload: [UInt8]) async throws {
+    let promise = eventLoop.makePromise(of: Void.self)
+    eventLoop.execute { handler.value.publish(topic, payload, promise) }
+    try await promise.futureResult.get()
+  }
+
+  /// Subscribes at QoS 1, and returns when the server has granted all of `filters`.
+  ///
+  /// - Throws: `ClientFault`.
+  package func subscribe(_ filters: [[UInt8]]) async throws {
+    let promise = eventLoop.makePromise(of: [SubscribeReturnCode].self)
+    eventLoop.execute { handler.value.subscribe(filters, promise) }
+    let codes = try await promise.futureResult.get()
+    guard codes.allSatisfy({ $0.granted != nil }) else { throw ClientFault.subscriptionRefused }
+  }
+
+  /// Tells the server that `message` is taken over.
+  package func acknowledge(_ message: ClientMessage) {
+    eventLoop.execute { handler.value.acknowledge(message) }
+  }
+
+  /// Begins to leave in good order; `ended` tells when it is done.
+  package func disconnect() { eventLoop.execute { handler.value.disconnect() } }
+
+  /// Leaves in good order; returns when the connection is closed.
+  package func close() async {
+    disconnect()
+    _ = await ended()
+  }
+
+  /// Waits for the end of the connection, and says why it came.
+  package func ended() async -> ClientFault {
+    (try? await ending.get()) ?? .ended(.linkLost)
+  }
+
+  private static func reason(_ error: any Error) -> String {
+    guard let error = error as? NIOConnectionError else { return "\(error)" }
+    if let first = error.connectionErrors.first { return SystemError.text(first.error) }
+    return (error.dnsAError ?? error.dnsAAAAError).map { "\($0)" } ?? "no address"
+  }
+}
