@@ -97,10 +97,29 @@ let package = Package(
       path: "Sources/Service/HubService",
       swiftSettings: settings
     ),
+    .target(
+      name: "OperatorCommands",
+      dependencies: [
+        "Platform", "Endpoints",
+        core("ByteIO"), core("JSONTree"), core("MQTT"), core("HubContract"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "X509", package: "swift-certificates"),
+        .product(name: "SwiftASN1", package: "swift-asn1"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+      ],
+      path: "Sources/Command/OperatorCommands",
+      swiftSettings: settings
+    ),
     .executableTarget(
       name: "orrery",
       dependencies: [
-        "Platform", "Endpoints", "HubService",
+        "Platform", "Endpoints", "HubService", "OperatorCommands",
         core("ByteIO"), core("JSONTree"), core("MQTT"), core("HubContract"), core("HubEngine"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -130,6 +149,17 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ],
       path: "Tests/HubServiceTests",
+      swiftSettings: settings
+    ),
+    .testTarget(
+      name: "CommandTests",
+      dependencies: [
+        "OperatorCommands", "HubService", "Platform",
+        core("ByteIO"), core("JSONTree"), core("HubContract"), core("HubEngine"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      path: "Tests/CommandTests",
       swiftSettings: settings
     ),
   ]

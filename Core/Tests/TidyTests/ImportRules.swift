@@ -31,7 +31,10 @@ struct ImportRules {
         "Platform", "CLinux", "MQTT", "HubContract", "MessageLog", "ByteIO", "JSONTree",
       ],
       "HubService": engines.union(["Platform", "CLinux", "Endpoints"]),
-      "orrery": core.union(["Platform", "CLinux", "Endpoints", "HubService"]),
+      "OperatorCommands": [
+        "ByteIO", "JSONTree", "MQTT", "HubContract", "Platform", "Endpoints",
+      ],
+      "orrery": core.union(["Platform", "CLinux", "Endpoints", "HubService", "OperatorCommands"]),
     ],
     forbiddenPrefixes: [
       (

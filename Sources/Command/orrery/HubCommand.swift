@@ -5,6 +5,7 @@ import HubService
 import JSONTree
 import Logging
 import Metrics
+import OperatorCommands
 import Platform
 import ServiceLifecycle
 import UnixSignals
@@ -27,7 +28,8 @@ struct HubCommand: AsyncParsableCommand {
         orrery hub --data /var/lib/orrery --names hub.example,10.0.0.5
         orrery hub --data ./d --set listen.mqtt_port=18883 --set listen.https_port=10443
         orrery hub --config /etc/orrery/hub.toml --check-config
-      """
+      """,
+    subcommands: [HubStatus.self]
   )
 
   @Option(name: .long, help: "TOML file with settings.")

@@ -1,4 +1,6 @@
 import ArgumentParser
+import Glibc
+import OperatorCommands
 
 /// The program: server roles and the operator's commands.
 @main
@@ -7,19 +9,31 @@ struct Orrery: AsyncParsableCommand {
     commandName: "orrery",
     abstract: "Your own IoT hub: devices, twins, methods and telemetry on your machine.",
     discussion: """
-      Start a hub that keeps nothing, for a try or for tests:
+      Start a hub that keeps its data where the other commands look for it, and try it:
 
-        orrery hub --ephemeral
+        orrery hub --data .orrery
+        orrery device create thermostat-1
+        orrery simulate device thermostat-1
+        orrery monitor events
 
-      Start one that keeps its data:
+      It prints connection strings and the line that each stock SDK needs. The other commands talk \
+      to the hub that --connect or --data names, or ORRERY_CONNECTION_STRING with ORRERY_CA, or that \
+      has its data in .orrery or /var/lib/orrery.
 
-        orrery hub --data ./hub-data
+      Completions for your shell (bash, zsh or fish):
 
-      It prints connection strings and the line that each stock SDK needs.
+        orrery --generate-completion-script bash > /etc/bash_completion.d/orrery
+
+      \(CommandStatus.help)
       """,
     version: Version.text,
-    subcommands: [HubCommand.self]
+    subcommands: [HubCommand.self] + OperatorCommands.all
   )
+
+  static func main() async {
+    let status = await CommandRunner.run(Self.self, Array(CommandLine.arguments.dropFirst()))
+    Glibc.exit(status.rawValue)
+  }
 }
 
 /// What this build calls itself.

@@ -1,0 +1,171 @@
+import ArgumentParser
+import HubContract
+import JSONTree
+import Platform
+
+/// How an identity proves who it is, as the command line names it.
+package enum AuthenticationKind: String, ExpressibleByArgument, CaseIterable, Sendable {
+  /// Tokens signed with one of two keys.
+  case sas
+  /// A certificate with one of two thumbprints.
+  case thumbprint
+  /// A certificate of a registered authority, with the identity's name.
+  case ca
+  /// Nothing of its own: a module that the edge runtime vouches for.
+  case none
+
+  /// The hub's word for it (contract §7.3).
+  var wireName: String {
+    switch self {
+    case .sas: "sas"
+    case .thumbprint: "selfSigned"
+    case .ca: "certificateAuthority"
+    case .none: "none"
+    }
+  }
+}
+
+/// The options that say how an identity proves who it is.
+struct AuthenticationOptions: ParsableArguments {
+  @Option(help: "How it proves who it is: sas, thumbprint, ca or none.")
+  var auth: AuthenticationKind?
+
+  @Option(
+    help: ArgumentHelp(
+      "First key, in base64: @FILE, - (a line of the input) or env:NAME.",
+      valueName: "source"
+    ),
+    transform: SecretSource.init(argument:)
+  )
+  var primaryKey: SecretSource?
+
+  @Option(
+    help: ArgumentHelp("Second key, in base64, given likewise.", valueName: "source"),
+    transform: SecretSource.init(argument:)
+  )
+  var secondaryKey: SecretSource?
+
+  @Option(
+    help: ArgumentHelp(
+      "Thumbprint of its certificate: 40 or 64 hexadecimal digits, or @FILE with the certificate.",
+      valueName: "hex|@file"
+    )
+  )
+  var thumbprint: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Thumbprint of its next certificate, given likewise.",
+      valueName: "hex|@file"
+    )
+  )
+  var secondaryThumbprint: String?
+
+  func validate() throws {
+    try primaryKey?.check("--primary-key")
+    try secondaryKey?.check("--secondary-key")
+    if (primaryKey == nil) != (secondaryKey == nil) {
+      throw ValidationError("give both keys, --primary-key and --secondary-key, or none of them")
+    }
+    if primaryKey != nil, thumbprint != nil || secondaryThumbprint != nil {
+      throw ValidationError("an identity has keys or thumbprints, not both")
+    }
+    if primaryKey != nil, let auth, auth != .sas {
+      throw ValidationError("keys go with --auth sas")
+    }
+    if thumbprint != nil || secondaryThumbprint != nil, let auth, auth != .thumbprint {
+      throw ValidationError("thumbprints go with --auth thumbprint")
+    }
+    if auth == .thumbprint, thumbprint == nil, secondaryThumbprint == nil {
+      throw ValidationError("--auth thumbprint needs --thumbprint")
+    }
+  }
+
+  /// The member `authentication` of a body, nil if nothing was said.
+  func json() throws(CommandFailure) -> JSONValue? {
+    if let primaryKey, let secondaryKey {
+      return [
+        "type": "sas",
+        "symmetricKey": [
+          "primaryKey": .string(try Self.key(primaryKey, "--primary-key")),
+          "secondaryKey": .string(try Self.key(secondaryKey, "--secondary-key")),
+        ],
+      ]
+    }
+    if thumbprint != nil || secondaryThumbprint != nil {
+      return [
+        "type": "selfSigned",
+        "x509Thumbprint": [
+          "primaryThumbprint": try Self.digest(thumbprint, "--thumbprint"),
+          "secondaryThumbprint": try Self.digest(secondaryThumbprint, "--secondary-thumbprint"),
+        ],
+      ]
+    }
+    return auth.map { ["type": .string($0.wireName)] }
+  }
+
+  private static func key(
+    _ source: SecretSource,
+    _ option: String
+  ) throws(CommandFailure) -> String {
+    guard let key = SymmetricKey(base64: try source.read()) else {
+      throw CommandFailure(
+        .usage,
+        "\(option): this is not base64 of 16 to 64 bytes",
+        remedy: "Make one with: openssl rand -base64 32"
+      )
+    }
+    return key.base64
+  }
+
+  private static func digest(
+    _ argument: String?,
+    _ option: String
+  ) throws(CommandFailure) -> JSONValue {
+    guard let argument else { return .null }
+    if argument.hasPrefix("@") {
+      guard let certificate = PresentedCertificate(try InputText.bytes(argument)) else {
+        throw CommandFailure(.usage, "\(option): \(argument.dropFirst()) holds no certificate")
+      }
+      return .string(certificate.sha256Thumbprint)
+    }
+    guard let thumbprint = Thumbprint(hex: argument) else {
+      throw CommandFailure(
+        .usage,
+        "\(option): a thumbprint has 40 or 64 hexadecimal digits and nothing else",
+        remedy: "Leave the colons out, or give the certificate: @FILE."
+      )
+    }
+    return .string(thumbprint.hex)
+  }
+}
+
+/// The two keys of an identity or a policy.
+package enum KeySlot: String, ExpressibleByArgument, CaseIterable, Sendable {
+  /// The first.
+  case primary
+  /// The second, so that one can be replaced while the other is in use.
+  case secondary
+}
+
+/// The names of identities, as arguments.
+enum IdentityName {
+  /// Checks a device ID before it travels.
+  static func check(device: String) throws {
+    guard DeviceID.isValid(device) else {
+      throw ValidationError(
+        "'\(Cell.visible(device))' is no device ID: 1 to 128 letters, digits and - . + % _ # * ? ! "
+          + "( ) , : = @ $ '"
+      )
+    }
+  }
+
+  /// Checks a module ID before it travels.
+  static func check(module: String) throws {
+    guard ModuleID.isValid(module) else {
+      throw ValidationError(
+        "'\(Cell.visible(module))' is no module ID: like a device ID, and not beginning with $"
+      )
+    }
+  }
+}

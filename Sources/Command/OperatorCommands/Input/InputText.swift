@@ -1,0 +1,55 @@
+import Glibc
+import JSONTree
+import Platform
+
+extension CommandStatus {
+  /// The status for a file that could not be read or written.
+  static func file(_ error: any Error) -> CommandStatus {
+    guard let fault = error as? FileFault else { return .failure }
+    switch fault.number {
+    case ENOENT, ENOTDIR: return .notFound
+    case EACCES, EPERM: return .unauthorized
+    default: return .failure
+    }
+  }
+}
+
+/// Text that an argument gives: itself, `@FILE`, or `-` for the input.
+enum InputText {
+  /// The bytes that `argument` stands for.
+  static func bytes(_ argument: String) throws(CommandFailure) -> [UInt8] {
+    let console = Console.current
+    do {
+      if argument == "-" { return try console.readInput() }
+      if argument.hasPrefix("@") { return try console.readFile(String(argument.dropFirst())) }
+    } catch {
+      throw CommandFailure(.file(error), "\(error)")
+    }
+    return Array(argument.utf8)
+  }
+
+  /// The JSON that `argument` stands for.
+  ///
+  /// `option` is what is said to be wrong if it is none, such as `--payload`.
+  static func json(_ argument: String, option: String) throws(CommandFailure) -> JSONValue {
+    let bytes = try bytes(argument)
+    do throws(JSONFault) {
+      return try JSON.parse(bytes)
+    } catch {
+      throw CommandFailure(
+        .usage,
+        "\(option) is no JSON: \(error)",
+        remedy: "Mind the shell: put it in single quotes, or into a file and give @FILE."
+      )
+    }
+  }
+
+  /// The JSON object that `argument` stands for.
+  static func object(_ argument: String, option: String) throws(CommandFailure) -> JSONValue {
+    let value = try json(argument, option: option)
+    guard value.objectValue != nil else {
+      throw CommandFailure(.usage, "\(option) must be a JSON object, such as '{\"interval\":10}'")
+    }
+    return value
+  }
+}

@@ -1,0 +1,12 @@
+package import ArgumentParser
+
+/// The commands for people: everything of `orrery` but the server roles.
+package enum OperatorCommands {
+  /// Subcommands for the program's root, in the order of its help.
+  package static let all: [any ParsableCommand.Type] = [
+    DeviceCommand.self, ModuleCommand.self, TwinCommand.self, MethodCommand.self,
+    CloudToDeviceCommand.self, MonitorCommand.self, QueryCommand.self, AuthorityCommand.self,
+    PolicyCommand.self, RegistryCommand.self, TokenCommand.self, SimulateCommand.self,
+    BackupCommand.self, RestoreCommand.self,
+  ]
+}
