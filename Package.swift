@@ -61,7 +61,7 @@ let package = Package(
       name: "Endpoints",
       dependencies: [
         "Platform",
-        core("ByteIO"), core("MQTT"), core("HubContract"), core("MessageLog"),
+        core("JSONTree"), core("ByteIO"), core("MQTT"), core("HubContract"), core("MessageLog"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),

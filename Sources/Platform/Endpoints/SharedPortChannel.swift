@@ -1,4 +1,3 @@
-import ByteIO
 import HTTPTypes
 package import HummingbirdCore
 package import Logging
@@ -66,20 +65,16 @@ package struct SharedPortChannel: HTTPChannelHandler {
       limits.maxHeaderFieldSize = Self.headerLimit
       limits.maxHeaderListSize = Self.headerLimit
       limits.maxHeaderFieldCount = 200
+      let gate = RequestGateHandle(eventLoop: channel.eventLoop)
       let upgrader = NIOTypedWebSocketServerUpgrader<Outcome>(
         maxFrameSize: Self.frameLimit,
-        shouldUpgrade: { channel, head in
-          let offered = head.headers[canonicalForm: "sec-websocket-protocol"]
-          guard head.method == .GET, offered.contains(where: { $0.lowercased() == "mqtt" }),
-            let key = head.headers.first(name: "sec-websocket-key"),
-            Base64.decode(key)?.count == 16
-          else {
-            return channel.eventLoop.makeSucceededFuture(nil)
-          }
-          return channel.eventLoop.makeSucceededFuture(["Sec-WebSocket-Protocol": "mqtt"])
+        shouldUpgrade: { channel, _ in
+          // The gate has let only upgrades to MQTT through.
+          channel.eventLoop.makeSucceededFuture(["Sec-WebSocket-Protocol": "mqtt"])
         },
         upgradePipelineHandler: { channel, _ in
-          channel.eventLoop.makeCompletedFuture {
+          // The gate knows HTTP alone: it goes before the first frame comes.
+          gate.leave(channel).flatMapThrowing {
             try channel.pipeline.syncOperations.addHandler(WebSocketBytes())
             try addStream(channel, peer)
             return .webSocket
@@ -111,8 +106,7 @@ package struct SharedPortChannel: HTTPChannelHandler {
         )
       )
       configuration.enablePipelining = false
-      // A first request that can't be read is answered 400 and closed.
-      configuration.enableErrorHandling = true
+      configuration.enableErrorHandling = false
       configuration.decoderConfiguration = limits
       // The first request decides; one that never comes whole must not hold the connection.
       let deadline = channel.eventLoop.assumeIsolated().scheduleTask(in: idleTimeout) {
@@ -121,6 +115,8 @@ package struct SharedPortChannel: HTTPChannelHandler {
       let result = try operations.configureUpgradableHTTPServerPipeline(
         configuration: configuration
       )
+      let decoder = try operations.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
+      try gate.enter(operations, after: decoder)
       result.assumeIsolated().whenComplete { _ in deadline.cancel() }
       return Negotiated(result: result, channel: channel)
     }
@@ -134,25 +130,8 @@ package struct SharedPortChannel: HTTPChannelHandler {
       }
     } catch {
       logger.debug("connection closed before a request", metadata: ["error": "\(error)"])
-      if error is NIOWebSocketUpgradeError { try? await refuse(value.channel) }
       value.channel.close(promise: nil)
     }
-  }
-
-  /// Answers an upgrade that is not one to MQTT; nothing else is left of the pipeline by then.
-  private func refuse(_ channel: any Channel) async throws {
-    let text = "The WebSocket must be version 13, by GET, with a key and the subprotocol mqtt.\n"
-    let headers: HTTPHeaders = [
-      "Content-Type": "text/plain; charset=utf-8", "Content-Length": "\(text.utf8.count)",
-      "Connection": "close",
-    ]
-    let head = HTTPResponseHead(version: .http1_1, status: .badRequest, headers: headers)
-    channel.write(HTTPServerResponsePart.head(head), promise: nil)
-    channel.write(
-      HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(string: text))),
-      promise: nil
-    )
-    try await channel.writeAndFlush(HTTPServerResponsePart.end(nil))
   }
 }
 

@@ -135,7 +135,7 @@ struct TwinQueryParser {
     item.end = parser.tokens[parser.index - 1].end
     let isNamed = parser.takeKeyword("as")
     switch parser.token.kind {
-    case .word(let alias) where !parser.isReserved(alias):
+    case .word(let alias) where isNamed || !parser.isReserved(alias):
       item.alias = alias
       parser.take()
     case .step(let alias):

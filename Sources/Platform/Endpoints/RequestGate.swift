@@ -1,0 +1,102 @@
+import ByteIO
+import HubContract
+import JSONTree
+import NIOCore
+import NIOHTTP1
+import Platform
+
+/// Stands behind the HTTP decoder: lets only upgrades to MQTT look like upgrades, and answers what
+/// can't be read as HTTP.
+///
+/// An upgrade that is none goes on as an ordinary request, which REST refuses in its own shape.
+final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
+  typealias InboundIn = HTTPServerRequestPart
+  typealias InboundOut = HTTPServerRequestPart
+  typealias OutboundIn = HTTPServerResponsePart
+  typealias OutboundOut = HTTPServerResponsePart
+
+  private var unansweredCount = 0
+  private var isClosing = false
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    guard !isClosing else { return }
+    var part = unwrapInboundIn(data)
+    if case .head(var head) = part {
+      unansweredCount += 1
+      if head.headers.contains(name: "upgrade"), !Self.isUpgradeToMQTT(head) {
+        head.headers.remove(name: "upgrade")
+        head.headers.remove(name: "connection")
+        part = .head(head)
+      }
+    }
+    context.fireChannelRead(wrapInboundOut(part))
+  }
+
+  func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+    if case .end = unwrapOutboundIn(data) { unansweredCount -= 1 }
+    context.write(data, promise: promise)
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    guard error is HTTPParserError, unansweredCount == 0, !isClosing else {
+      return context.fireErrorCaught(error)
+    }
+    isClosing = true
+    let refusal = HubError(.iotHubFormatError, "The request is not HTTP/1.1, or too large a head.")
+    let body = JSON.bytes(
+      refusal.body(
+        .registry,
+        trackingID: Hex.encode(Entropy.bytes(16)),
+        time: Timestamp(ticks: SystemClock.wallTicks())
+      )
+    )
+    let headers: HTTPHeaders = [
+      "Content-Type": "application/json; charset=utf-8", "Content-Length": "\(body.count)",
+      "iothub-errorcode": refusal.code.name, "x-ms-request-id": Self.requestID(),
+      "Connection": "close",
+    ]
+    let head = HTTPResponseHead(version: .http1_1, status: .badRequest, headers: headers)
+    context.write(wrapOutboundOut(.head(head)), promise: nil)
+    context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: body)))), promise: nil)
+    context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+    context.close(promise: nil)
+  }
+
+  /// Whether this asks for MQTT over WebSocket in due form (RFC 6455 §4.2.1).
+  private static func isUpgradeToMQTT(_ head: HTTPRequestHead) -> Bool {
+    let offered = head.headers[canonicalForm: "sec-websocket-protocol"]
+    return head.method == .GET && offered.contains { $0.lowercased() == "mqtt" }
+      && head.headers.first(name: "sec-websocket-version") == "13"
+      && head.headers.first(name: "sec-websocket-key").flatMap { Base64.decode($0) }?.count == 16
+  }
+
+  private static func requestID() -> String {
+    let digits = Array(Hex.encode(Entropy.bytes(16)).utf8)
+    return [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map {
+      String(decoding: digits[$0], as: UTF8.self)
+    }.joined(separator: "-")
+  }
+}
+
+/// One connection's gate, to be taken out of its pipeline when the connection leaves HTTP.
+struct RequestGateHandle: Sendable {
+  private let gate: NIOLoopBound<RequestGate>
+
+  /// A gate that is in no pipeline yet; call on `eventLoop`.
+  init(eventLoop: any EventLoop) {
+    gate = NIOLoopBound(RequestGate(), eventLoop: eventLoop)
+  }
+
+  /// Puts the gate behind the decoder.
+  func enter(
+    _ operations: ChannelPipeline.SynchronousOperations,
+    after decoder: ByteToMessageHandler<HTTPRequestDecoder>
+  ) throws {
+    try operations.addHandler(gate.value, position: .after(decoder))
+  }
+
+  /// Takes the gate out of the pipeline of `channel`.
+  func leave(_ channel: any Channel) -> EventLoopFuture<Void> {
+    channel.pipeline.syncOperations.removeHandler(gate.value)
+  }
+}
