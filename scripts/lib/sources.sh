@@ -16,7 +16,7 @@ swift_sources() {
 
 # Prints every shell script: by its name in the places that hold them, or by its first line.
 shell_scripts() {
-  grep -rlE '^#!(/usr)?/bin/(env )?(ba)?sh' scripts .ci Tests Benchmarks packaging 2>/dev/null \
+  grep -rlE '^#!(/usr)?/bin/(env )?(ba)?sh' scripts .ci Tests Benchmarks examples packaging 2>/dev/null \
     --exclude-dir=.build --exclude-dir=__pycache__ || true
   find scripts -name '*.sh' -type f
 }
