@@ -1,3 +1,4 @@
+import ArgumentParser
 import HubContract
 import OperatorCommands
 import Testing
@@ -67,6 +68,40 @@ struct ExitStatusTests {
     let outcome = await CommandHarness().run(name, "--help")
     #expect(outcome.status == .success)
     #expect(outcome.output.hasPrefix("OVERVIEW: "))
+  }
+
+  /// Every command of the program, by its words.
+  private static let commands: [(words: String, type: any ParsableCommand.Type)] = {
+    func below(
+      _ type: any ParsableCommand.Type,
+      _ words: String
+    ) -> [(String, any ParsableCommand.Type)] {
+      type.configuration.subcommands.flatMap { command in
+        let path = "\(words) \(command.configuration.commandName ?? "?")"
+        return [(path, command)] + below(command, path)
+      }
+    }
+    return below(TestRoot.self, "orrery").map { (words: $0.0, type: $0.1) }
+  }()
+
+  @Test("Examples fit a terminal of 80 columns, and are of commands that there are")
+  func examples() throws {
+    #expect(Self.commands.count > 40)
+    for command in Self.commands {
+      #expect(!command.type.configuration.abstract.isEmpty, "\(command.words)")
+      for line in command.type.configuration.discussion.split(separator: "\n")
+      where line.hasPrefix("  ") {
+        #expect(line.count <= 80, "\(command.words): \(line)")
+        let words = line.split(separator: " ")
+        guard words.first == "orrery", words.count > 2, words[1] != "hub" else { continue }
+        let isKnown = Self.commands.contains { known in
+          known.words == words.prefix(3).joined(separator: " ")
+            || known.words == words.prefix(2).joined(separator: " ")
+              && known.type.configuration.subcommands.isEmpty
+        }
+        #expect(isKnown, "\(command.words): \(line)")
+      }
+    }
   }
 
   @Test("A file that is not there is 'not found', a hub that is not there 'unreachable'")

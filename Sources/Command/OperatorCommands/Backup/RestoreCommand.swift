@@ -29,6 +29,16 @@ struct RestoreCommand: AsyncParsableCommand {
   var output: OutputFormat?
 
   func run() async throws {
+    guard PrivateFile.exists(directory + "/backup.json") else {
+      throw CommandFailure(.notFound, "\(directory) holds no whole backup: it has no backup.json")
+    }
+    guard !PrivateFile.exists(data + "/registry.sqlite") else {
+      throw CommandFailure(
+        .conflict,
+        "\(data) holds a hub's data already",
+        remedy: "Name a directory that is new; a restore overwrites nothing."
+      )
+    }
     let files: [String]
     do {
       files = try Backup.restore(directory, to: data)

@@ -21,8 +21,8 @@ struct CloudToDeviceSend: AsyncParsableCommand {
     abstract: "Queue a message for a device.",
     discussion: """
         orrery c2d send thermostat-1 'hello'
-        orrery c2d send thermostat-1 --body @picture.jpg --content-type image/jpeg --expiry 10m
-        orrery c2d send thermostat-1 hello --property level=3 --message-id m-1 --ack full
+        orrery c2d send pump-1 --body @p.jpg --content-type image/jpeg --expiry 10m
+        orrery c2d send pump-1 hello --property level=3 --message-id m-1 --ack full
         date | orrery c2d send thermostat-1 --body -
       """
   )

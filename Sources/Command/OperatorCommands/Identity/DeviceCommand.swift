@@ -114,7 +114,7 @@ struct DeviceShow: AsyncParsableCommand {
       Its keys are hidden from the screen unless you ask for them; JSON has them always.
 
         orrery device show thermostat-1 --show-keys
-        orrery device show thermostat-1 -o json | jq -r .authentication.symmetricKey.primaryKey
+        orrery device show thermostat-1 -o json | jq .authentication
       """
   )
 
@@ -139,7 +139,7 @@ struct DeviceUpdate: AsyncParsableCommand {
       is disconnected.
 
         orrery device update thermostat-1 --disabled --status-reason "stolen"
-        orrery device update thermostat-1 --primary-key env:NEW --secondary-key env:OLD
+        orrery device update pump-1 --primary-key env:NEW --secondary-key env:OLD
       """
   )
 

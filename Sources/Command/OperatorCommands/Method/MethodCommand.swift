@@ -19,8 +19,8 @@ struct MethodInvoke: AsyncParsableCommand {
       --connect-timeout; one that does not answer in time ends with 7.
 
         orrery method invoke thermostat-1 reboot --payload '{"delay":5}'
-        orrery method invoke thermostat-1 ping --connect-timeout 1m --response-timeout 2m
-        orrery method invoke thermostat-1 capture --module camera -o json | jq .payload
+        orrery method invoke pump-1 ping --connect-timeout 1m --response-timeout 2m
+        orrery method invoke pump-1 capture --module camera -o json | jq .payload
       """
   )
 

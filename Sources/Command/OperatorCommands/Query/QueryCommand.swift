@@ -9,7 +9,7 @@ struct QueryCommand: AsyncParsableCommand {
       The language is the hub's: SELECT, FROM devices or devices.modules, WHERE, GROUP BY.
 
         orrery query "SELECT * FROM devices WHERE tags.site = 'north'"
-        orrery query "SELECT deviceId, properties.reported.firmware FROM devices" --all
+        orrery query "SELECT deviceId, tags.site FROM devices" --all
         orrery query "SELECT tags.site, COUNT() AS n FROM devices GROUP BY tags.site"
         orrery query @report.sql -o json
       """

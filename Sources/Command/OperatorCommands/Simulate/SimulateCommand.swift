@@ -28,7 +28,7 @@ struct SimulateDevice: AsyncParsableCommand {
         orrery simulate device fleet --create --count 200 --interval 10s
         orrery simulate device meter-1 --messages 100 --interval 100ms --size 1024
         orrery simulate device meter-1 --template '{"kWh":{{count}},"at":"{{time}}"}'
-        orrery simulate device pump-1 --certificate pump-1.pem --private-key pump-1.key
+        orrery simulate device pump-1 --certificate pump.pem --private-key pump.key
       """
   )
 

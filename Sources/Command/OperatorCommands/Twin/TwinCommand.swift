@@ -63,7 +63,7 @@ struct TwinUpdate: AsyncParsableCommand {
         orrery twin update thermostat-1 --desired '{"telemetryInterval":10}'
         orrery twin update thermostat-1 --tags '{"site":"north","floor":null}'
         orrery twin update thermostat-1 --desired @desired.json --replace
-        orrery twin update thermostat-1 '{"tags":{"site":"north"},"properties":{"desired":{}}}'
+        orrery twin update thermostat-1 '{"tags":{"site":"north"}}'
       """
   )
 
