@@ -86,6 +86,8 @@ struct HubCommand: AsyncParsableCommand {
       print("the settings are fine")
       return
     }
+    // The registry holds every key: what SQLite and the log make is the owner's alone.
+    umask(0o077)
     let directory = try prepareDirectory(settings)
     defer { if settings.isEphemeral { PrivateFile.removeTree(directory) } }
     let logger = bootstrapLogging(settings)

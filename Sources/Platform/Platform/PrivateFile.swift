@@ -57,6 +57,8 @@ package enum PrivateFile {
     let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode_t(mode))
     guard file >= 0 else { throw FileFault("create", temporary) }
     defer { close(file) }
+    // Whatever the process's mask says.
+    guard fchmod(file, mode_t(mode)) == 0 else { throw FileFault("protect", temporary) }
     var written = 0
     while written < content.count {
       let count = content.withUnsafeBytes {

@@ -153,6 +153,7 @@ extension Hub: DeviceBackend {
   }
 
   package func twin(of identity: IdentityKey, reply: @escaping @Sendable (TwinReply) -> Void) {
+    guard throttles.allows(.twinReads) else { return reply(throttled) }
     // Through the writer, so that it shows the patches which the device sent before.
     store.submit { engine throws(HubError) in
       try engine.view.twinForClient(identity)
@@ -170,6 +171,7 @@ extension Hub: DeviceBackend {
     onVersion: Int64?,
     reply: @escaping @Sendable (TwinReply) -> Void
   ) {
+    guard throttles.allows(.twinUpdates) else { return reply(throttled) }
     let now = now
     let patch: JSONValue
     do throws(JSONFault) {
@@ -191,6 +193,10 @@ extension Hub: DeviceBackend {
       case .failure(let error): reply(refusal(error))
       }
     }
+  }
+
+  private var throttled: TwinReply {
+    refusal(HubError(.throttlingException, "Too many twin requests; try again later."))
   }
 
   private func refusal(_ error: HubError) -> TwinReply {

@@ -135,7 +135,9 @@ struct TwinQueryParser {
     item.end = parser.tokens[parser.index - 1].end
     let isNamed = parser.takeKeyword("as")
     switch parser.token.kind {
-    case .word(let alias) where isNamed || !parser.isReserved(alias):
+    case .word(let alias)
+    where !parser.isReserved(alias) || isNamed && alias.asciiLowercased == "top":
+      // TOP means something right behind SELECT alone.
       item.alias = alias
       parser.take()
     case .step(let alias):

@@ -39,7 +39,7 @@ package enum DeviceCredential: Sendable, Equatable {
 }
 
 /// A device that may connect, with all that its connection needs on the hot path.
-package struct AdmittedDevice: Sendable {
+package final class AdmittedDevice: Sendable {
   /// Who it is.
   package let identity: IdentityKey
   /// What it proved that with.

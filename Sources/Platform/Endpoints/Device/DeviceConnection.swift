@@ -109,6 +109,7 @@ package final class DeviceConnection: ChannelDuplexHandler {
     guard slot >= 0 else { return }
     let ending = machine.linkLost()
     if let device, let topics, let will = ending.will { publish(will, device, topics) }
+    if device == nil { loop.counters.unauthenticated.count(-1) }
     loop.leave(slot)
     slot = -1
     context = nil
@@ -352,6 +353,7 @@ package final class DeviceConnection: ChannelDuplexHandler {
       guard loop.backend.established(handle, device) else { return ask(request, handle) }
       self.device = device
       self.topics = topics
+      loop.counters.unauthenticated.count(-1)
       accept(device)
     }
   }

@@ -31,8 +31,8 @@ package final class DeviceLoop {
   let limits: DeviceLimits
   private let log: (any TelemetryLog)?
 
-  private var batch: LogBatch
-  private var spare: LogBatch?
+  private var batch: TelemetryBatch
+  private var spare: TelemetryBatch?
   private var riders: [Rider] = []
   private var identifiers: [UInt16] = []
   private var ridersUnderWay: [Rider] = []
@@ -41,6 +41,8 @@ package final class DeviceLoop {
   private var isFlushScheduled = false
   private var paused: [DeviceConnection] = []
   private var lastRefusal: LogFault?
+  /// Messages that may still come in this second; nil without a rate.
+  private var budget: Int?
   private var refusedSinceReport = 0
 
   private var connections: [DeviceConnection?] = []
@@ -64,7 +66,8 @@ package final class DeviceLoop {
     self.limits = limits
     self.logger = logger
     counters = EndpointCounters()
-    batch = LogBatch(limits: limits.log)
+    budget = limits.messagesPerSecond
+    batch = TelemetryBatch(limits: limits.log)
     bound = NIOLoopBound(self, eventLoop: eventLoop)
     eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { [bound] _ in
       bound?.value.tick()
@@ -80,6 +83,7 @@ package final class DeviceLoop {
   /// Gives `connection` a place; answers slot and generation.
   func enter(_ connection: DeviceConnection) -> (slot: Int, generation: UInt32) {
     counters.connections.count()
+    counters.unauthenticated.count()
     if let slot = free.popLast() {
       generations[slot] &+= 1
       connections[slot] = connection
@@ -111,11 +115,12 @@ package final class DeviceLoop {
   ) -> Bool {
     counters.messages.count()
     counters.messageBytes.count(body.count)
+    if let left = budget { budget = left - 1 }
     if log != nil {
-      batch.beginRecord(partition: partition)
-      EventEncoder.append(stamp: stamp, flags: flags, bag: bag, body: body, to: &batch)
+      batch.records.beginRecord(partition: partition)
+      EventEncoder.append(stamp: stamp, flags: flags, bag: bag, body: body, to: &batch.records)
       do throws(LogFault) {
-        try batch.endRecord()
+        try batch.records.endRecord()
       } catch {
         return false
       }
@@ -138,7 +143,9 @@ package final class DeviceLoop {
 
   /// Whether the log is so far behind that `connection` must wait; it is told when to go on.
   func mustPause(_ connection: DeviceConnection) -> Bool {
-    guard batch.byteCount > Self.pausingBytes else { return false }
+    guard batch.records.byteCount > Self.pausingBytes || budget.map({ $0 <= 0 }) == true else {
+      return false
+    }
     paused.append(connection)
     return true
   }
@@ -152,7 +159,7 @@ package final class DeviceLoop {
 
   private func flush() {
     isFlushScheduled = false
-    guard !isUnderWay, !batch.isEmpty || !riders.isEmpty else { return }
+    guard !isUnderWay, !batch.records.isEmpty || !riders.isEmpty else { return }
     isUnderWay = true
     swap(&riders, &ridersUnderWay)
     swap(&identifiers, &identifiersUnderWay)
@@ -161,15 +168,14 @@ package final class DeviceLoop {
       return
     }
     let full = batch
-    batch = spare ?? LogBatch(limits: limits.log)
+    batch = spare ?? TelemetryBatch(limits: limits.log)
     spare = nil
-    log.submit(full) { [eventLoop] batch, result in
+    log.submit(full) { [eventLoop] result in
       // Other loops' batches share the commit; this loop is woken once.
       eventLoop.execute {
         let loop = bound.value
-        var batch = batch
-        batch.removeAll(keepingCapacity: true)
-        loop.spare = batch
+        full.records.removeAll(keepingCapacity: true)
+        loop.spare = full
         loop.committed(result)
       }
     }
@@ -180,7 +186,7 @@ package final class DeviceLoop {
     isUnderWay = false
     if case .failure(let fault) = result {
       refused(fault)
-    } else if !batch.isEmpty || !riders.isEmpty {
+    } else if !batch.records.isEmpty || !riders.isEmpty {
       // What gathered meanwhile goes first, so that the disk never waits for the sockets.
       var (acknowledged, identifiers) = ([Rider](), [UInt16]())
       swap(&acknowledged, &ridersUnderWay)
@@ -196,10 +202,7 @@ package final class DeviceLoop {
       ridersUnderWay.removeAll(keepingCapacity: true)
       identifiersUnderWay.removeAll(keepingCapacity: true)
     }
-    guard !paused.isEmpty, batch.byteCount <= Self.pausingBytes else { return }
-    let waiting = paused
-    paused.removeAll()
-    for connection in waiting { connection.resume() }
+    resumePaused()
   }
 
   /// A batch could not be kept: closes the connections that ride in it, and in the one that gathered
@@ -215,11 +218,20 @@ package final class DeviceLoop {
     identifiersUnderWay.removeAll(keepingCapacity: true)
     riders.removeAll(keepingCapacity: true)
     identifiers.removeAll(keepingCapacity: true)
-    batch.removeAll(keepingCapacity: true)
+    batch.records.removeAll(keepingCapacity: true)
     lastRefusal = fault
     for rider in lost where generations[rider.slot] == rider.generation {
       connections[rider.slot]?.drop(.notKept)
     }
+  }
+
+  private func resumePaused() {
+    guard !paused.isEmpty, batch.records.byteCount <= Self.pausingBytes,
+      budget.map({ $0 > 0 }) != false
+    else { return }
+    let waiting = paused
+    paused.removeAll()
+    for connection in waiting { connection.resume() }
   }
 
   private func settle(_ riders: [Rider], _ identifiers: [UInt16]) {
@@ -253,6 +265,10 @@ package final class DeviceLoop {
 
   private func tick() {
     reportRefusals()
+    if let rate = limits.messagesPerSecond {
+      budget = rate
+      resumePaused()
+    }
     let now = SystemClock.now()
     for connection in connections { connection?.tick(now) }
   }
@@ -270,6 +286,8 @@ package struct DeviceLimits: Sendable {
   package var cloudToDeviceWindow: Int
   /// Limits of batches.
   package var log: LogLimits
+  /// Telemetry messages a second that a loop takes; beyond, its sockets are not read. Nil: any.
+  package var messagesPerSecond: Int?
 
   package init(quotas: Quotas, connectSeconds: Int) {
     connectMilliseconds = UInt32(clamping: connectSeconds * 1_000)

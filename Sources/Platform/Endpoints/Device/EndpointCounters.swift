@@ -3,6 +3,7 @@ package import Synchronization
 /// What one event loop counted; read by scrapes, written by the loop alone.
 package final class EndpointCounters: Sendable {
   package let connections = Atomic<Int>(0)
+  package let unauthenticated = Atomic<Int>(0)
   package let accepted = Atomic<Int>(0)
   package let refused = Atomic<Int>(0)
   package let messages = Atomic<Int>(0)

@@ -14,8 +14,8 @@ import Synchronization
 /// refused, new connections are turned away, and a look every second finds out when it is over.
 final class EventLog: TelemetryLog, Sendable {
   private struct Submission {
-    var batch: LogBatch
-    let reply: @Sendable (LogBatch, Result<Void, LogFault>) -> Void
+    let batch: TelemetryBatch
+    let reply: @Sendable (Result<Void, LogFault>) -> Void
   }
 
   private struct Queue {
@@ -117,8 +117,8 @@ final class EventLog: TelemetryLog, Sendable {
   }
 
   func submit(
-    _ batch: consuming LogBatch,
-    reply: @escaping @Sendable (LogBatch, Result<Void, LogFault>) -> Void
+    _ batch: TelemetryBatch,
+    reply: @escaping @Sendable (Result<Void, LogFault>) -> Void
   ) {
     let submission = Submission(batch: batch, reply: reply)
     let starts = queue.withLock { queue in
@@ -136,13 +136,12 @@ final class EventLog: TelemetryLog, Sendable {
     _ encode: (inout LogBatch) -> Void
   ) async throws(LogFault) {
     guard isEnabled else { return }
-    var batch = LogBatch(limits: limits)
-    batch.beginRecord(partition: partition)
-    encode(&batch)
-    try batch.endRecord()
-    let full = batch
+    let batch = TelemetryBatch(limits: limits)
+    batch.records.beginRecord(partition: partition)
+    encode(&batch.records)
+    try batch.records.endRecord()
     let result = await withCheckedContinuation { continuation in
-      submit(full) { _, result in continuation.resume(returning: result) }
+      submit(batch) { result in continuation.resume(returning: result) }
     }
     try result.get()
   }
@@ -198,12 +197,12 @@ final class EventLog: TelemetryLog, Sendable {
       }
       for index in work.indices {
         do throws(LogFault) {
-          try log?.append(&work[index].batch, now: now)
+          try log?.append(&work[index].batch.records, now: now)
         } catch .groupFull {
           // The group is as large as it may be: what came before is committed first.
           do throws(LogFault) {
             try log?.commit()
-            try log?.append(&work[index].batch, now: now)
+            try log?.append(&work[index].batch.records, now: now)
           } catch {
             faults[index] = error
           }
@@ -226,7 +225,7 @@ final class EventLog: TelemetryLog, Sendable {
     )
     for (index, submission) in work.enumerated() {
       let fault = faults[index] ?? committed
-      submission.reply(submission.batch, fault.map { .failure($0) } ?? .success(()))
+      submission.reply(fault.map { .failure($0) } ?? .success(()))
     }
     work = []
   }

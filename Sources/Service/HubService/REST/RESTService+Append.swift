@@ -1,3 +1,4 @@
+import Endpoints
 import HubContract
 import MessageLog
 
@@ -22,24 +23,25 @@ extension RESTService {
       retryAfterSeconds: 5
     )
     // A request's body is far below the log's own limits.
-    var batch = LogBatch(limits: LogLimits(recordBytes: 1 << 20, batchBytes: 8 << 20))
+    let batch = TelemetryBatch(
+      limits: LogLimits(recordBytes: 1 << 20, batchBytes: 8 << 20)
+    )
     do throws(LogFault) {
       for event in events {
-        batch.beginRecord(partition: partition)
+        batch.records.beginRecord(partition: partition)
         EventEncoder.append(
           stamp: stamp,
           bag: event.bag.span,
           body: event.body.span,
-          to: &batch
+          to: &batch.records
         )
-        try batch.endRecord()
+        try batch.records.endRecord()
       }
     } catch {
       throw HubError(.messageTooLarge, "The messages are too large together.")
     }
-    let full = batch
     let result = await withCheckedContinuation { continuation in
-      log.submit(full) { _, result in continuation.resume(returning: result) }
+      log.submit(batch) { result in continuation.resume(returning: result) }
     }
     if case .failure = result { throw refusal }
   }

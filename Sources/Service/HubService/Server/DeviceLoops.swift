@@ -10,6 +10,7 @@ import Synchronization
 struct DeviceLoops: Sendable {
   private let loops: [ObjectIdentifier: NIOLoopBound<DeviceLoop>]
   private let eventLoops: [any EventLoop]
+  private let unauthenticatedLimit: Int
   /// The counters of all loops.
   let counters: [EndpointCounters]
 
@@ -21,15 +22,19 @@ struct DeviceLoops: Sendable {
   ) async throws {
     var loops: [ObjectIdentifier: NIOLoopBound<DeviceLoop>] = [:]
     var counters: [EndpointCounters] = []
-    let limits = DeviceLimits(quotas: settings.quotas, connectSeconds: settings.connectSeconds)
+    var limits = DeviceLimits(quotas: settings.quotas, connectSeconds: settings.connectSeconds)
+    if let rate = settings.throttles["d2c_per_second"], rate > 0 {
+      limits.messagesPerSecond = max(1, rate / Array(group.makeIterator()).count)
+    }
     let log: EventLog? = settings.isLogEnabled ? hub.events : nil
+    let fixed = limits
     for loop in group.makeIterator() {
       let (bound, counter) = try await loop.submit {
         let state = DeviceLoop(
           eventLoop: loop,
           backend: hub,
           log: log,
-          limits: limits,
+          limits: fixed,
           logger: logger
         )
         return (NIOLoopBound(state, eventLoop: loop), state.metrics)
@@ -38,8 +43,14 @@ struct DeviceLoops: Sendable {
       counters.append(counter)
     }
     self.loops = loops
+    unauthenticatedLimit = settings.unauthenticatedConnections
     eventLoops = Array(group.makeIterator())
     self.counters = counters
+  }
+
+  /// Connections that have not yet said who they are.
+  var unauthenticatedCount: Int {
+    counters.reduce(0) { $0 + $1.unauthenticated.load(ordering: .relaxed) }
   }
 
   /// Closes every connection and waits until their ends are told, at most `limit`.
@@ -58,7 +69,9 @@ struct DeviceLoops: Sendable {
 
   /// Adds the handler of a device's connection to `channel`; on its loop.
   func add(to channel: any Channel, peer: PeerCertificates) throws {
-    guard let loop = loops[ObjectIdentifier(channel.eventLoop)] else { throw ChannelError.eof }
+    guard let loop = loops[ObjectIdentifier(channel.eventLoop)],
+      unauthenticatedCount < unauthenticatedLimit
+    else { throw ChannelError.eof }
     try channel.pipeline.syncOperations.addHandler(
       DeviceConnection(loop: loop.value, peer: peer)
     )

@@ -25,7 +25,7 @@ package struct HubSettings: Sendable {
   package var isLogEnabled: Bool
   package var syncsLog: Bool
   package var connectSeconds: Int
-  package var connectionsPerAddress: Int
+  package var unauthenticatedConnections: Int
   package var quotas: Quotas
   package var timeToLiveSeconds: Int
   package var maximumDeliveryCount: Int
@@ -295,7 +295,7 @@ package struct HubSettings: Sendable {
     isLogEnabled = settings.flag("log.enabled")
     syncsLog = settings.flag("log.sync")
     connectSeconds = settings.number("limit.connect_seconds")
-    connectionsPerAddress = settings.number("limit.unauthenticated_connections")
+    unauthenticatedConnections = settings.number("limit.unauthenticated_connections")
     var quotas = Quotas()
     quotas.devices = settings.number("quota.devices")
     quotas.modulesPerDevice = settings.number("quota.modules_per_device")
