@@ -186,6 +186,7 @@ struct HubCommand: AsyncParsableCommand {
       object["connectionString"] = .string(hub.connectionString(of: owner))
       object["ca"] = hub.authorityPath.map { .string($0) } ?? .null
       object["https"] = .int(Int64(hub.httpsPort))
+      object["mqtt"] = .int(Int64(hub.mqttPort))
       object["admin"] = .string("http://\(hub.settings.adminHost):\(hub.adminPort)")
       object["adminToken"] = .string(hub.adminToken)
       do {

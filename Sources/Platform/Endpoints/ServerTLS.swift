@@ -27,6 +27,8 @@ package struct ServerTLS: Sendable {
     configuration.certificateVerification = .optionalVerification
     configuration.trustRoots = .certificates([])
     configuration.sendCANameList = false
+    // How long a close waits for the peer's own; a stop must not wait for those who say nothing.
+    configuration.shutdownTimeout = .milliseconds(250)
     configuration.cipherSuites = [
       "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256",
       "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-RSA-AES256-GCM-SHA384",
