@@ -286,7 +286,7 @@ package struct DeviceLimits: Sendable {
   package var cloudToDeviceWindow: Int
   /// Limits of batches.
   package var log: LogLimits
-  /// Telemetry messages a second that a loop takes; beyond, its sockets are not read. Nil: any.
+  /// Telemetry messages a second that a loop takes, nil for any; beyond, its sockets are not read.
   package var messagesPerSecond: Int?
 
   package init(quotas: Quotas, connectSeconds: Int) {
