@@ -136,6 +136,12 @@ let package = Package(
       swiftSettings: settings
     ),
     .testTarget(
+      name: "PlatformTests",
+      dependencies: ["Platform", core("ByteIO"), core("MessageLog")],
+      path: "Tests/PlatformTests",
+      swiftSettings: settings
+    ),
+    .testTarget(
       name: "HubServiceTests",
       dependencies: [
         "HubService", "Platform",
