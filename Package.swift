@@ -137,7 +137,10 @@ let package = Package(
     ),
     .testTarget(
       name: "PlatformTests",
-      dependencies: ["Platform", core("ByteIO"), core("MessageLog")],
+      dependencies: [
+        "Platform", core("ByteIO"), core("MessageLog"),
+        .product(name: "CoreMetrics", package: "swift-metrics"),
+      ],
       path: "Tests/PlatformTests",
       swiftSettings: settings
     ),

@@ -1,3 +1,5 @@
+import ByteIO
+import CoreMetrics
 import Foundation
 import MessageLog
 import Platform

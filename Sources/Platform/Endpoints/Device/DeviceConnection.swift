@@ -412,8 +412,14 @@ package final class DeviceConnection: ChannelDuplexHandler {
   /// Flushes unless a read is being processed, which flushes at its end.
   func flushUnlessProcessing() { if !isProcessing { flush() } }
 
+  /// Closes the link after what is still to be sent.
+  ///
+  /// The connection counts as gone from now on: TLS may take a while to say goodbye, and nobody must
+  /// send a method or a message to a client that has left.
   func close() {
     flush()
+    let context = context
+    end()
     context?.close(promise: nil)
   }
 
@@ -429,7 +435,7 @@ package final class DeviceConnection: ChannelDuplexHandler {
         "reason": "\(reason.rawValue)",
       ]
     )
-    context?.close(promise: nil)
+    close()
   }
 
   func faulted(_ what: String) {
@@ -448,7 +454,7 @@ package final class DeviceConnection: ChannelDuplexHandler {
     guard let deadline = machine.nextDeadline, now >= deadline else { return }
     if case .close(let reason) = machine.timeout(now: now) {
       loop.logger.debug("connection timed out", metadata: ["reason": "\(reason)"])
-      context?.close(promise: nil)
+      close()
     }
   }
 }
