@@ -147,7 +147,7 @@ let package = Package(
     .testTarget(
       name: "HubServiceTests",
       dependencies: [
-        "HubService", "Platform",
+        "HubService", "Endpoints", "Platform",
         core("ByteIO"), core("JSONTree"), core("HubContract"), core("HubEngine"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "SwiftASN1", package: "swift-asn1"),

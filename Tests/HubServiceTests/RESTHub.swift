@@ -1,3 +1,4 @@
+import Endpoints
 import Foundation
 import HTTPTypes
 import HubContract
@@ -131,7 +132,7 @@ struct RESTHub {
     let presented = chain
     let response = await service.respond(
       to: request,
-      over: RESTConnection(presentedChain: { presented })
+      over: RESTConnection(presentedChain: { PresentedChain(presented) })
     )
     let collector = BodyCollector()
     try await response.body.write(collector)

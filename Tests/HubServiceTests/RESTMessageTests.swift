@@ -91,6 +91,32 @@ struct RESTMessageTests {
     }
   }
 
+  @Test("A device may ask how long it holds a message, within 5 to 300 seconds")
+  func lockTimeout() async throws {
+    try await RESTHub.run { hub in
+      let device = try await hub.device("d1")
+      _ = try await hub.send(.post, Self.queue, body: [1])
+      for text in ["4", "301", "-5", "5.5", "x", "99999999999999999999", "5 0"] {
+        let reply = try await hub.send(
+          .get,
+          Self.queue,
+          as: device,
+          headers: [("IotHub-MessageLockTimeout", text)]
+        )
+        #expect(reply.status == 400, "\(text)")
+        #expect(reply.errorCode == "ArgumentInvalid", "\(text)")
+      }
+      let taken = try await hub.send(
+        .get,
+        Self.queue,
+        as: device,
+        headers: [("iothub-messagelocktimeout", "300")]
+      )
+      #expect(taken.status == 200)
+      #expect(taken.header("iothub-deliverycount") == "1", "refusals deliver nothing")
+    }
+  }
+
   @Test("What can't be queued is refused")
   func sendRefusals() async throws {
     try await RESTHub.run { hub in

@@ -217,6 +217,70 @@ struct RESTRegistryTests {
     }
   }
 
+  @Test("Children find their edge devices in another hub, whichever line comes first")
+  func transferOfEdgeDevices() async throws {
+    var exported: [UInt8] = []
+    var oldScopes: [String] = []
+    try await RESTHub.run { hub in
+      func put(_ body: String, _ id: String) async throws -> JSONValue {
+        let reply = try await hub.send(.put, "/devices/\(id)", json: body)
+        #expect(reply.status == 200, "\(reply)")
+        return try reply.json()
+      }
+      let top = try await put(#"{"deviceId":"z-top","capabilities":{"iotEdge":true}}"#, "z-top")
+      let topScope = try #require(top["deviceScope"]?.stringValue)
+      let mid = try await put(
+        #"{"deviceId":"m-mid","capabilities":{"iotEdge":true},"parentScopes":["\#(topScope)"]}"#,
+        "m-mid"
+      )
+      let midScope = try #require(mid["deviceScope"]?.stringValue)
+      _ = try await put(#"{"deviceId":"a-leaf","deviceScope":"\#(midScope)"}"#, "a-leaf")
+      _ = try await hub.send(
+        .put,
+        "/devices/a-leaf/modules/m",
+        json: #"{"deviceId":"a-leaf","moduleId":"m"}"#
+      )
+      oldScopes = [topScope, midScope]
+      exported = try await hub.send(.get, "/registry/export?keys=true").body
+    }
+    let orphan =
+      #"{"id":"b-orphan","deviceScope":"ms-azure-iot-edge://gone-1"}"# + "\n"
+      + #"{"id":"b-orphan","moduleId":"m"}"# + "\n"
+    try await RESTHub.run { hub in
+      let result = try await hub.send(
+        .post,
+        "/registry/import",
+        body: [UInt8](orphan.utf8) + exported
+      ).json()
+      #expect(result["processed"] == 10)
+      #expect(result["failed"] == 2)
+      let errors = result["errors"]?.arrayValue ?? []
+      #expect(errors.map { $0["line"] } == [1, 2])
+      #expect(errors.map { $0["errorCode"] } == ["InvalidDeviceScope", "DeviceNotFound"])
+      func get(_ id: String) async throws -> JSONValue {
+        try await hub.send(.get, "/devices/\(id)").json()
+      }
+      let (top, mid, leaf) = (
+        try await get("z-top"), try await get("m-mid"), try await get("a-leaf")
+      )
+      #expect(mid["parentScopes"] == .array([top["deviceScope"] ?? nil]))
+      #expect(leaf["deviceScope"] == mid["deviceScope"])
+      #expect(leaf["parentScopes"] == .array([mid["deviceScope"] ?? nil]))
+      for device in [top, mid, leaf] {
+        #expect(!oldScopes.contains(device["deviceScope"]?.stringValue ?? ""), "\(device)")
+      }
+      #expect(try await hub.send(.get, "/devices/a-leaf/modules/m").status == 200)
+      #expect(try await hub.send(.get, "/devices/b-orphan").status == 404)
+      // With a mode the line means what it says, and an old generation's scope is refused.
+      let created = try await hub.send(
+        .post,
+        "/registry/import",
+        json: #"{"id":"c","importMode":"create","deviceScope":"\#(oldScopes[0])"}"#
+      ).json()
+      #expect(created["errors"]?.arrayValue?.first?["errorCode"] == "InvalidDeviceScope")
+    }
+  }
+
   @Test("A bad line of an import is told by its number and stops nothing")
   func badLines() async throws {
     try await RESTHub.run { hub in

@@ -225,7 +225,7 @@ class StockClients:
     """Makes stock device and module clients and shuts them down."""
 
     def __init__(self):
-        self._clients = []
+        self._clients, self._ended = [], []
 
     def make(self, identity, token=None, certificate=None, aio=False, **options):
         """A client by connection string, by SAS token, or by X.509 certificate files."""
@@ -248,23 +248,38 @@ class StockClients:
         else:
             options.setdefault("connection_retry_interval", 1)
             client = kind.create_from_connection_string(identity.connection_string, **options)
-        if not aio:
-            self._clients.append(client)
-        return client
+        return client if aio else self.watch(client)
 
     def connect(self, identity, **options):
         client = self.make(identity, **options)
         client.connect()
         return client
 
+    def watch(self, client):
+        """Ends the client with the test, unless the test does; returns the client."""
+        end = client.shutdown
+
+        def shutdown():
+            self._ended.append(client)
+            end()
+
+        client.shutdown = shutdown
+        self._clients.append(client)
+        return client
+
     def shut_down(self):
+        """Ends what still runs; a client whose pipeline has ended by itself is a failure."""
         from azure.iot.device.common.pipeline.pipeline_exceptions import PipelineNotRunning
 
+        died = []
         for client in self._clients:
+            if any(client is ended for ended in self._ended):
+                continue
             try:
                 client.shutdown()
             except PipelineNotRunning:
-                pass  # The test has shut it down itself.
+                died.append(client)
+        assert not died, f"{len(died)} client pipelines ended by themselves: {died}"
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import pytest
+from azure.iot.device.common.pipeline.pipeline_exceptions import PipelineNotRunning
 from azure.iot.hub.sastoken import SasToken
 
 import certificates
@@ -14,6 +15,7 @@ import mqtt_wire
 import rest
 import sas
 import websocket_wire
+from conftest import StockClients
 from hub import BODY_CANARY, Hub
 
 
@@ -136,3 +138,29 @@ def test_log_check_finds_what_must_not_be_there(tmp_path, line, kind):
 
 def test_token_expiry_is_absolute():
     assert abs(int(sas.token("r", sas.new_key(), ttl=60).split("&se=")[1]) - time.time() - 60) < 2
+
+
+class OneClient:
+    """A client whose pipeline may have ended by itself."""
+
+    def __init__(self, is_running):
+        self.is_running = is_running
+
+    def shutdown(self):
+        if not self.is_running:
+            raise PipelineNotRunning("Pipeline is not running")
+        self.is_running = False
+
+
+def test_a_pipeline_that_ended_by_itself_fails_the_test():
+    clients = StockClients()
+    living, dead = clients.watch(OneClient(True)), clients.watch(OneClient(False))
+    with pytest.raises(AssertionError, match="1 client pipelines ended by themselves"):
+        clients.shut_down()
+    assert not living.is_running and not dead.is_running
+
+
+def test_a_client_that_the_test_shut_down_is_let_be():
+    clients = StockClients()
+    clients.watch(OneClient(True)).shutdown()
+    clients.shut_down()

@@ -1,6 +1,8 @@
 """Devices that prove themselves by certificate (contract 2.2)."""
 
 import itertools
+import socket
+import ssl
 
 import pytest
 from azure.iot.device import exceptions
@@ -8,6 +10,7 @@ from azure.iot.device import exceptions
 import certificates
 import sas
 from events import json_of
+from mqtt_wire import MQTTConnection
 from rest import check_error
 
 NAMES = itertools.count(1)
@@ -175,6 +178,112 @@ def test_missing_intermediate_is_refused(ca_device, root, tmp_path):
     leaf = root.issue("middle", ca=True).issue(ca_device.device_id)
     assert raw_code(ca_device, leaf.write(tmp_path, "leaf", with_chain=False)) == 5
     assert raw_code(ca_device, leaf.write(tmp_path, "leaf")) == 0
+
+
+# Resumed sessions: TLS does not present the certificate again
+
+VERSIONS = pytest.mark.parametrize(
+    "version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["tls1.2", "tls1.3"])
+
+
+class Resumer:
+    """A device with a certificate that resumes its TLS session."""
+
+    def __init__(self, device, files, version):
+        self.device, self.session = device, None
+        self.context = device.hub.tls_context(version, version)
+        self.context.load_cert_chain(*files)
+
+    def open(self, port):
+        plain = socket.create_connection((self.device.hub.host, port), 5)
+        stream = self.context.wrap_socket(
+            plain, server_hostname=self.device.hub.host, session=self.session)
+        assert stream.session_reused == (self.session is not None), "the hub resumed no session"
+        return stream
+
+    def connect(self):
+        """The CONNACK code over MQTT; remembers the session for the next time."""
+        connection = MQTTConnection(self.open(self.device.hub.mqtt_port))
+        try:
+            code = connection.connect(self.device.client_id, self.device.username(), None)
+            if self.session is None:
+                self.session = connection.stream.session
+                assert self.session.has_ticket
+            return code
+        finally:
+            connection.abort()
+
+    def receive(self):
+        """The status of a request over HTTPS."""
+        with self.open(self.device.hub.https_port) as stream:
+            path = f"/devices/{self.device.device_id}/messages/deviceBound?api-version=2021-04-12"
+            stream.sendall(f"GET {path} HTTP/1.1\r\nHost: {self.device.hub.host}\r\n\r\n".encode())
+            return int(stream.recv(64).split()[1])
+
+
+@VERSIONS
+@pytest.mark.parametrize("depth", [None, 0, 2], ids=["self-signed", "authority", "two-between"])
+def test_a_resumed_session_keeps_its_certificate(identities, root, tmp_path, version, depth):
+    name = identities.name()
+    if depth is None:
+        certificate = certificates.self_signed(name)
+        device = identities.device(name, authentication=thumbprints(certificate.thumbprint()))
+    else:
+        issuer = root
+        for level in range(depth):
+            issuer = issuer.issue(f"resumed {level}", ca=True)
+        certificate = issuer.issue(name)
+        device = identities.device(name, authentication={"type": "certificateAuthority"})
+    client = Resumer(device, certificate.write(tmp_path, "device"), version)
+    assert client.connect() == 0
+    assert client.connect() == 0
+    assert client.receive() == 204
+
+
+@VERSIONS
+def test_a_resumed_session_is_judged_by_the_registry_of_now(identities, rest, tmp_path, version):
+    first, second = certificates.self_signed("a"), certificates.self_signed("b")
+    device = identities.device(authentication=thumbprints(first.thumbprint()))
+    client = Resumer(device, first.write(tmp_path, "device"), version)
+    assert client.connect() == 0
+    path = f"/devices/{device.device_id}"
+    for change, code in (
+        ({"status": "disabled"}, 5), ({"status": "enabled"}, 0),
+        ({"authentication": thumbprints(second.thumbprint())}, 5),
+    ):
+        record = rest.call("GET", path, expect=200).json()
+        rest.call("PUT", path, json={**record, **change}, headers={"If-Match": "*"}, expect=200)
+        assert client.connect() == code
+        assert client.receive() == (204 if code == 0 else 401)
+
+
+@VERSIONS
+def test_a_resumed_session_of_a_removed_authority(identities, rest, tmp_path, version):
+    name = f"resumed-{next(NAMES)}"
+    root = certificates.authority(name)
+    certificates.register_authority(rest, name, root)
+    device = identities.device(authentication={"type": "certificateAuthority"})
+    leaf = root.issue("middle", ca=True).issue(device.device_id)
+    client = Resumer(device, leaf.write(tmp_path, "leaf"), version)
+    assert client.connect() == 0
+    rest.call("DELETE", f"/certificates/{name}", headers={"If-Match": "*"}, expect=204)
+    assert client.connect() == 5
+
+
+@VERSIONS
+def test_one_identitys_session_opens_no_other(identities, root, tmp_path, version):
+    mine, other = (
+        identities.device(authentication={"type": "certificateAuthority"}) for _ in range(2))
+    client = Resumer(mine, root.issue(mine.device_id).write(tmp_path, "leaf"), version)
+    assert client.connect() == 0
+    client.device = other
+    assert client.connect() == 5
+
+
+def test_a_known_intermediate_must_still_be_presented(ca_device, root, tmp_path):
+    leaf = root.issue("middle", ca=True).issue(ca_device.device_id)
+    assert raw_code(ca_device, leaf.write(tmp_path, "leaf")) == 0
+    assert raw_code(ca_device, leaf.write(tmp_path, "leaf", with_chain=False)) == 5
 
 
 # Registration and proof of possession

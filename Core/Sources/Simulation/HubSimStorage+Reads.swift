@@ -30,6 +30,20 @@ extension SimHubStorage {
     return rows
   }
 
+  /// Children of an edge device by ID.
+  public func deviceRows(
+    inScope scope: String,
+    after deviceID: String?,
+    limit: Int
+  ) throws(StorageFault) -> [DeviceRow] {
+    var rows: [DeviceRow] = []
+    for device in try devices(after: deviceID, limit: .max) where device.parentScopes == [scope] {
+      guard rows.count < limit else { break }
+      if let row = try deviceRow(device.deviceID) { rows.append(row) }
+    }
+    return rows
+  }
+
   /// A device with its twin.
   public func deviceRow(_ deviceID: String) throws(StorageFault) -> DeviceRow? {
     guard let device = tables.devices[deviceID] else { return nil }

@@ -222,6 +222,37 @@ struct CloudToDeviceTests {
     #expect(try take(&hub).map(\.messageID) == ["b"])
   }
 
+  @Test(
+    "a taker may ask for 5 to 300 s; the message comes back then and not before",
+    arguments: [(4, false), (5, true), (300, true), (301, false), (0, false), (-1, false)]
+      as [(Int64, Bool)]
+  )
+  func wantedLock(seconds: Int64, isTaken: Bool) throws {
+    var hub = TestHub()
+    _ = try hub.device("d")
+    _ = try enqueue(&hub, "a")
+    var taken: [CloudToDeviceMessage] = []
+    let answer = code { () throws(HubError) in
+      taken = try hub.engine.takeCloudToDevice(
+        of: "d",
+        limit: 1,
+        holder: .http,
+        hold: .timed,
+        lockSeconds: seconds,
+        now: hub.now
+      )
+    }
+    #expect(answer == (isTaken ? nil : .argumentInvalid))
+    #expect(taken.count == (isTaken ? 1 : 0))
+    guard isTaken else { return #expect(try take(&hub, 1, hold: .timed).count == 1) }
+    hub.now = hub.now.adding(seconds: seconds - 1)
+    _ = try hub.engine.sweepCloudToDevice(now: hub.now)
+    #expect(try take(&hub, 1, hold: .timed).isEmpty)
+    hub.now = hub.now.adding(seconds: 1)
+    _ = try hub.engine.sweepCloudToDevice(now: hub.now)
+    #expect(try take(&hub, 1, hold: .timed).map(\.deliveryCount) == [2])
+  }
+
   @Test("expiry: the default of an hour or the sender's; a held message does not expire")
   func expiry() throws {
     var hub = TestHub()

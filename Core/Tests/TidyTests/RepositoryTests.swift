@@ -28,6 +28,9 @@ struct RepositoryTests {
   @Test("what is left undone says what and why")
   func openEnds() { expectNone(tree.files.flatMap(FileRules.openEnds)) }
 
+  @Test("no target stands on a placeholder")
+  func placeholders() { expectNone(tree.files.flatMap(FileRules.placeholders)) }
+
   @Test("links between our pages lead somewhere")
   func links() { expectNone(tree.files.flatMap(MarkdownLinks(tree).check)) }
 

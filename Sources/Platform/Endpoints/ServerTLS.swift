@@ -39,7 +39,7 @@ package struct ServerTLS: Sendable {
 
   /// A handler for one connection; what the client presents is put into `peer`.
   package func makeHandler(peer: PeerCertificates) -> NIOSSLServerHandler {
-    NIOSSLServerHandler(
+    let handler = NIOSSLServerHandler(
       context: context,
       customVerificationCallback: { certificates, promise in
         peer.presented(certificates)
@@ -47,22 +47,60 @@ package struct ServerTLS: Sendable {
       },
       configuration: .init()
     )
+    peer.attach(handler)
+    return handler
   }
 }
 
 /// The certificates that one client presented, leaf first, kept by the connection's event loop.
+///
+/// A handshake that resumes a session presents none: the session itself, which only the hub could
+/// have sealed, holds the leaf of the handshake that began it. TLS gives the leaf alone back, so
+/// whoever judges a chain must know the certificates between it and the authority from before.
 package struct PeerCertificates: Sendable {
-  private let chain: NIOLoopBoundBox<[NIOSSLCertificate]>
+  private struct State {
+    var presented: [NIOSSLCertificate] = []
+    /// Weak: its callback holds this state, and the pipeline holds the handler.
+    weak var handler: NIOSSLServerHandler?
+  }
+
+  private let state: NIOLoopBoundBox<State>
 
   /// An empty chain of the connection on `eventLoop`.
   package init(eventLoop: any EventLoop) {
-    chain = NIOLoopBoundBox([], eventLoop: eventLoop)
+    state = NIOLoopBoundBox(State(), eventLoop: eventLoop)
   }
 
-  fileprivate func presented(_ certificates: [NIOSSLCertificate]) { chain.value = certificates }
+  fileprivate func presented(_ certificates: [NIOSSLCertificate]) {
+    state.value.presented = certificates
+  }
 
-  /// The chain as DER, leaf first; empty when none was presented.
+  fileprivate func attach(_ handler: NIOSSLServerHandler) { state.value.handler = handler }
+
+  /// What is known of the client's chain now.
   ///
   /// Call on the event loop.
-  package var der: [[UInt8]] { chain.value.compactMap { try? $0.toDERBytes() } }
+  package var chain: PresentedChain {
+    let presented = state.value.presented
+    guard presented.isEmpty else {
+      return PresentedChain(presented.compactMap { try? $0.toDERBytes() })
+    }
+    guard let leaf = try? state.value.handler?.peerCertificate?.toDERBytes() else {
+      return PresentedChain([])
+    }
+    return PresentedChain([leaf], isResumed: true)
+  }
+}
+
+/// A client's certificates on their way to whoever judges them.
+package struct PresentedChain: Sendable {
+  /// DER, leaf first; empty if there is none, the leaf alone if `isResumed`.
+  package let certificates: [[UInt8]]
+  /// Whether the leaf comes from a session that was begun with a chain not repeated now.
+  package let isResumed: Bool
+
+  package init(_ certificates: [[UInt8]], isResumed: Bool = false) {
+    self.certificates = certificates
+    self.isResumed = isResumed
+  }
 }

@@ -33,6 +33,7 @@ package struct SharedPortChannel: HTTPChannelHandler {
   package let responder: Responder
   private let tls: ServerTLS?
   private let idleTimeout: TimeAmount
+  private let counters: EndpointCounters
   private let addStream: @Sendable (any Channel, PeerCertificates) throws -> Void
 
   /// Prepares the channel.
@@ -40,22 +41,28 @@ package struct SharedPortChannel: HTTPChannelHandler {
   /// - Parameters:
   ///   - tls: The server's TLS side; nil serves in clear, for a listener on loopback alone.
   ///   - idleTimeout: How long a connection may stay without a request, headers included.
+  ///   - counters: Counts connections that never came to a request.
   ///   - responder: Answers REST requests.
   ///   - addStream: Adds the handlers of an MQTT connection behind the WebSocket ones.
   package init(
     tls: ServerTLS?,
     idleTimeout: TimeAmount = .seconds(30),
+    counters: EndpointCounters,
     responder: @escaping Responder,
     addStream: @escaping @Sendable (any Channel, PeerCertificates) throws -> Void
   ) {
     self.tls = tls
     self.idleTimeout = idleTimeout
+    self.counters = counters
     self.responder = responder
     self.addStream = addStream
   }
 
   package func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Negotiated> {
     let (tls, idleTimeout, addStream) = (self.tls, self.idleTimeout, self.addStream)
+    let counters = counters
+    counters.sharedConnections.count()
+    channel.closeFuture.whenComplete { _ in counters.sharedConnections.count(-1) }
     return channel.eventLoop.makeCompletedFuture {
       let peer = PeerCertificates(eventLoop: channel.eventLoop)
       let operations = channel.pipeline.syncOperations
@@ -110,6 +117,7 @@ package struct SharedPortChannel: HTTPChannelHandler {
       configuration.decoderConfiguration = limits
       // The first request decides; one that never comes whole must not hold the connection.
       let deadline = channel.eventLoop.assumeIsolated().scheduleTask(in: idleTimeout) {
+        counters.connectTimeouts.count()
         channel.close(promise: nil)
       }
       let result = try operations.configureUpgradableHTTPServerPipeline(
@@ -145,10 +153,10 @@ package final class PeerCertificatesHandler: ChannelInboundHandler {
 }
 
 extension Channel {
-  /// The chain that this connection's client presented, DER, leaf first.
-  package func presentedChain() async -> [[UInt8]] {
+  /// The chain that this connection's client presented.
+  package func presentedChain() async -> PresentedChain {
     let found = pipeline.handler(type: PeerCertificatesHandler.self).map(\.peer)
-    guard let peer = try? await found.get() else { return [] }
-    return (try? await eventLoop.submit { peer.der }.get()) ?? []
+    guard let peer = try? await found.get() else { return PresentedChain([]) }
+    return (try? await eventLoop.submit { peer.chain }.get()) ?? PresentedChain([])
   }
 }

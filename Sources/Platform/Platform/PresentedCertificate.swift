@@ -80,15 +80,15 @@ package struct PresentedCertificate: Sendable {
     return true
   }
 
-  /// Which of `roots` this leaf leads to through `intermediates` (RFC 5280 §6), nil for none.
+  /// The way from this leaf to one of `roots` through `intermediates` (RFC 5280 §6), nil for none.
   ///
   /// Checks signatures, validity, basicConstraints, path length and key usage at `seconds` since
   /// 1970.
-  package func root(
+  package func path(
     among roots: [PresentedCertificate],
     through intermediates: [PresentedCertificate],
     at seconds: Int64
-  ) async -> PresentedCertificate? {
+  ) async -> CertificatePath? {
     let date = Date(timeIntervalSince1970: Double(seconds))
     var verifier = Verifier(rootCertificates: CertificateStore(roots.map(\.certificate))) {
       RFC5280Policy(fixedExpiryValidationTime: date)
@@ -98,6 +98,20 @@ package struct PresentedCertificate: Sendable {
       intermediates: CertificateStore(intermediates.map(\.certificate))
     )
     guard case .validCertificate(let chain) = result else { return nil }
-    return roots.first { root in chain.contains(root.certificate) }
+    guard let root = roots.first(where: { root in chain.contains(root.certificate) }) else {
+      return nil
+    }
+    return CertificatePath(
+      intermediates: intermediates.filter { chain.contains($0.certificate) },
+      root: root
+    )
   }
+}
+
+/// The certificates that lead from a leaf to an authority.
+package struct CertificatePath: Sendable {
+  /// Those between the two, each signed by the next or by the root.
+  package let intermediates: [PresentedCertificate]
+  /// The authority.
+  package let root: PresentedCertificate
 }

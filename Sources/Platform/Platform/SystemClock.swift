@@ -19,4 +19,8 @@ package enum SystemClock {
 package enum Machine {
   /// Processors that this process may run on, at least 1.
   package static var usableProcessors: Int { Int(clinux_usable_processors()) }
+
+  /// Gives memory that the allocator keeps for later back to the system; takes some milliseconds for
+  /// each 100 MB.
+  package static func returnFreeMemory() { clinux_return_free_memory() }
 }

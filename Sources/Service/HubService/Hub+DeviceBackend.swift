@@ -66,7 +66,7 @@ extension Hub: DeviceBackend {
       key,
       host: name.host,
       token: token,
-      certificates: request.certificates,
+      chain: request.chain,
       facts: facts,
       now: now
     )

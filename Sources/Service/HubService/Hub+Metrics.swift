@@ -77,6 +77,12 @@ extension Hub {
           value: sum { $0.connections.load(ordering: .relaxed) }
         ),
         PrometheusMetrics.Sample(
+          "orrery_https_connections",
+          .gauge,
+          "Connections of the HTTPS port now, WebSockets included.",
+          value: sum { $0.sharedConnections.load(ordering: .relaxed) }
+        ),
+        PrometheusMetrics.Sample(
           "orrery_mqtt_accepted_total",
           .counter,
           "CONNECTs accepted.",
@@ -87,6 +93,12 @@ extension Hub {
           .counter,
           "CONNECTs refused.",
           value: sum { $0.refused.load(ordering: .relaxed) }
+        ),
+        PrometheusMetrics.Sample(
+          "orrery_connect_timeouts_total",
+          .counter,
+          "Connections closed because they said nothing, or not enough, in time.",
+          value: sum { $0.connectTimeouts.load(ordering: .relaxed) }
         ),
         PrometheusMetrics.Sample(
           "orrery_mqtt_faults_total",

@@ -30,4 +30,7 @@ int clinux_usable_processors(void);
 /// fallocate(2) with mode 0; 0 or -1 with errno.
 int clinux_allocate(int file, int64_t offset, int64_t length);
 
+/// malloc_trim(3) of everything, where the C library has it.
+void clinux_return_free_memory(void);
+
 #endif

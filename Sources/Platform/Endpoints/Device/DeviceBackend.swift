@@ -10,8 +10,8 @@ package struct DeviceConnectRequest: Sendable {
   package let userName: [UInt8]?
   /// The password, a SAS token, if one was given: a secret.
   package let password: [UInt8]?
-  /// What the client presented in the TLS handshake, DER, leaf first.
-  package let certificates: [[UInt8]]
+  /// What the client presented in the TLS handshake.
+  package let chain: PresentedChain
   /// Whether the session begins anew.
   package let isCleanSession: Bool
   /// The peer's address, for the log.

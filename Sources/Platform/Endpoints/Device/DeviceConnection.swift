@@ -310,7 +310,7 @@ package final class DeviceConnection: ChannelDuplexHandler {
         clientID: request.clientIdentifier,
         userName: request.userName,
         password: request.password,
-        certificates: peer.der,
+        chain: peer.chain,
         isCleanSession: request.cleanSession,
         address: context.remoteAddress?.ipAddress ?? "unknown"
       ),
@@ -453,6 +453,7 @@ package final class DeviceConnection: ChannelDuplexHandler {
     if let expiry = device?.expiry, now > expiry { return drop(.tokenExpired) }
     guard let deadline = machine.nextDeadline, now >= deadline else { return }
     if case .close(let reason) = machine.timeout(now: now) {
+      if device == nil { loop.counters.connectTimeouts.count() }
       loop.logger.debug("connection timed out", metadata: ["reason": "\(reason)"])
       close()
     }

@@ -3,9 +3,13 @@ package import Synchronization
 /// What one event loop counted; read by scrapes, written by the loop alone.
 package final class EndpointCounters: Sendable {
   package let connections = Atomic<Int>(0)
+  /// Connections of the shared port, WebSockets included.
+  package let sharedConnections = Atomic<Int>(0)
   package let unauthenticated = Atomic<Int>(0)
   package let accepted = Atomic<Int>(0)
   package let refused = Atomic<Int>(0)
+  /// Connections closed because they had not said who they are in time.
+  package let connectTimeouts = Atomic<Int>(0)
   package let messages = Atomic<Int>(0)
   package let messageBytes = Atomic<Int>(0)
   package let acknowledged = Atomic<Int>(0)

@@ -36,6 +36,8 @@ struct DeviceAuthenticator: Sendable {
   }
 
   let skewSeconds: Int64
+  /// What resumed sessions no longer present.
+  let intermediates = KnownIntermediates()
 
   /// Judges what a device presents against `facts`.
   ///
@@ -43,7 +45,7 @@ struct DeviceAuthenticator: Sendable {
   ///   - key: Who it says it is.
   ///   - host: The hub's name as the device knows it, which its token names too.
   ///   - token: A SAS token, or nil.
-  ///   - certificates: The presented chain, DER, leaf first.
+  ///   - presented: The presented chain.
   ///   - facts: What the registry knows.
   ///   - now: The time.
   /// - Returns: What was proved.
@@ -52,7 +54,7 @@ struct DeviceAuthenticator: Sendable {
     _ key: IdentityKey,
     host: String,
     token: SharedAccessSignature?,
-    certificates: [[UInt8]],
+    chain presented: PresentedChain,
     facts: Facts,
     now: Timestamp
   ) async throws(Refusal) -> Proof {
@@ -69,7 +71,7 @@ struct DeviceAuthenticator: Sendable {
     if let token {
       return try judge(token, key, host, authentication, facts.policy, scope, now)
     }
-    let chain = certificates.compactMap { PresentedCertificate($0) }
+    let chain = presented.certificates.compactMap { PresentedCertificate($0) }
     guard let leaf = chain.first else { throw Refusal("no token and no certificate") }
     guard leaf.isValid(at: now.seconds) else { throw Refusal("certificate not valid now") }
     switch authentication {
@@ -91,10 +93,15 @@ struct DeviceAuthenticator: Sendable {
       let roots = facts.authorities.filter(\.isVerified).compactMap {
         PresentedCertificate($0.certificate)
       }
-      let intermediates = Array(chain.dropFirst())
-      guard let root = await leaf.root(among: roots, through: intermediates, at: now.seconds),
-        let thumbprint = Thumbprint(hex: root.sha256Thumbprint)
+      guard
+        let path = await leaf.path(
+          among: roots,
+          through: presented.isResumed ? intermediates.all : Array(chain.dropFirst()),
+          at: now.seconds
+        ),
+        let thumbprint = Thumbprint(hex: path.root.sha256Thumbprint)
       else { throw Refusal("certificate leads to no verified authority") }
+      intermediates.remember(path.intermediates)
       return Proof(
         credential: .authority(sha256: thumbprint),
         method: ConnectionAuthMethod(scope: scope, type: .x509, issuer: .external),

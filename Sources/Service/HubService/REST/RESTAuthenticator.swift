@@ -1,4 +1,5 @@
 import ByteIO
+import Endpoints
 import HTTPTypes
 import HubContract
 import HubEngine
@@ -59,6 +60,14 @@ struct RESTAuthenticator: Sendable {
       let token = try token(authorization)
       if token?.policy != nil { return try await policy(authorization, rights, target, now) }
       let key = IdentityKey(deviceID: parameters["deviceId"] ?? "")
+      let (caller, facts) = try await identity(key, token, connection, now)
+      guard facts.device?.isEdge == true else { throw refused("no edge device") }
+      return .identity(caller)
+    case .edgeHub:
+      let token = try token(authorization)
+      // The answers hold the keys of others, which a right to connect devices does not cover.
+      guard token?.policy == nil else { throw refused("token of a policy") }
+      let key = IdentityKey(deviceID: parameters["deviceId"] ?? "", moduleID: ModuleID.edgeHub)
       let (caller, facts) = try await identity(key, token, connection, now)
       guard facts.device?.isEdge == true else { throw refused("no edge device") }
       return .identity(caller)
@@ -126,15 +135,17 @@ struct RESTAuthenticator: Sendable {
         HubError(.iotHubNotFound, "The token is for another hub; check its host name.")
       )
     }
-    let chain = token == nil ? await connection.presentedChain() : []
-    guard token != nil || !chain.isEmpty else { throw refused("no token and no certificate") }
+    let chain = token == nil ? await connection.presentedChain() : PresentedChain([])
+    guard token != nil || !chain.certificates.isEmpty else {
+      throw refused("no token and no certificate")
+    }
     let facts = try await hub.facts(of: key, policy: token?.policy)
     do throws(DeviceAuthenticator.Refusal) {
       let proof = try await hub.authenticator.judge(
         key,
         host: token?.resource.host ?? "",
         token: token,
-        certificates: chain,
+        chain: chain,
         facts: facts,
         now: now
       )

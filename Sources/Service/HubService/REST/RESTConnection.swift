@@ -1,12 +1,12 @@
 package import NIOCore
-import Endpoints
+package import Endpoints
 import HTTPTypes
 import NIOHTTPTypes
 
 /// What answering a request needs of its connection, apart from the request itself.
 package struct RESTConnection: Sendable {
-  /// The chain that the client presented in the handshake, DER, leaf first.
-  let presentedChain: @Sendable () async -> [[UInt8]]
+  /// The chain that the client presented in the handshake.
+  let presentedChain: @Sendable () async -> PresentedChain
   /// Sends `100 Continue`: the client waits for it before it sends the body.
   let sendContinue: @Sendable () -> Void
   /// Ends the connection once the response had time to leave.
@@ -18,7 +18,7 @@ package struct RESTConnection: Sendable {
   private static let lingering = TimeAmount.seconds(5)
 
   package init(
-    presentedChain: @escaping @Sendable () async -> [[UInt8]] = { [] },
+    presentedChain: @escaping @Sendable () async -> PresentedChain = { PresentedChain([]) },
     sendContinue: @escaping @Sendable () -> Void = {},
     closeSoon: @escaping @Sendable () -> Void = {}
   ) {

@@ -13,6 +13,8 @@ enum RouteAccess: Sendable, Equatable {
   case policyOrOwnEdge(AccessRights)
   /// The device or module that the path names.
   case identity
+  /// The edge hub of the edge device that the path names, by its own credential alone.
+  case edgeHub
 }
 
 /// What a route does with the body.
@@ -152,6 +154,7 @@ struct RouteTable: Sendable {
       + TwinRoutes.routes + MethodRoutes.routes + CloudToDeviceRoutes.routes
       + FeedbackRoutes.routes + EventRoutes.routes + CertificateRoutes.routes
       + PolicyRoutes.routes + AdminRoutes.routes + DeviceSideRoutes.routes
+      + EdgeScopeRoutes.routes
   )
 
   func match(_ method: HTTPRequest.Method, _ segments: [String]) -> Match {

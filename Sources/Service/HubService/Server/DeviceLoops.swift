@@ -11,8 +11,10 @@ struct DeviceLoops: Sendable {
   private let loops: [ObjectIdentifier: NIOLoopBound<DeviceLoop>]
   private let eventLoops: [any EventLoop]
   private let unauthenticatedLimit: Int
-  /// The counters of all loops.
+  /// The counters of all loops, and those of the shared port last.
   let counters: [EndpointCounters]
+  /// Counts what happens on the shared port before a request is there.
+  let sharedPort = EndpointCounters()
 
   init(
     group: MultiThreadedEventLoopGroup,
@@ -45,7 +47,14 @@ struct DeviceLoops: Sendable {
     self.loops = loops
     unauthenticatedLimit = settings.unauthenticatedConnections
     eventLoops = Array(group.makeIterator())
-    self.counters = counters
+    self.counters = counters + [sharedPort]
+  }
+
+  /// Connections of all ports.
+  var connectionCount: Int {
+    counters.reduce(0) {
+      $0 + $1.connections.load(ordering: .relaxed) + $1.sharedConnections.load(ordering: .relaxed)
+    }
   }
 
   /// Connections that have not yet said who they are.

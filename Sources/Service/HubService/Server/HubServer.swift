@@ -83,6 +83,7 @@ package struct HubServer: Service {
     let https = SharedPortChannel(
       tls: tls,
       idleTimeout: .seconds(Int64(settings.connectSeconds)),
+      counters: loops.sharedPort,
       responder: { request, writer, channel in
         let response = await rest.respond(to: request, channel: channel)
         try await writer.write(response: response.head, body: response.body)
@@ -111,7 +112,7 @@ package struct HubServer: Service {
     )
 
     var services: [any Service] = [
-      HouseKeeping(hub: hub), https, adminServer, mqtt,
+      HouseKeeping(hub: hub), MemoryReturn(loops: loops), https, adminServer, mqtt,
       Readiness(ports: ports) { bound in
         admin.isReady = true
         try await onReady(

@@ -25,6 +25,20 @@ extension SQLiteStorage {
     return try map(found, Self.deviceRow)
   }
 
+  func deviceRows(
+    inScope scope: String,
+    after deviceID: String?,
+    limit: Int
+  ) throws(StorageFault) -> [DeviceRow] {
+    // The second condition tells SQLite that the index of children holds all of these.
+    let found = try rows(
+      Self.deviceRow
+        + " WHERE d.parents = ? AND d.parents <> '[]' AND d.id > ? ORDER BY d.id LIMIT ?",
+      [Self.parents([scope]), deviceID ?? "", limit]
+    )
+    return try map(found, Self.deviceRow)
+  }
+
   func deviceRow(_ deviceID: String) throws(StorageFault) -> DeviceRow? {
     guard let row = try row(Self.deviceRow + " WHERE d.id = ?", [deviceID]) else { return nil }
     return try Self.deviceRow(row)
@@ -76,7 +90,7 @@ extension SQLiteStorage {
 
   mutating func put(_ device: DeviceIdentity) throws(StorageFault) {
     let (kind, first, second) = Self.columns(device.authentication)
-    let parents = JSON.text(.array(device.parentScopes.map { .string($0) }))
+    let parents = Self.parents(device.parentScopes)
     try execute(
       """
       INSERT INTO device VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -217,6 +231,10 @@ extension SQLiteStorage {
       authentication: authentication,
       managedBy: row[prefix + "managed_by"]
     )
+  }
+
+  private static func parents(_ scopes: [String]) -> String {
+    JSON.text(.array(scopes.map { .string($0) }))
   }
 
   private static func columns(

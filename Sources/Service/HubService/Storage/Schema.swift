@@ -10,8 +10,16 @@ enum Schema {
     migrator.registerMigration("1 registry") { database in
       try database.execute(sql: registry)
     }
+    migrator.registerMigration("2 children of edge devices") { database in
+      try database.execute(sql: children)
+    }
     return migrator
   }
+
+  /// Most devices have no parent, and take no room in it.
+  private static let children = """
+    CREATE INDEX device_parents ON device (parents, id) WHERE parents <> '[]';
+    """
 
   private static let registry = """
     CREATE TABLE device (

@@ -1,10 +1,14 @@
 /// How cloud-to-device messages and their feedback are handled (contract §3.5, §8.2).
 public struct CloudToDeviceRules: Equatable, Sendable {
+  /// Seconds for which a taker may ask to hold a message.
+  public static let lockSecondsRange: ClosedRange<Int64> = 5...300
+
   /// Life of a message whose sender states none, in seconds; 60 to 172,800.
   public var defaultTimeToLiveSeconds: Int64 = 3600
   /// Deliveries after which a message that was never completed is given up; 1 to 100.
   public var maximumDeliveryCount = 10
-  /// How long a taker without a lasting connection holds a message, in seconds; 5 to 300.
+  /// How long a taker without a lasting connection holds a message, in seconds; within
+  /// `lockSecondsRange`.
   public var lockSeconds: Int64 = 60
   /// Records in one feedback batch.
   public var feedbackBatchRecords = 64

@@ -4,7 +4,7 @@ public import HubContract
 public enum CloudToDeviceHold: Equatable, Sendable {
   /// As long as its connection lives (MQTT).
   case connection
-  /// `CloudToDeviceRules.lockSeconds` (HTTP, AMQP).
+  /// For a time, `CloudToDeviceRules.lockSeconds` unless the taker asks for another (HTTP, AMQP).
   case timed
 }
 
@@ -74,19 +74,30 @@ extension HubEngine {
   ///   - limit: how many at most; the window less what the taker holds already.
   ///   - holder: the taker's connection.
   ///   - hold: how long it holds them.
+  ///   - lockSeconds: what the taker of a timed hold asks for, within
+  ///     `CloudToDeviceRules.lockSecondsRange`; nil for the rule's.
   ///   - now: the time.
   /// - Returns: the messages in the order of the queue, each with its lock and delivery count.
-  /// - Throws: only what the storage's faults become.
+  /// - Throws: 400004 for a time out of range.
   public mutating func takeCloudToDevice(
     of deviceID: String,
     limit: Int,
     holder: ConnectionID,
     hold: CloudToDeviceHold,
+    lockSeconds: Int64? = nil,
     now: Timestamp
   ) throws(HubError) -> [CloudToDeviceMessage] {
+    let range = CloudToDeviceRules.lockSecondsRange
+    guard lockSeconds.map(range.contains) ?? true else {
+      throw HubError(
+        .argumentInvalid,
+        "A message is held for \(range.lowerBound) to \(range.upperBound) seconds."
+      )
+    }
     guard limit > 0 else { return [] }
     var taken: [CloudToDeviceMessage] = []
-    let until = hold == .timed ? now.adding(seconds: cloudToDeviceRules.lockSeconds) : nil
+    let seconds = lockSeconds ?? cloudToDeviceRules.lockSeconds
+    let until = hold == .timed ? now.adding(seconds: seconds) : nil
     let depth = quotas.cloudToDeviceQueueDepth
     let queue = try stored { storage throws(StorageFault) in
       try storage.cloudToDevice(.queued(deviceID: deviceID), limit: depth)

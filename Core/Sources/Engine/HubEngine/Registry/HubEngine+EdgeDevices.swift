@@ -3,6 +3,8 @@ internal import HubContract
 /// The scope that an edge device spans for its children (contract §7.3).
 enum DeviceScope {
   private static let scheme = "ms-azure-iot-edge://"
+  /// Edge devices between a device and the hub; more, or a circle: 400028.
+  static let maximumDepth = 16
 
   /// The scope of an edge device's one generation.
   static func text(deviceID: String, generationID: String) -> String {
@@ -17,9 +19,6 @@ enum DeviceScope {
     return String(rest[..<hyphen])
   }
 }
-
-/// Edge devices between a device and the hub; more, or a circle: 400028.
-private let maximumScopeDepth = 16
 
 extension HubEngine {
   /// The parent that a request asks for, as the only element, or nothing.
@@ -37,7 +36,7 @@ extension HubEngine {
       !scope.isEmpty
     else { return [] }
     var ancestor: String? = scope
-    for _ in 0..<maximumScopeDepth {
+    for _ in 0..<DeviceScope.maximumDepth {
       guard let current = ancestor else { return [scope] }
       guard current != ownScope else {
         throw HubError(.invalidDeviceScope, "The device would be its own ancestor.")
@@ -54,7 +53,7 @@ extension HubEngine {
     }
     throw HubError(
       .invalidDeviceScope,
-      "More than \(maximumScopeDepth) edge devices stand between this device and the hub."
+      "More than \(DeviceScope.maximumDepth) edge devices stand between this device and the hub."
     )
   }
 

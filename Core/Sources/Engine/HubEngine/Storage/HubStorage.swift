@@ -21,6 +21,13 @@ public protocol HubStorageReader {
   func deviceRows(after deviceID: String?, limit: Int) throws(StorageFault) -> [DeviceRow]
   /// The device called `deviceID` with twin and connection.
   func deviceRow(_ deviceID: String) throws(StorageFault) -> DeviceRow?
+  /// At most `limit` devices whose parent is the edge device of `scope`, in the same order, in time
+  /// that does not grow with the number of other devices.
+  func deviceRows(
+    inScope scope: String,
+    after deviceID: String?,
+    limit: Int
+  ) throws(StorageFault) -> [DeviceRow]
   /// How many devices there are, in time that does not grow with their number.
   func statistics() throws(StorageFault) -> RegistryStatistics
 

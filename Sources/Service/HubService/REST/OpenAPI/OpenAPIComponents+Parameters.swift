@@ -57,6 +57,31 @@ extension OpenAPIComponents {
         "description": "Whether the lines hold the identities' keys; needs RegistryWrite as well. A line without keys gets new ones when it is imported into a hub that lacks the identity.",
         "schema": { "type": "boolean", "default": false }
       },
+      "DeviceCount": {
+        "name": "deviceCount", "in": "query",
+        "description": "Children at most; 0 means 100.",
+        "schema": { "type": "integer", "minimum": 0, "maximum": 1000, "default": 0 }
+      },
+      "ContinuationToken": {
+        "name": "continuationToken", "in": "query",
+        "description": "As it stands in the continuationLink of the page before.",
+        "schema": { "type": "string" }
+      },
+      "TargetDevice": {
+        "name": "targetDeviceId", "in": "query", "required": true,
+        "description": "The device, or the module's device.",
+        "schema": { "$ref": "#/components/schemas/ID" }
+      },
+      "TargetModule": {
+        "name": "targetModuleId", "in": "query", "allowEmptyValue": true,
+        "description": "The module; absent or empty for the device itself.",
+        "schema": { "type": "string" }
+      },
+      "MessageLockTimeout": {
+        "name": "IotHub-MessageLockTimeout", "in": "header",
+        "description": "Seconds for which the message is held; without it, what quota.c2d_lock_seconds says.",
+        "schema": { "type": "integer", "minimum": 5, "maximum": 300 }
+      },
       "Reject": {
         "name": "reject", "in": "query", "allowEmptyValue": true,
         "description": "Present: the device does not want the message.",

@@ -99,6 +99,36 @@ extension OpenAPIComponents {
           "authentication": { "$ref": "#/components/schemas/Authentication" }
         }
       },
+      "EdgeScopeRequest": {
+        "type": "object", "required": ["authChain"],
+        "properties": {
+          "pageSize": { "type": "integer", "minimum": 0, "maximum": 1000, "description": "0 means 100." },
+          "continuationLink": { "type": ["string", "null"] },
+          "authChain": {
+            "type": "string",
+            "description": "Edge devices joined by semicolons: the one whose scope is wanted, its parent, and so on to the caller."
+          }
+        }
+      },
+      "EdgeIdentityRequest": {
+        "type": "object", "required": ["targetDeviceId", "authChain"],
+        "properties": {
+          "targetDeviceId": { "$ref": "#/components/schemas/ID" },
+          "targetModuleId": { "type": ["string", "null"] },
+          "authChain": {
+            "type": "string",
+            "description": "Edge devices joined by semicolons: the one on whose behalf is asked, its parent, and so on to the caller."
+          }
+        }
+      },
+      "DeviceScopePage": {
+        "type": "object", "required": ["devices", "modules", "continuationLink"],
+        "properties": {
+          "devices": { "type": "array", "items": { "$ref": "#/components/schemas/Device" } },
+          "modules": { "type": "array", "items": { "$ref": "#/components/schemas/Module" } },
+          "continuationLink": { "type": ["string", "null"] }
+        }
+      },
       "RegistryLine": {
         "type": "object", "required": ["id"],
         "description": "An identity with its twin: an element of a bulk call, a line of an export or import.",

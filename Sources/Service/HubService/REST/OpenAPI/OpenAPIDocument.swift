@@ -69,6 +69,7 @@ struct OpenAPIDocument {
       "Needs \(rights.names.joined(separator: " and ")), or the credential of the edge device itself."
     case .identity:
       "Needs the credential of the device or module itself, or a policy with DeviceConnect."
+    case .edgeHub: "Needs the credential of the edge device's module $edgeHub."
     }
   }
 
@@ -76,7 +77,7 @@ struct OpenAPIDocument {
     switch route.access {
     case .open: []
     case .policy: [["sas": []]]
-    case .policyOrOwnEdge, .identity: [["sas": []], ["certificate": []]]
+    case .policyOrOwnEdge, .identity, .edgeHub: [["sas": []], ["certificate": []]]
     }
   }
 

@@ -27,6 +27,7 @@ enum DeviceSideRoutes {
       "Takes the next message for the device; complete, reject or abandon it by its lock token.",
       access: .identity,
       shape: .module,
+      parameters: ["MessageLockTimeout"],
       successes: [
         RouteSuccess(
           status: 200,
@@ -203,9 +204,16 @@ enum DeviceSideRoutes {
     _ request: RESTRequest
   ) async throws -> Response {
     let deviceID = try device(request).identity.deviceID
-    let now = request.now
+    let (seconds, now) = (try lockSeconds(request), request.now)
     let taken = try await service.hub.store.write { engine throws(HubError) in
-      try engine.takeCloudToDevice(of: deviceID, limit: 1, holder: .http, hold: .timed, now: now)
+      try engine.takeCloudToDevice(
+        of: deviceID,
+        limit: 1,
+        holder: .http,
+        hold: .timed,
+        lockSeconds: seconds,
+        now: now
+      )
     }
     guard let message = taken.first, let lock = message.lock else { return .noContent }
     var response = Response(
@@ -216,6 +224,15 @@ enum DeviceSideRoutes {
     response.headers[.contentType] = "application/octet-stream"
     response.headers[.eTag] = ETags.quoted("\(lock.token)")
     return response
+  }
+
+  /// The time in `IotHub-MessageLockTimeout`, nil without; the engine knows its range.
+  private static func lockSeconds(_ request: RESTRequest) throws(HubError) -> Int64? {
+    guard let text = request.header(.messageLockTimeout), !text.isEmpty else { return nil }
+    guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let seconds = Int64(text) else {
+      throw HubError(.argumentInvalid, "IotHub-MessageLockTimeout must be whole seconds.")
+    }
+    return seconds
   }
 
   private static func complete(
