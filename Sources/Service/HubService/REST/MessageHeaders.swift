@@ -112,11 +112,13 @@ struct MessageHeaders: Equatable, Sendable {
     put("iothub-sequencenumber", String(message.sequence))
     put("iothub-enqueuedtime", message.enqueuedTime.iso8601)
     put("iothub-deliverycount", String(message.deliveryCount))
-    if message.acknowledgement != .none {
-      put(acknowledgementHeader, message.acknowledgement.rawValue)
-    }
     for property in PropertyBag(message.properties.span).properties() {
-      if property.name == acknowledgementHeader { continue }
+      if property.name == acknowledgementHeader {
+        // Shown when the sender said it, "none" too.
+        let isSaid = property.value == message.acknowledgement.rawValue
+        if isSaid { fields[.field(acknowledgementHeader)] = property.value }
+        continue
+      }
       if let system = SystemProperty(rawValue: property.name),
         let header = systemHeaders.first(where: { $0.property == system })
       {
