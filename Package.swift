@@ -76,6 +76,17 @@ let package = Package(
       path: "Sources/Platform/Endpoints",
       swiftSettings: settings
     ),
+    .systemLibrary(
+      name: "CProton",
+      path: "Sources/Platform/CProton",
+      providers: [.apt(["libqpid-proton11-dev"])]
+    ),
+    .target(
+      name: "AMQP",
+      dependencies: ["CProton", core("AMQPCodec"), core("ByteIO")],
+      path: "Sources/Platform/AMQP",
+      swiftSettings: settings
+    ),
     .target(
       name: "HubService",
       dependencies: [
@@ -142,6 +153,12 @@ let package = Package(
         .product(name: "CoreMetrics", package: "swift-metrics"),
       ],
       path: "Tests/PlatformTests",
+      swiftSettings: settings
+    ),
+    .testTarget(
+      name: "AMQPTests",
+      dependencies: ["AMQP", core("AMQPCodec"), core("ByteIO")],
+      path: "Tests/AMQPTests",
       swiftSettings: settings
     ),
     .testTarget(

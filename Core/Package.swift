@@ -45,8 +45,8 @@ func tests(_ name: String, _ dependencies: String...) -> Target {
 }
 
 let libraries = [
-  "ByteIO", "JSONTree", "MQTT", "HubContract", "QueryLanguage", "MessageLog", "HubEngine",
-  "Simulation",
+  "ByteIO", "JSONTree", "MQTT", "AMQPCodec", "HubContract", "QueryLanguage", "MessageLog",
+  "HubEngine", "Simulation",
 ]
 
 let package = Package(
@@ -57,6 +57,7 @@ let package = Package(
     wire("ByteIO"),
     wire("JSONTree", "ByteIO"),
     wire("MQTT", "ByteIO"),
+    wire("AMQPCodec", "ByteIO"),
     wire("HubContract", "ByteIO", "JSONTree"),
     wire("QueryLanguage", "JSONTree"),
     engine("MessageLog", "ByteIO"),
@@ -69,6 +70,7 @@ let package = Package(
     tests("ByteIOTests", "ByteIO"),
     tests("JSONTreeTests", "JSONTree", "ByteIO"),
     tests("MQTTTests", "MQTT", "ByteIO"),
+    tests("AMQPCodecTests", "AMQPCodec", "ByteIO"),
     tests("HubContractTests", "HubContract", "JSONTree", "ByteIO"),
     tests("QueryLanguageTests", "QueryLanguage", "JSONTree"),
     tests("MessageLogTests", "MessageLog", "ByteIO", "Simulation"),

@@ -20,6 +20,30 @@ let package = Package(
   dependencies: [.package(path: "../Core")],
   targets: [
     fuzzer("FuzzMQTT", "MQTT", "ByteIO"),
+    fuzzer("FuzzAMQP", "AMQPCodec", "ByteIO"),
+    // The connection is of the root package, whose dependencies no fuzzer needs: built from where it
+    // lies, through the links in Linked.
+    .systemLibrary(name: "CProton", path: "Linked/CProton"),
+    .target(
+      name: "AMQP",
+      dependencies: ["CProton", "AMQPCodec", "ByteIO"].map {
+        $0 == "CProton" ? .target(name: $0) : .product(name: $0, package: "Core")
+      },
+      path: "Linked/AMQP",
+      swiftSettings: settings + [
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+      ]
+    ),
+    .executableTarget(
+      name: "FuzzAMQPConnection",
+      dependencies: [
+        "AMQP", .product(name: "AMQPCodec", package: "Core"),
+        .product(name: "ByteIO", package: "Core"),
+      ],
+      path: "Sources/FuzzAMQPConnection",
+      swiftSettings: settings
+    ),
     fuzzer("FuzzJSON", "JSONTree", "ByteIO"),
     fuzzer("FuzzPropertyBag", "HubContract", "ByteIO"),
     fuzzer("FuzzSAS", "HubContract", "ByteIO"),

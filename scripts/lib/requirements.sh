@@ -4,8 +4,11 @@
 # Nothing is installed that is already there, and nobody is asked for a password unless a system
 # package is missing. The callers run in the repository's root.
 
-# What the build needs: a C compiler for BoringSSL and the shims, and the system's SQLite.
-build_packages=(build-essential ca-certificates git libsqlite3-dev tzdata zlib1g-dev)
+# What the build needs: a C compiler for BoringSSL and the shims, the system's SQLite, and the engine of
+# Qpid Proton for AMQP.
+build_packages=(
+  build-essential ca-certificates git libqpid-proton11-dev libsqlite3-dev tzdata zlib1g-dev
+)
 
 # What the tests need on top: clients we did not write, and tools that count.
 test_packages=(

@@ -9,8 +9,8 @@ struct ImportRules {
   var forbiddenPrefixes: [(folder: String, prefixes: [String], reason: String)]
 
   private static let core: Set<String> = [
-    "ByteIO", "JSONTree", "MQTT", "HubContract", "QueryLanguage", "MessageLog", "HubEngine",
-    "Simulation",
+    "ByteIO", "JSONTree", "MQTT", "AMQPCodec", "HubContract", "QueryLanguage", "MessageLog",
+    "HubEngine", "Simulation",
   ]
   private static let engines: Set<String> = core.subtracting(["Simulation"])
 
@@ -20,21 +20,26 @@ struct ImportRules {
       "ByteIO": [],
       "JSONTree": ["ByteIO"],
       "MQTT": ["ByteIO"],
+      "AMQPCodec": ["ByteIO"],
       "HubContract": ["ByteIO", "JSONTree"],
       "QueryLanguage": ["ByteIO", "JSONTree"],
       "MessageLog": ["ByteIO"],
       "HubEngine": ["ByteIO", "JSONTree", "HubContract", "QueryLanguage"],
       "Simulation": engines,
       "CLinux": [],
+      "CProton": [],
+      "AMQP": ["CProton", "AMQPCodec", "ByteIO"],
       "Platform": engines.union(["CLinux"]),
       "Endpoints": [
         "Platform", "CLinux", "MQTT", "HubContract", "MessageLog", "ByteIO", "JSONTree",
       ],
-      "HubService": engines.union(["Platform", "CLinux", "Endpoints"]),
+      "HubService": engines.union(["Platform", "CLinux", "Endpoints", "AMQP"]),
       "OperatorCommands": [
         "ByteIO", "JSONTree", "MQTT", "HubContract", "Platform", "Endpoints",
       ],
-      "orrery": core.union(["Platform", "CLinux", "Endpoints", "HubService", "OperatorCommands"]),
+      "orrery": core.union([
+        "Platform", "CLinux", "Endpoints", "AMQP", "HubService", "OperatorCommands",
+      ]),
     ],
     forbiddenPrefixes: [
       (
