@@ -389,44 +389,6 @@ def test_https_and_mqtt_share_one_queue(device, rest):
     assert receiver.take() is None
 
 
-# Edge hubs
-
-
-def test_an_edge_hub_discovers_its_children(hub, identities, rest):
-    """As a stock edge hub asks: with the token of its own module, `$` as it stands in the path."""
-    edge = identities.device(capabilities={"iotEdge": True})
-    scope = {"deviceScope": edge.record["deviceScope"]}
-    leaves = sorted(identities.device(**scope).device_id for _ in range(3))
-    base = f"/devices/{edge.device_id}/modules/$edgeHub"
-    module = rest.call("PUT", base, json={
-        "deviceId": edge.device_id, "moduleId": "$edgeHub", "authentication": {"type": "sas"}},
-        headers={"If-Match": "*"}, expect=200).json()
-    key = module["authentication"]["symmetricKey"]["primaryKey"]
-    token = edge.token(resource=f"{hub.host}/devices/{edge.device_id}/modules/$edgeHub", key=key)
-    link = (base + "/devicesAndModulesInDeviceScope?deviceCount=2&continuationToken="
-            "&api-version=2018-08-30-preview")
-    devices, modules = [], []
-    while link:
-        page = rest.call("GET", link, token=token, api_version=None, expect=200).json()
-        devices += [entry["deviceId"] for entry in page["devices"]]
-        modules += [entry["moduleId"] for entry in page["modules"]]
-        link = page["continuationLink"]
-    assert devices == [edge.device_id, *leaves] and modules == ["$edgeAgent", "$edgeHub"]
-    answer = rest.call(
-        "POST", base.replace("$", "%24") + "/getDeviceAndModuleOnBehalfOf", token=token,
-        api_version="2020-06-30-preview", headers={
-            "x-ms-edge-moduleId": f"{edge.device_id}/$edgeHub"},
-        json={"targetDeviceId": leaves[0], "authChain": edge.device_id}, expect=200).json()
-    assert answer["devices"] == [rest.device(leaves[0])] and answer["modules"] == []
-    stranger = identities.device()
-    for target, code in ((stranger.device_id, 400), ("nobody", 400)):
-        rest.call("POST", base + "/getDeviceAndModuleOnBehalfOf", token=token,
-                  json={"targetDeviceId": target, "authChain": edge.device_id}, expect=code)
-    for wrong in (edge.token(), stranger.token(), rest.token(), False):
-        rest.call("POST", base + "/devicesAndModulesInTargetDeviceScope", token=wrong,
-                  json={"authChain": edge.device_id}, expect=401)
-
-
 # WebSocket
 
 

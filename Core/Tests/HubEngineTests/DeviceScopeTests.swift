@@ -103,6 +103,34 @@ struct DeviceScopeTests {
     #expect(answer == (expected == nil ? .invalidDeviceScope : nil))
   }
 
+  @Test(
+    "an edge hub connects for its device's modules and for what is below, by the whole chain",
+    arguments: [
+      ("leaf", "leaf;top", "top"), ("mid", "mid;top", "top"), ("low", "low;mid;top", "top"),
+      ("low", "low;mid", "mid"), ("end", "end;mid;top", "top"), ("mid/m", "mid/m;mid;top", "top"),
+      ("mid/m", "mid/m;mid", "mid"), ("leaf/m", "leaf/m;leaf;top", "top"),
+      ("leaf", "leaf;top/$edgeHub", "top"), ("leaf", "leaf;top;top/$edgeHub", "top"),
+      ("top/$edgeAgent", "top/$edgeAgent;top", "top"),
+      // The device of the edge hub itself, somebody else's chain, gaps, strangers, no edge device.
+      ("top", "top", nil), ("top", "top;top/$edgeHub", nil), ("leaf", "mid;top", nil),
+      ("leaf", "leaf", nil), ("leaf/m", "leaf/m;leaf", nil), ("leaf/m", "leaf/m;top", nil),
+      ("low", "low;top", nil), ("leaf", "leaf;mid", nil), ("stray", "stray;top", nil),
+      ("nobody", "nobody;top", nil), ("leaf", "leaf;else", nil), ("leaf", "", nil),
+      ("mid", "mid;top;mid", nil), ("leaf", "leaf;leaf;top", nil), ("leaf", "leaf;top/m", nil),
+    ] as [(String, String, String?)]
+  )
+  func acting(client: String, text: String, expected: String?) throws {
+    let hub = try plant()
+    let key = try #require(IdentityKey(clientID: client))
+    let chain = text.split(separator: ";").map(String.init)
+    var found: String?
+    let answer = code { () throws(HubError) in
+      found = try hub.engine.view.actingEdgeDevice(for: key, authChain: chain).deviceID
+    }
+    #expect(found == expected)
+    #expect(answer == (expected == nil ? .invalidDeviceScope : nil))
+  }
+
   @Test("an empty chain is 400005")
   func emptyChain() throws {
     let hub = try plant()

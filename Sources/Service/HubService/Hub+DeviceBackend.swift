@@ -62,14 +62,7 @@ extension Hub: DeviceBackend {
     } catch {
       throw Refusal("the registry cannot be read", .serverUnavailable)
     }
-    let proof = try await authenticator.judge(
-      key,
-      host: name.host,
-      token: token,
-      chain: request.chain,
-      facts: facts,
-      now: now
-    )
+    let proof = try await prove(key, name, token, request.chain, facts)
     if let model = name.modelID {
       _ = try? await store.write { engine throws(HubError) in
         try engine.setModelID(model, of: key)
@@ -89,6 +82,57 @@ extension Hub: DeviceBackend {
       session: facts.session?.map { ($0.filter, $0.quality) },
       expiry: proof.expiry.map(deadline),
       epoch: epoch
+    )
+  }
+
+  /// What the connection proves: the identity's own credential, or that of the edge hub which the
+  /// user name says is acting for it.
+  private func prove(
+    _ key: IdentityKey,
+    _ name: UserName,
+    _ token: SharedAccessSignature?,
+    _ presented: PresentedChain,
+    _ facts: DeviceAuthenticator.Facts
+  ) async throws(DeviceAuthenticator.Refusal) -> DeviceAuthenticator.Proof {
+    typealias Refusal = DeviceAuthenticator.Refusal
+    let own = SASResource(host: name.host, identity: key)
+    let isOwn = token?.resource.covers(own) ?? false
+    guard let authChain = name.authChain, !isOwn else {
+      return try await authenticator.judge(
+        key,
+        host: name.host,
+        token: token,
+        chain: presented,
+        facts: facts,
+        now: now
+      )
+    }
+    guard key.moduleID == nil || facts.module != nil else { throw Refusal("unknown module") }
+    let edge: IdentityKey
+    let edgeFacts: DeviceAuthenticator.Facts
+    do throws(HubError) {
+      edge = try await store.read { view throws(HubError) in
+        try view.actingEdgeDevice(for: key, authChain: authChain).edgeHub
+      }
+      edgeFacts = try await self.facts(of: edge, policy: nil)
+    } catch {
+      guard error.code == .invalidDeviceScope else {
+        throw Refusal("the registry cannot be read", .serverUnavailable)
+      }
+      throw Refusal("auth-chain leads to no enabled edge device")
+    }
+    let proof = try await authenticator.judge(
+      edge,
+      host: name.host,
+      token: token,
+      chain: presented,
+      facts: edgeFacts,
+      now: now
+    )
+    return DeviceAuthenticator.Proof(
+      credential: .edgeHub(authChain: authChain, proof.credential),
+      method: proof.method,
+      expiry: proof.expiry
     )
   }
 

@@ -137,11 +137,11 @@ package final class Hub: Sendable {
       case .policyChanged(let name):
         policyChanges.add(1, ordering: .acquiringAndReleasing)
         recheck { entry in
-          if case .policy(name, _) = entry.device.credential { true } else { false }
+          if case .policy(name, _) = entry.device.credential.proved { true } else { false }
         }
       case .certificateAuthorityChanged:
         recheck { entry in
-          if case .authority = entry.device.credential { true } else { false }
+          if case .authority = entry.device.credential.proved { true } else { false }
         }
       case .desiredChanged(let change):
         guard let entry = directory[change.key] else { continue }
@@ -158,6 +158,9 @@ package final class Hub: Sendable {
 
   private func identityChanged(_ key: IdentityKey, _ change: IdentityChange) {
     directory.changed()
+    if change != .created, directory.hasChained {
+      recheck { $0.device.credential.isChained(to: key.deviceID) }
+    }
     switch change {
     case .created, .updated: return
     case .credentialsReplaced: recheck { $0.device.identity == key }
@@ -178,18 +181,26 @@ package final class Hub: Sendable {
     let entries = directory.entries(where: affected)
     guard !entries.isEmpty else { return }
     Task {
-      for entry in entries {
-        let key = entry.device.identity
-        var policy: String?
-        if case .policy(let name, _) = entry.device.credential { policy = name }
-        guard let facts = try? await facts(of: key, policy: policy),
-          authenticator.stillHolds(entry.device.credential, of: key, facts)
-        else {
-          entry.handle.drop(.credentialChanged)
-          continue
-        }
+      for entry in entries where await !stillHolds(entry.device) {
+        entry.handle.drop(.credentialChanged)
       }
     }
+  }
+
+  private func stillHolds(_ device: AdmittedDevice) async -> Bool {
+    var (key, credential) = (device.identity, device.credential)
+    if case .edgeHub(let chain, let proved) = credential {
+      let child = key
+      let edge = try? await store.read { view throws(HubError) in
+        try view.actingEdgeDevice(for: child, authChain: chain)
+      }
+      guard let edge else { return false }
+      (key, credential) = (edge.edgeHub, proved)
+    }
+    var policy: String?
+    if case .policy(let name, _) = credential { policy = name }
+    guard let facts = try? await facts(of: key, policy: policy) else { return false }
+    return authenticator.stillHolds(credential, of: key, facts)
   }
 
   func facts(

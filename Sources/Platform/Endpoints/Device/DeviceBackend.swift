@@ -36,6 +36,22 @@ package enum DeviceCredential: Sendable, Equatable {
   case thumbprint(sha1: Thumbprint, sha256: Thumbprint)
   /// A certificate that leads to the registered authority with this thumbprint.
   case authority(sha256: Thumbprint)
+  /// What the edge hub at the end of this chain proved; it connects for the one at its beginning.
+  indirect case edgeHub(authChain: [String], DeviceCredential)
+
+  /// What was proved in the end, by whomever.
+  package var proved: DeviceCredential {
+    if case .edgeHub(_, let credential) = self { credential.proved } else { self }
+  }
+
+  /// Whether an edge hub proved it for another identity.
+  package var isChained: Bool { if case .edgeHub = self { true } else { false } }
+
+  /// Whether it stands on a chain with this device in it.
+  package func isChained(to deviceID: String) -> Bool {
+    guard case .edgeHub(let chain, _) = self else { return false }
+    return chain.contains { IdentityKey(clientID: $0)?.deviceID == deviceID }
+  }
 }
 
 /// A device that may connect, with all that its connection needs on the hot path.

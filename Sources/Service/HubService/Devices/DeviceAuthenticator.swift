@@ -146,7 +146,7 @@ struct DeviceAuthenticator: Sendable {
     throw Refusal("token signed with another key")
   }
 
-  /// Whether what a connection proved still holds.
+  /// Whether what a connection proved still holds, apart from the chain that an edge hub acts by.
   func stillHolds(_ credential: DeviceCredential, of key: IdentityKey, _ facts: Facts) -> Bool {
     guard let device = facts.device, device.status == .enabled else { return false }
     guard
@@ -154,6 +154,7 @@ struct DeviceAuthenticator: Sendable {
         ? device.authentication : facts.module?.authentication
     else { return false }
     switch credential {
+    case .edgeHub: return false
     case .key(let used):
       guard case .sas(let primary, let secondary) = authentication else { return false }
       return used == primary || used == secondary

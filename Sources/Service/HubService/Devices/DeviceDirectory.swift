@@ -16,6 +16,8 @@ final class DeviceDirectory: Sendable {
   private struct State {
     var entries: [IdentityKey: Entry] = [:]
     var devices = 0
+    /// Connections that an edge hub holds for others.
+    var chained = 0
   }
 
   private let state = Mutex(State())
@@ -37,6 +39,8 @@ final class DeviceDirectory: Sendable {
       let entry = Entry(handle: handle, device: device, since: now)
       let old = state.entries.updateValue(entry, forKey: device.identity)
       if old == nil, device.identity.moduleID == nil { state.devices += 1 }
+      if let old, old.device.credential.isChained { state.chained -= 1 }
+      if device.credential.isChained { state.chained += 1 }
       return .entered(replacing: old?.handle)
     }
   }
@@ -49,8 +53,9 @@ final class DeviceDirectory: Sendable {
   /// Takes `handle` out; false if another connection has taken its place.
   func leave(_ handle: DeviceHandle, _ identity: IdentityKey) -> Bool {
     state.withLock { state in
-      guard state.entries[identity]?.handle === handle else { return false }
+      guard let entry = state.entries[identity], entry.handle === handle else { return false }
       state.entries[identity] = nil
+      if entry.device.credential.isChained { state.chained -= 1 }
       if identity.moduleID == nil { state.devices -= 1 }
       return true
     }
@@ -62,6 +67,9 @@ final class DeviceDirectory: Sendable {
   func entries(where predicate: (Entry) -> Bool) -> [Entry] {
     state.withLock { Array($0.entries.values) }.filter(predicate)
   }
+
+  /// Whether any connection is held by an edge hub for another identity.
+  var hasChained: Bool { state.withLock { $0.chained > 0 } }
 
   /// Connected devices, modules not counted.
   var deviceCount: Int { state.withLock { $0.devices } }

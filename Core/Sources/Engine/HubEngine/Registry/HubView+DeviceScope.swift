@@ -40,19 +40,54 @@ extension HubView {
       names.removeFirst()
       guard names.first == key.deviceID else { throw Self.brokenChain }
     }
-    guard names.count <= DeviceScope.maximumDepth + 1, names.last == actor else {
+    guard names.last == actor, let target = try devices(upwards: names).first, target.isEdge else {
       throw Self.brokenChain
     }
+    return target
+  }
+
+  /// The edge device whose edge hub connects for `key` (contract §3.10).
+  ///
+  /// - Parameters:
+  ///   - key: the device or module that is connected.
+  ///   - authChain: its client ID, then for a module its device, and each device's parent up to the
+  ///     edge device that acts; that one's edge hub may stand in its place.
+  /// - Returns: the last device of the chain, an enabled edge device.
+  /// - Throws: 400028 if the chain is not like that, or `key`'s device is disabled.
+  public func actingEdgeDevice(
+    for key: IdentityKey,
+    authChain: [String]
+  ) throws(HubError) -> DeviceIdentity {
+    guard authChain.first == key.clientID else { throw Self.brokenChain }
+    var names = authChain
+    if key.moduleID != nil { names.removeFirst() }
+    if let last = names.last.flatMap(IdentityKey.init(clientID:)), last.moduleID == ModuleID.edgeHub
+    {
+      names[names.count - 1] = last.deviceID
+      if names.dropLast().last == last.deviceID { names.removeLast() }
+    }
+    // An edge hub acts for its device's modules and for children, not for its own device.
+    guard names.first == key.deviceID, names.count > 1 || key.moduleID != nil,
+      let edge = try devices(upwards: names).last, edge.isEdge
+    else { throw Self.brokenChain }
+    return edge
+  }
+
+  /// The devices of a chain: all are enabled, and each but the first is the edge device that the one
+  /// before names as its parent.
+  private func devices(upwards names: [String]) throws(HubError) -> [DeviceIdentity] {
+    guard names.count <= DeviceScope.maximumDepth + 1 else { throw Self.brokenChain }
     var chain: [DeviceIdentity] = []
     for name in names {
-      let device = try stored { storage throws(StorageFault) in try storage.device(name) }
-      guard let device, device.isEdge, device.status == .enabled, let scope = device.deviceScope
-      else { throw Self.brokenChain }
-      if let child = chain.last, child.parentScopes.first != scope { throw Self.brokenChain }
+      let found = try stored { storage throws(StorageFault) in try storage.device(name) }
+      guard let device = found, device.status == .enabled else { throw Self.brokenChain }
+      if let child = chain.last {
+        guard device.isEdge, let scope = device.deviceScope, child.parentScopes.first == scope
+        else { throw Self.brokenChain }
+      }
       chain.append(device)
     }
-    guard let target = chain.first else { throw Self.brokenChain }
-    return target
+    return chain
   }
 
   /// A page of an edge device's scope: itself with its modules first, and its children.
@@ -134,5 +169,12 @@ extension HubView {
 
   private static func outside(_ key: IdentityKey) -> HubError {
     HubError(.invalidDeviceScope, "\(key) is not in the scope of this edge device.")
+  }
+}
+
+extension DeviceIdentity {
+  /// The edge hub of this device, if it is an edge device.
+  public var edgeHub: IdentityKey {
+    IdentityKey(deviceID: deviceID, moduleID: ModuleID.edgeHub)
   }
 }

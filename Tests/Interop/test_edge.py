@@ -1,0 +1,158 @@
+"""Edge hubs above their children: whom they learn of and whom they connect for (contract 3.10)."""
+
+from urllib.parse import quote
+
+import pytest
+
+from events import json_of
+from identities import Identity
+from mqtt_wire import API, c2d_filter, telemetry_topic
+
+
+def edge_device(identities, parent=None):
+    scopes = {"parentScopes": [parent.record["deviceScope"]]} if parent else {}
+    return identities.device(capabilities={"iotEdge": True}, **scopes)
+
+
+def leaf_of(edge, identities):
+    return identities.device(deviceScope=edge.record["deviceScope"])
+
+
+def edge_hub(edge, rest):
+    """The edge hub with new keys, as the edge device's identity service gives it."""
+    module = rest.call(
+        "PUT", f"/devices/{edge.device_id}/modules/$edgeHub", json={
+            "deviceId": edge.device_id, "moduleId": "$edgeHub", "authentication": {"type": "sas"}},
+        headers={"If-Match": "*"}, expect=200).json()
+    key = module["authentication"]["symmetricKey"]["primaryKey"]
+    return Identity(edge.hub, edge.device_id, key, "$edgeHub", module)
+
+
+def act(actor, child, *chain):
+    """The edge hub connects for a child; returns the connection and the CONNACK code."""
+    text = quote(";".join(getattr(link, "client_id", link) for link in (child, *chain)), safe="")
+    return child.try_connect(
+        password=actor.token(), query=f"api-version={API}&auth-chain={text}", clean=False)
+
+
+def test_an_edge_hub_discovers_its_children(identities, rest):
+    """As a stock edge hub asks: with the token of its own module, `$` as it stands in the path."""
+    edge = edge_device(identities)
+    leaves = sorted(leaf_of(edge, identities).device_id for _ in range(3))
+    base = f"/devices/{edge.device_id}/modules/$edgeHub"
+    token = edge_hub(edge, rest).token()
+    link = (base + "/devicesAndModulesInDeviceScope?deviceCount=2&continuationToken="
+            "&api-version=2018-08-30-preview")
+    devices, modules = [], []
+    while link:
+        page = rest.call("GET", link, token=token, api_version=None, expect=200).json()
+        devices += [entry["deviceId"] for entry in page["devices"]]
+        modules += [entry["moduleId"] for entry in page["modules"]]
+        link = page["continuationLink"]
+    assert devices == [edge.device_id, *leaves] and modules == ["$edgeAgent", "$edgeHub"]
+    answer = rest.call(
+        "POST", base.replace("$", "%24") + "/getDeviceAndModuleOnBehalfOf", token=token,
+        api_version="2020-06-30-preview", headers={
+            "x-ms-edge-moduleId": f"{edge.device_id}/$edgeHub"},
+        json={"targetDeviceId": leaves[0], "authChain": edge.device_id}, expect=200).json()
+    assert answer["devices"] == [rest.device(leaves[0])] and answer["modules"] == []
+    stranger = identities.device()
+    for target, code in ((stranger.device_id, 400), ("nobody", 400)):
+        rest.call("POST", base + "/getDeviceAndModuleOnBehalfOf", token=token,
+                  json={"targetDeviceId": target, "authChain": edge.device_id}, expect=code)
+    for wrong in (edge.token(), stranger.token(), rest.token(), False):
+        rest.call("POST", base + "/devicesAndModulesInTargetDeviceScope", token=wrong,
+                  json={"authChain": edge.device_id}, expect=401)
+
+
+@pytest.fixture
+def row(identities, rest):
+    """Two edge devices in a row with a leaf each, and their edge hubs."""
+    top = edge_device(identities)
+    low = edge_device(identities, top)
+    return top, low, leaf_of(top, identities), leaf_of(low, identities), (
+        edge_hub(top, rest), edge_hub(low, rest))
+
+
+def test_an_edge_hub_connects_for_those_below(row, identities, rest, events):
+    top, low, near, far, (actor, _) = row
+    module = identities.module(low, "m")
+    for child, chain in ((near, (top,)), (far, (low, top)), (module, (low, top)), (low, (top,))):
+        connection, code = act(actor, child, *chain)
+        assert code == 0, child.client_id
+        connection.publish(telemetry_topic(child.device_id, child.module_id), b'{"up":1}')
+        event, = events.wait_for(1, device=child.device_id, module=child.module_id)
+        assert json_of(event) == {"up": 1}
+        assert '"scope":"module"' in event["annotations"][
+            "iothub-connection-auth-method"].replace(" ", "")
+        if child.module_id is None:
+            connection.subscribe(c2d_filter(child.device_id))
+            rest.send_c2d(child.device_id, b"down")
+            assert connection.expect_publish().payload == b"down"
+        connection.subscribe("$iothub/twin/res/#")
+        assert connection.get_twin()[0] == 200
+        connection.disconnect()
+
+
+def test_a_childs_own_token_needs_no_chain_and_is_hurt_by_none(row):
+    top, _, near, _, _ = row
+    connection, code = act(near, near, top)
+    connection.abort()
+    assert code == 0
+
+
+def test_chains_that_open_nothing(row, identities, rest):
+    top, low, near, far, (actor, lower) = row
+    other = edge_device(identities)
+    stranger, foreign = identities.device(), edge_hub(other, rest)
+    refused = [
+        (actor, far, (top,)), (actor, near, (low, top)), (actor, near, ()), (actor, top, ()),
+        (actor, stranger, (top,)), (actor, far, (low,)), (lower, near, (top,)),
+        (lower, far, (low, top)), (foreign, near, (top,)), (foreign, near, (other,)),
+        (actor, near, (top, other)), (top, near, (top,)), (far, near, (top,)),
+        (actor, Identity(top.hub, "nobody", None), (top,)),
+        (actor, Identity(top.hub, near.device_id, None, "none"), (near, top)),
+    ]
+    for number, (who, child, chain) in enumerate(refused):
+        connection, code = act(who, child, *chain)
+        connection.abort()
+        assert code == 5, f"row {number}"
+    connection, code = act(lower, far, low)
+    connection.abort()
+    assert code == 0
+
+
+@pytest.mark.parametrize("change", [
+    "child disabled", "child moved away", "edge between disabled", "edge between moved away",
+    "acting edge disabled", "edge hub has new keys", "child deleted"])
+def test_what_ends_a_connection_held_by_an_edge_hub(row, rest, change):
+    top, low, near, far, (actor, _) = row
+    held, code = act(actor, far, low, top)
+    assert code == 0
+    own = near.connect()
+
+    def update(identity, **fields):
+        record = rest.device(identity.device_id)
+        return rest.update_device({**record, **fields})
+
+    match change:
+        case "child disabled":
+            update(far, status="disabled")
+        case "child moved away":
+            update(far, deviceScope=None, parentScopes=[])
+        case "edge between disabled":
+            update(low, status="disabled")
+        case "edge between moved away":
+            update(low, parentScopes=[])
+        case "acting edge disabled":
+            update(top, status="disabled")
+        case "edge hub has new keys":
+            edge_hub(top, rest)
+        case "child deleted":
+            rest.delete_device(far.device_id)
+    held.expect_closed(5)
+    own.ping()
+    own.abort()
+    again, code = act(actor, far, low, top)
+    again.abort()
+    assert code == 5
