@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 import pytest
 
+import certificates
 from events import json_of
 from identities import Identity
 from mqtt_wire import API, c2d_filter, telemetry_topic
@@ -99,6 +100,24 @@ def test_a_childs_own_token_needs_no_chain_and_is_hurt_by_none(row):
     connection, code = act(near, near, top)
     connection.abort()
     assert code == 0
+
+
+def test_an_edge_hub_with_a_certificate(row, rest, tmp_path):
+    top, low, _, far, _ = row
+    mine, other = certificates.self_signed("edge hub"), certificates.self_signed("edge hub")
+    rest.call(
+        "PUT", f"/devices/{top.device_id}/modules/$edgeHub", headers={"If-Match": "*"}, expect=200,
+        json={"deviceId": top.device_id, "moduleId": "$edgeHub", "authentication": {
+            "type": "selfSigned", "x509Thumbprint": {
+                "primaryThumbprint": mine.thumbprint(), "secondaryThumbprint": None}}})
+    text = quote(f"{far.device_id};{low.device_id};{top.device_id}", safe="")
+    for number, (certificate, expected) in enumerate(((mine, 0), (other, 5))):
+        context = top.hub.tls_context()
+        context.load_cert_chain(*certificate.write(tmp_path, str(number)))
+        connection, code = far.try_connect(
+            context=context, password="", query=f"api-version={API}&auth-chain={text}")
+        connection.abort()
+        assert code == expected
 
 
 def test_chains_that_open_nothing(row, identities, rest):
