@@ -14,21 +14,47 @@ struct DeviceCommand: ParsableCommand {
         orrery device connection-string thermostat-1
       """,
     subcommands: [
-      DeviceCreate.self, DeviceList.self, DeviceShow.self, DeviceUpdate.self, DeviceDelete.self,
-      DeviceConnectionString.self,
+      DeviceCreate.self, DeviceList.self, IdentityShow<DeviceArgument>.self, DeviceUpdate.self,
+      IdentityDelete<DeviceArgument>.self, IdentityConnectionString<DeviceArgument>.self,
     ]
   )
 }
 
 /// The argument that names a device.
-struct DeviceArgument: ParsableArguments {
+struct DeviceArgument: IdentityTarget {
   @Argument(help: ArgumentHelp("The device's ID.", valueName: "device"))
   var device: String
 
   func validate() throws { try IdentityName.check(device: device) }
 
-  /// Where it is.
   var path: IdentityPath { IdentityPath(device) }
+
+  static let show = CommandConfiguration(
+    commandName: "show",
+    abstract: "Show a device identity.",
+    discussion: """
+      Its keys are hidden from the screen unless you ask for them; JSON has them always.
+
+        orrery device show thermostat-1 --show-keys
+        orrery device show thermostat-1 -o json | jq .authentication
+      """
+  )
+
+  static let delete = CommandConfiguration(
+    commandName: "delete",
+    abstract: "Delete a device identity with its twin, modules and queue.",
+    discussion: "  orrery device delete thermostat-1 --yes"
+  )
+
+  static let connectionString = CommandConfiguration(
+    commandName: "connection-string",
+    abstract: "Print what a device's SDK needs to connect.",
+    discussion: """
+      It holds the device's key: keep it as you keep the key.
+
+        export DEVICE="$(orrery device connection-string thermostat-1)"
+      """
+  )
 }
 
 struct DeviceCreate: AsyncParsableCommand {
@@ -106,30 +132,6 @@ enum Parent {
   }
 }
 
-struct DeviceShow: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "show",
-    abstract: "Show a device identity.",
-    discussion: """
-      Its keys are hidden from the screen unless you ask for them; JSON has them always.
-
-        orrery device show thermostat-1 --show-keys
-        orrery device show thermostat-1 -o json | jq .authentication
-      """
-  )
-
-  @OptionGroup var target: DeviceArgument
-  @Flag(help: "Show the keys.") var showKeys = false
-  @OptionGroup var hub: HubOptions
-
-  func run() async throws {
-    try await hub.withHub { client, printer in
-      let actions = IdentityActions(hub: client, printer: printer)
-      try await actions.show(target.path, showsKeys: showKeys)
-    }
-  }
-}
-
 struct DeviceUpdate: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "update",
@@ -191,49 +193,4 @@ struct ConditionOptions: ParsableArguments {
     help: ArgumentHelp("Only if it is still the version of this ETag.", valueName: "etag")
   )
   var etag: String?
-}
-
-struct DeviceDelete: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "delete",
-    abstract: "Delete a device identity with its twin, modules and queue.",
-    discussion: "  orrery device delete thermostat-1 --yes"
-  )
-
-  @OptionGroup var target: DeviceArgument
-  @OptionGroup var condition: ConditionOptions
-  @Flag(name: [.long, .customShort("y")], help: "Do not ask.") var yes = false
-  @OptionGroup var hub: HubOptions
-
-  func run() async throws {
-    try await hub.withHub { client, printer in
-      let actions = IdentityActions(hub: client, printer: printer)
-      try await actions.delete(target.path, etag: condition.etag, isSure: yes)
-    }
-  }
-}
-
-struct DeviceConnectionString: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "connection-string",
-    abstract: "Print what a device's SDK needs to connect.",
-    discussion: """
-      It holds the device's key: keep it as you keep the key.
-
-        export DEVICE="$(orrery device connection-string thermostat-1)"
-      """
-  )
-
-  @OptionGroup var target: DeviceArgument
-  @Option(help: "Which of its keys: primary or secondary.") var key: KeySlot = .primary
-  @Option(help: ArgumentHelp("Edge device that it connects through.", valueName: "host"))
-  var gateway: String?
-  @OptionGroup var hub: HubOptions
-
-  func run() async throws {
-    try await hub.withHub { client, printer in
-      let actions = IdentityActions(hub: client, printer: printer)
-      try await actions.connectionString(target.path, slot: key, gateway: gateway)
-    }
-  }
 }

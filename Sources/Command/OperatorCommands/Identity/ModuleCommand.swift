@@ -13,14 +13,14 @@ struct ModuleCommand: ParsableCommand {
         orrery module connection-string thermostat-1 camera
       """,
     subcommands: [
-      ModuleCreate.self, ModuleList.self, ModuleShow.self, ModuleUpdate.self, ModuleDelete.self,
-      ModuleConnectionString.self,
+      ModuleCreate.self, ModuleList.self, IdentityShow<ModuleArguments>.self, ModuleUpdate.self,
+      IdentityDelete<ModuleArguments>.self, IdentityConnectionString<ModuleArguments>.self,
     ]
   )
 }
 
 /// The arguments that name a module.
-struct ModuleArguments: ParsableArguments {
+struct ModuleArguments: IdentityTarget {
   @Argument(help: ArgumentHelp("The device's ID.", valueName: "device"))
   var device: String
 
@@ -32,8 +32,25 @@ struct ModuleArguments: ParsableArguments {
     try IdentityName.check(module: module)
   }
 
-  /// Where it is.
   var path: IdentityPath { IdentityPath(device, module) }
+
+  static let show = CommandConfiguration(
+    commandName: "show",
+    abstract: "Show a module identity.",
+    discussion: "  orrery module show thermostat-1 camera --show-keys"
+  )
+
+  static let delete = CommandConfiguration(
+    commandName: "delete",
+    abstract: "Delete a module identity with its twin.",
+    discussion: "  orrery module delete thermostat-1 camera --yes"
+  )
+
+  static let connectionString = CommandConfiguration(
+    commandName: "connection-string",
+    abstract: "Print what a module's SDK needs to connect.",
+    discussion: "  orrery module connection-string thermostat-1 camera"
+  )
 }
 
 struct ModuleCreate: AsyncParsableCommand {
@@ -80,25 +97,6 @@ struct ModuleList: AsyncParsableCommand {
   }
 }
 
-struct ModuleShow: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "show",
-    abstract: "Show a module identity.",
-    discussion: "  orrery module show thermostat-1 camera --show-keys"
-  )
-
-  @OptionGroup var target: ModuleArguments
-  @Flag(help: "Show the keys.") var showKeys = false
-  @OptionGroup var hub: HubOptions
-
-  func run() async throws {
-    try await hub.withHub { client, printer in
-      let actions = IdentityActions(hub: client, printer: printer)
-      try await actions.show(target.path, showsKeys: showKeys)
-    }
-  }
-}
-
 struct ModuleUpdate: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "update",
@@ -122,47 +120,6 @@ struct ModuleUpdate: AsyncParsableCommand {
         }
         if let managedBy { body["managedBy"] = .string(managedBy) }
       }
-    }
-  }
-}
-
-struct ModuleDelete: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "delete",
-    abstract: "Delete a module identity with its twin.",
-    discussion: "  orrery module delete thermostat-1 camera --yes"
-  )
-
-  @OptionGroup var target: ModuleArguments
-  @OptionGroup var condition: ConditionOptions
-  @Flag(name: [.long, .customShort("y")], help: "Do not ask.") var yes = false
-  @OptionGroup var hub: HubOptions
-
-  func run() async throws {
-    try await hub.withHub { client, printer in
-      let actions = IdentityActions(hub: client, printer: printer)
-      try await actions.delete(target.path, etag: condition.etag, isSure: yes)
-    }
-  }
-}
-
-struct ModuleConnectionString: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "connection-string",
-    abstract: "Print what a module's SDK needs to connect.",
-    discussion: "  orrery module connection-string thermostat-1 camera"
-  )
-
-  @OptionGroup var target: ModuleArguments
-  @Option(help: "Which of its keys: primary or secondary.") var key: KeySlot = .primary
-  @Option(help: ArgumentHelp("Edge device that it connects through.", valueName: "host"))
-  var gateway: String?
-  @OptionGroup var hub: HubOptions
-
-  func run() async throws {
-    try await hub.withHub { client, printer in
-      let actions = IdentityActions(hub: client, printer: printer)
-      try await actions.connectionString(target.path, slot: key, gateway: gateway)
     }
   }
 }

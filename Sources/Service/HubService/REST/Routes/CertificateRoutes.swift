@@ -129,7 +129,6 @@ enum CertificateRoutes {
     _ service: RESTService,
     _ request: RESTRequest
   ) async throws -> Response {
-    let name = request.parameter("certificateName")
     let certificate = try certificate(try request.json())
     guard let thumbprint = Thumbprint(hex: certificate.sha1Thumbprint) else {
       throw HubError(.serverError, "The certificate has no digest.")
@@ -141,14 +140,16 @@ enum CertificateRoutes {
       expiryTime: Timestamp(seconds: certificate.validity.to),
       isAuthority: certificate.isAuthority
     )
-    let (condition, now) = (request.condition, request.now)
-    let record = try await service.hub.store.write {
-      engine throws(HubError) -> CertificateAuthorityRecord? in
+    return try await change(service, request) { engine, name, registered throws(HubError) in
       // With a condition it only replaces.
-      if condition != .absent, try engine.view.certificateAuthority(name) == nil { return nil }
-      return try engine.putCertificateAuthority(name, facts, ifMatch: condition, now: now)
+      guard request.condition == .absent || registered != nil else { return nil }
+      return try engine.putCertificateAuthority(
+        name,
+        facts,
+        ifMatch: request.condition,
+        now: request.now
+      )
     }
-    return try answer(record)
   }
 
   private static func delete(
@@ -170,33 +171,26 @@ enum CertificateRoutes {
     _ service: RESTService,
     _ request: RESTRequest
   ) async throws -> Response {
-    let name = request.parameter("certificateName")
-    let (condition, now) = (request.condition, request.now)
-    let record = try await service.hub.store.write {
-      engine throws(HubError) -> CertificateAuthorityRecord? in
-      guard try engine.view.certificateAuthority(name) != nil else { return nil }
+    try await change(service, request) { engine, name, registered throws(HubError) in
+      guard registered != nil else { return nil }
       return try engine.makeVerificationCode(
         ofCertificateAuthority: name,
-        ifMatch: condition,
-        now: now
+        ifMatch: request.condition,
+        now: request.now
       )
     }
-    return try answer(record)
   }
 
   private static func verify(
     _ service: RESTService,
     _ request: RESTRequest
   ) async throws -> Response {
-    let name = request.parameter("certificateName")
     let proof = try certificate(try request.json())
-    let (condition, now) = (request.condition, request.now)
-    guard proof.isValid(at: now.seconds) else {
+    guard proof.isValid(at: request.now.seconds) else {
       throw HubError(.argumentInvalid, "The proof is not valid yet, or has expired.")
     }
-    let record = try await service.hub.store.write {
-      engine throws(HubError) -> CertificateAuthorityRecord? in
-      guard let registered = try engine.view.certificateAuthority(name) else { return nil }
+    return try await change(service, request) { engine, name, registered throws(HubError) in
+      guard let registered else { return nil }
       let authority = PresentedCertificate(registered.certificate)
       return try engine.verifyCertificateAuthority(
         name,
@@ -204,9 +198,26 @@ enum CertificateRoutes {
           commonName: proof.commonName ?? "",
           isSignedByAuthority: authority.map { proof.isSigned(by: $0) } ?? false
         ),
-        ifMatch: condition,
-        now: now
+        ifMatch: request.condition,
+        now: request.now
       )
+    }
+  }
+
+  /// Changes the authority that the path names, and answers with what it then is.
+  ///
+  /// `command` is told the authority as it was, nil if there is none; nil from it refuses the name.
+  private static func change(
+    _ service: RESTService,
+    _ request: RESTRequest,
+    _ command:
+      @escaping @Sendable (
+        inout HubStore.Engine, String, CertificateAuthorityRecord?
+      ) throws(HubError) -> CertificateAuthorityRecord?
+  ) async throws -> Response {
+    let name = request.parameter("certificateName")
+    let record = try await service.hub.store.write { engine throws(HubError) in
+      try command(&engine, name, try engine.view.certificateAuthority(name))
     }
     return try answer(record)
   }

@@ -101,12 +101,11 @@ enum PolicyRoutes {
     _ service: RESTService,
     _ request: RESTRequest
   ) async throws -> Response {
-    let name = request.parameter("policyName")
     let body = try MemberReader(try request.json())
     let rights = try rights(body)
     let primary = try key(body, "primaryKey")
     let secondary = try key(body, "secondaryKey")
-    let policy = try await service.hub.store.write { engine throws(HubError) in
+    let policy = try await change(service, request) { engine, name, _ throws(HubError) in
       if rights != .all { try requireOtherOwner(than: name, engine.view) }
       return try engine.putPolicy(
         name,
@@ -115,7 +114,6 @@ enum PolicyRoutes {
         secondaryKey: secondary
       )
     }
-    changed(service)
     return .json(json(policy))
   }
 
@@ -123,15 +121,12 @@ enum PolicyRoutes {
     _ service: RESTService,
     _ request: RESTRequest
   ) async throws -> Response {
-    let name = request.parameter("policyName")
-    let isThere = try await service.hub.store.write { engine throws(HubError) in
-      guard try engine.view.policy(name) != nil else { return false }
+    _ = try await change(service, request) { engine, name, kept throws(HubError) in
+      guard let kept else { return nil }
       try requireOtherOwner(than: name, engine.view)
       try engine.deletePolicy(name)
-      return true
+      return kept
     }
-    guard isThere else { throw unknown }
-    changed(service)
     return .noContent
   }
 
@@ -139,28 +134,41 @@ enum PolicyRoutes {
     _ service: RESTService,
     _ request: RESTRequest
   ) async throws -> Response {
-    let name = request.parameter("policyName")
     let body = try MemberReader(try request.json())
     let which = try body.requiredString("key")
     guard ["primary", "secondary", "both"].contains(which) else {
       throw body.invalid("key", "must be primary, secondary or both.")
     }
-    let policy = try await service.hub.store.write { engine throws(HubError) -> PolicyRecord? in
-      guard try engine.view.policy(name) != nil else { return nil }
+    let policy = try await change(service, request) { engine, name, kept throws(HubError) in
+      guard kept != nil else { return nil }
       return try engine.regenerateKeys(
         ofPolicy: name,
         primary: which != "secondary",
         secondary: which != "primary"
       )
     }
-    guard let policy else { throw unknown }
-    changed(service)
     return .json(json(policy))
   }
 
-  /// Makes copies of policies old before the answer leaves; the effect may come a little later.
-  private static func changed(_ service: RESTService) {
+  /// Changes the policy that the path names, and answers what `command` made of it.
+  ///
+  /// `command` is told the policy as it was, nil if there is none; nil from it refuses the name.
+  private static func change(
+    _ service: RESTService,
+    _ request: RESTRequest,
+    _ command:
+      @escaping @Sendable (
+        inout HubStore.Engine, String, PolicyRecord?
+      ) throws(HubError) -> PolicyRecord?
+  ) async throws -> PolicyRecord {
+    let name = request.parameter("policyName")
+    let policy = try await service.hub.store.write { engine throws(HubError) in
+      try command(&engine, name, try engine.view.policy(name))
+    }
+    guard let policy else { throw unknown }
+    // Copies of policies are old before the answer leaves; the effect may come a little later.
     service.hub.policyChanges.add(1, ordering: .acquiringAndReleasing)
+    return policy
   }
 
   /// Refuses what would leave nobody who may manage policies.

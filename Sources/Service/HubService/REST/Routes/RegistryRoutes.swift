@@ -222,7 +222,7 @@ enum RegistryRoutes {
     let rows = try await service.hub.store.read { view throws(HubError) in
       try view.devices(top: top)
     }
-    return .json(.array(rows.map { json($0, service.hub) }))
+    return .json(.array(rows.map { $0.json(service.hub) }))
   }
 
   private static func bulk(
@@ -288,7 +288,7 @@ enum RegistryRoutes {
     let rows = try await service.hub.store.read { view throws(HubError) in
       try view.modules(of: deviceID)
     }
-    return .json(.array(rows.map { json($0, service.hub) }))
+    return .json(.array(rows.map { $0.json(service.hub) }))
   }
 
   private static func getModule(
@@ -330,19 +330,30 @@ enum RegistryRoutes {
     return .noContent
   }
 
-  private static func json(_ row: DeviceRow, _ hub: Hub) -> JSONValue {
-    row.identity.json(row.activity(hub.directory.facts(of: row.identity.key)))
+  private static func answer(_ row: some IdentityRow, _ hub: Hub) -> Response {
+    .json(row.json(hub), etag: ETags.identity(row.etagCounter))
   }
+}
 
-  private static func json(_ row: ModuleRow, _ hub: Hub) -> JSONValue {
-    row.identity.json(row.activity(hub.directory.facts(of: row.identity.key)))
+/// A row of the registry as an answer shows it.
+private protocol IdentityRow {
+  var etagCounter: UInt64 { get }
+  /// The identity with what connections say of it.
+  func json(_ hub: Hub) -> JSONValue
+}
+
+extension DeviceRow: IdentityRow {
+  fileprivate var etagCounter: UInt64 { identity.etagCounter }
+
+  fileprivate func json(_ hub: Hub) -> JSONValue {
+    identity.json(activity(hub.directory.facts(of: identity.key)))
   }
+}
 
-  private static func answer(_ row: DeviceRow, _ hub: Hub) -> Response {
-    .json(json(row, hub), etag: ETags.identity(row.identity.etagCounter))
-  }
+extension ModuleRow: IdentityRow {
+  fileprivate var etagCounter: UInt64 { identity.etagCounter }
 
-  private static func answer(_ row: ModuleRow, _ hub: Hub) -> Response {
-    .json(json(row, hub), etag: ETags.identity(row.identity.etagCounter))
+  fileprivate func json(_ hub: Hub) -> JSONValue {
+    identity.json(activity(hub.directory.facts(of: identity.key)))
   }
 }
