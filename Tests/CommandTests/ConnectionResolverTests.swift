@@ -45,6 +45,25 @@ struct ConnectionResolverTests {
     #expect(connection.trustAnchors == "/h/tls/ca.pem")
   }
 
+  @Test(
+    "The authority's path is seen from the file, and found again where the directory has moved",
+    arguments: [
+      ("/elsewhere/ca.pem", "/elsewhere/ca.pem"), ("tls/ca.pem", "d/tls/ca.pem"),
+      ("own.pem", "d/own.pem"), ("/gone/tls/ca.pem", "d/tls/ca.pem"),
+      ("other.pem", "d/tls/ca.pem"),
+    ]
+  )
+  func authorityPath(_ written: String, _ found: String) async throws {
+    var harness = Self.world()
+    harness.files["d/connection.json"] =
+      #"{"connectionString":"\#(Self.text("h"))","ca":"\#(written)"}"#
+    for path in ["/elsewhere/ca.pem", "d/tls/ca.pem", "d/own.pem", "tls/ca.pem", "other.pem"] {
+      harness.files[path] = "pem"
+    }
+    let connection = try await harness.resolve(ConnectionResolver(dataDirectory: "d")).get()
+    #expect(connection.trustAnchors == found)
+  }
+
   @Test("The file that tells all policies is understood too")
   func readyFile() async throws {
     var harness = Self.world()

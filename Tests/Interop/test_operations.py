@@ -133,7 +133,7 @@ def test_configuration_is_checked(hub, tmp_path):
     for text, word in (("[sas]\nskwe_seconds = 10\n", "skwe_seconds"),
                        ("[sas]\nskew_seconds = 'ten'\n", "skew_seconds"), ("[sas\n", "")):
         bad = check_config(tmp_path, text)
-        assert bad.returncode not in (0, -4, -5, -6, -11), bad
+        assert bad.returncode == 2, bad
         assert word in bad.stderr + bad.stdout
 
 
@@ -141,8 +141,7 @@ def test_an_unknown_setting_ends_the_start(hub, tmp_path):
     result = subprocess.run(
         [str(hub_module.binary()), "hub", "--ephemeral", "--host", "127.0.77.252",
          "--set", "no.such_key=1"], capture_output=True, text=True, timeout=10, check=False)
-    assert result.returncode not in (0, -4, -5, -6, -11) and "no.such_key" in (
-        result.stderr + result.stdout)
+    assert result.returncode == 2 and "no.such_key" in result.stderr, result
 
 
 def test_throttles(hub_factory):

@@ -84,4 +84,51 @@ struct SettingsTests {
     }
     #expect(try load(environment: ["ORRERY_CA": "/x", "PATH": "/"]).number("listen.port") == 8883)
   }
+
+  @Test("a far typo gets no guess but the way to the list")
+  func farTypo() {
+    #expect {
+      _ = try load(overrides: [("no.such_key", "1")])
+    } throws: { error in
+      let text = "\(error)"
+      return text.contains("no.such_key") && !text.contains("mean") && text.contains("--print")
+    }
+    #expect {
+      _ = try load(overrides: [("log.snyc", "1")])
+    } throws: { error in
+      (error as? SettingsFault)?.remedy == "Did you mean log.sync?"
+    }
+  }
+
+  @Test("each value is told with the layer that it comes from")
+  func sources() throws {
+    let settings = try load(
+      "[listen]\nport = 1\n[log]\nsync = false",
+      environment: ["ORRERY_LISTEN_PORT": "2", "ORRERY_HUB_NAMES": "a, b"],
+      overrides: [("listen.port", "3")]
+    )
+    #expect(settings.all.map(\.key.name) == keys.map(\.name))
+    #expect(settings.all.map(\.text) == ["3", "a, b", "false", "refuse"])
+    #expect(settings.all.map(\.standard) == ["8883", "localhost", "true", "refuse"])
+    #expect(settings.all[0].source == .flag)
+    #expect(settings.all[1].source == .environment)
+    guard case .file(let path) = settings.all[2].source else {
+      Issue.record("\(settings.all[2].source)")
+      return
+    }
+    #expect(path.hasSuffix("/hub.toml"))
+    #expect(settings.all[3].source == .standard)
+  }
+
+  @Test(
+    "what a key takes is said in words",
+    arguments: [
+      (SettingKey.Kind.number(1...5), "a number from 1 to 5"),
+      (.number(0...Int.max), "a number from 0 on"), (.flag, "true or false"),
+      (.choice(["a", "b"]), "one of a, b"), (.list, "a list of texts"), (.text, "a text"),
+    ]
+  )
+  func meaning(_ kind: SettingKey.Kind, _ text: String) {
+    #expect(kind.meaning == text)
+  }
 }

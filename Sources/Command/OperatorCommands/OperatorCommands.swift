@@ -9,4 +9,9 @@ package enum OperatorCommands {
     PolicyCommand.self, RegistryCommand.self, TokenCommand.self, SimulateCommand.self,
     BackupCommand.self, RestoreCommand.self,
   ]
+
+  /// What belongs to a hub itself, for the program's `hub`; backup and restore have short names too.
+  package static let ofHub: [any ParsableCommand.Type] = [
+    HubStatus.self, BackupCommand.self, RestoreCommand.self,
+  ]
 }

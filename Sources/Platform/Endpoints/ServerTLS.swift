@@ -7,6 +7,16 @@ package import NIOSSL
 /// and accepts any: who a certificate stands for is decided when CONNECT or the HTTP path names the
 /// device (contract "TLS"). BoringSSL still checks that the peer holds the private key.
 package struct ServerTLS: Sendable {
+  /// What is wrong with the certificate or the key.
+  package enum Fault: Error {
+    /// There is no certificate in PEM.
+    case certificate
+    /// There is no private key in PEM that needs no passphrase.
+    case privateKey
+    /// The two do not fit, or TLS does not take them.
+    case pair(any Error)
+  }
+
   private let context: NIOSSLContext
 
   /// Prepares the context.
@@ -14,10 +24,13 @@ package struct ServerTLS: Sendable {
   /// - Parameters:
   ///   - certificateChainPEM: Leaf first.
   ///   - privateKeyPEM: The leaf's key.
-  /// - Throws: `NIOSSLError` or `BoringSSLError` when the two do not fit or cannot be read.
-  package init(certificateChainPEM: [UInt8], privateKeyPEM: [UInt8]) throws {
-    let chain = try NIOSSLCertificate.fromPEMBytes(certificateChainPEM)
-    let key = try NIOSSLPrivateKey(bytes: privateKeyPEM, format: .pem)
+  /// - Throws: What is wrong with which of the two.
+  package init(certificateChainPEM: [UInt8], privateKeyPEM: [UInt8]) throws(Fault) {
+    guard let chain = try? NIOSSLCertificate.fromPEMBytes(certificateChainPEM), !chain.isEmpty
+    else { throw .certificate }
+    guard let key = try? NIOSSLPrivateKey(bytes: privateKeyPEM, format: .pem) else {
+      throw .privateKey
+    }
     var configuration = TLSConfiguration.makeServerConfiguration(
       certificateChain: chain.map { .certificate($0) },
       privateKey: .privateKey(key)
@@ -34,7 +47,11 @@ package struct ServerTLS: Sendable {
       "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-RSA-AES256-GCM-SHA384",
       "ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-RSA-CHACHA20-POLY1305",
     ].joined(separator: ":")
-    context = try NIOSSLContext(configuration: configuration)
+    do {
+      context = try NIOSSLContext(configuration: configuration)
+    } catch {
+      throw .pair(error)
+    }
   }
 
   /// A handler for one connection; what the client presents is put into `peer`.

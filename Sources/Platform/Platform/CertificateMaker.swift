@@ -22,6 +22,16 @@ package enum CertificateMaker {
     }
   }
 
+  /// What is wrong with an authority that shall sign.
+  package enum AuthorityFault: Error, Equatable {
+    /// Its certificate is none.
+    case certificate
+    /// Its private key is none.
+    case privateKey
+    /// The private key is another certificate's.
+    case pair
+  }
+
   /// A new self-signed authority, valid ten years, that may sign leaves alone.
   package static func makeAuthority(commonName: String) throws -> Issued {
     let key = Certificate.PrivateKey(P256.Signing.PrivateKey())
@@ -52,13 +62,21 @@ package enum CertificateMaker {
   /// A server certificate for `names` (DNS names and IP addresses), signed by `authority`.
   ///
   /// It is valid `days`, at most 397, the longest that current clients take.
+  ///
+  /// - Throws: `AuthorityFault`, or what keeps a name out of a certificate.
   package static func makeServer(
     names: [String],
     authority: Issued,
     days: Int = 397
   ) throws -> Issued {
-    let issuerKey = try Certificate.PrivateKey(pemEncoded: authority.privateKeyPEM)
-    let issuer = try Certificate(pemEncoded: authority.certificatePEM)
+    guard let issuer = try? Certificate(pemEncoded: authority.certificatePEM) else {
+      throw AuthorityFault.certificate
+    }
+    guard let issuerKey = try? Certificate.PrivateKey(pemEncoded: authority.privateKeyPEM) else {
+      throw AuthorityFault.privateKey
+    }
+    // A signature by another key would only be found out by the clients.
+    guard issuerKey.publicKey == issuer.publicKey else { throw AuthorityFault.pair }
     let key = Certificate.PrivateKey(P256.Signing.PrivateKey())
     let now = Date()
     let subject = try DistinguishedName {

@@ -1,8 +1,9 @@
 import Glibc
+import Synchronization
 
-/// Keeps a second process out of a data directory for as long as this value lives (flock(2)).
+/// Keeps a second process out of a data directory until it is released, or this value goes (flock(2)).
 package final class DirectoryLock: Sendable {
-  private let descriptor: Int32
+  private let descriptor: Mutex<Int32?>
 
   /// Takes the lock of `directory`, without waiting.
   ///
@@ -20,15 +21,23 @@ package final class DirectoryLock: Sendable {
       guard isHeld else { throw failure }
       let holder = String(decoding: text[..<max(0, count)], as: UTF8.self)
       throw SettingsFault(
-        "\(directory) is in use by process \(holder.isEmpty ? "unknown" : holder): stop that hub, or "
-          + "give this one another directory with --data"
+        "\(directory) is in use by process \(holder.isEmpty ? "unknown" : holder)",
+        remedy: "Stop that hub, or give this one another directory with --data."
       )
     }
     ftruncate(descriptor, 0)
     let number = "\(getpid())"
     _ = write(descriptor, number, number.utf8.count)
-    self.descriptor = descriptor
+    self.descriptor = Mutex(descriptor)
   }
 
-  deinit { close(descriptor) }
+  /// Lets others in; what the lock protected is closed.
+  package func release() {
+    descriptor.withLock { descriptor in
+      if let descriptor { close(descriptor) }
+      descriptor = nil
+    }
+  }
+
+  deinit { release() }
 }

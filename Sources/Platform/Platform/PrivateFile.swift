@@ -18,6 +18,21 @@ package struct FileFault: Error, CustomStringConvertible {
   /// Whether the file is not there.
   package var isMissing: Bool { number == ENOENT }
 
+  /// What a person can do about it; nil if the error says all.
+  package var remedy: String? {
+    switch number {
+    case EACCES, EPERM:
+      "The user that runs this (number \(geteuid())) must be allowed to; look at the owner and "
+        + "the mode: ls -ld \(path)"
+    case EROFS: "The file system is read-only: name a directory on another one."
+    case ENOSPC, EDQUOT: "The file system is full: free some space."
+    case ENOTDIR, EEXIST: "A part of that path is a file where a directory should be."
+    case EMFILE, ENFILE: "Too many files are open: raise the limit (ulimit -n)."
+    case EIO: "The disk fails; the kernel's log says more."
+    default: nil
+    }
+  }
+
   package var description: String {
     "cannot \(operation) \(path): \(String(cString: strerror(number)))"
   }

@@ -2,58 +2,14 @@ import ByteIO
 package import Configuration
 import TOMLKit
 
-/// One key that a role understands: its name, kind, default and meaning.
-package struct SettingKey: Sendable {
-  /// What values a key takes.
-  package enum Kind: Sendable, Equatable {
-    /// Any text.
-    case text
-    /// A list of texts: a TOML array, or words parted by commas in a flag or the environment.
-    case list
-    /// A whole number in a range.
-    case number(ClosedRange<Int>)
-    /// `true` or `false`.
-    case flag
-    /// One of some words.
-    case choice([String])
-  }
-
-  /// Dotted name: table, then key, such as `listen.mqtt_port`.
-  package let name: String
-  /// What it takes.
-  package let kind: Kind
-  /// The default as a person would write it; empty for none.
-  package let standard: String
-  /// One sentence for people.
-  package let help: String
-
-  package init(_ name: String, _ kind: Kind, _ standard: String, _ help: String) {
-    self.name = name
-    self.kind = kind
-    self.standard = standard
-    self.help = help
-  }
-
-  /// The environment variable that sets it: `ORRERY_LISTEN_MQTT_PORT`.
-  package var variable: String {
-    "ORRERY_" + name.uppercased().replacing(".", with: "_")
-  }
-}
-
-/// A setting that cannot be used, with where it stands and how to mend it.
-package struct SettingsFault: Error, CustomStringConvertible, Equatable {
-  package let description: String
-
-  package init(_ description: String) { self.description = description }
-}
-
 /// The settings of a role, layered: flags over environment over file over defaults.
 package struct Settings: Sendable {
   /// The layers read as one.
   ///
   /// Every key asked for must be a known one.
   package let reader: ConfigReader
-  private let keys: [String: SettingKey]
+  /// Every key with the value that holds, in the order of the documentation.
+  package let all: [EffectiveSetting]
 
   /// Reads and checks all layers.
   ///
@@ -75,31 +31,26 @@ package struct Settings: Sendable {
     standards: [String: String] = [:]
   ) throws {
     let known = Dictionary(keys.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-    self.keys = known
     let names = keys.map(\.name)
 
-    var flags: [AbsoluteConfigKey: ConfigValue] = [:]
+    var flags = Layer(.flag)
     for (name, text) in overrides {
       guard let key = known[name] else { throw Self.unknown(name, in: "the command line", names) }
-      flags[Self.path(name)] = try Self.value(of: key, text, from: "the command line")
+      try flags.set(key, text, from: "the command line")
     }
     let variables = Dictionary(
       keys.map { ($0.variable, $0) },
       uniquingKeysWith: { first, _ in first }
     )
-    var fromEnvironment: [AbsoluteConfigKey: ConfigValue] = [:]
+    var fromEnvironment = Layer(.environment)
     for (variable, text) in environment
     where variable.hasPrefix("ORRERY_") && !reserved.contains(variable) {
       guard let key = variables[variable] else {
-        throw Self.unknown(variable, in: "the environment", Array(variables.keys))
+        throw Self.unknown(variable, in: "the environment", keys.map(\.variable))
       }
-      fromEnvironment[Self.path(key.name)] = try Self.value(
-        of: key,
-        text,
-        from: "the environment variable \(variable)"
-      )
+      try fromEnvironment.set(key, text, from: "the environment variable \(variable)")
     }
-    var fromFile: [AbsoluteConfigKey: ConfigValue] = [:]
+    var fromFile = Layer(.file(file ?? ""))
     if let file {
       let bytes = try PrivateFile.read(file, limit: 1 << 20)
       let table: TOMLTable
@@ -110,21 +61,25 @@ package struct Settings: Sendable {
       }
       for (name, text) in try Self.flatten(table, prefix: "", file: file) {
         guard let key = known[name] else { throw Self.unknown(name, in: file, names) }
-        fromFile[Self.path(name)] = try Self.value(of: key, text, from: file)
+        try fromFile.set(key, text, from: file)
       }
     }
-    var defaults: [AbsoluteConfigKey: ConfigValue] = [:]
+    var defaults = Layer(.standard)
     for key in keys {
       let standard = standards[key.name] ?? key.standard
-      guard !standard.isEmpty else { continue }
-      defaults[Self.path(key.name)] = try Self.value(of: key, standard, from: "the defaults")
+      if !standard.isEmpty { try defaults.set(key, standard, from: "the defaults") }
     }
-    reader = ConfigReader(providers: [
-      InMemoryProvider(name: "flags", values: flags),
-      InMemoryProvider(name: "environment", values: fromEnvironment),
-      InMemoryProvider(name: "file", values: fromFile),
-      InMemoryProvider(name: "defaults", values: defaults),
-    ])
+    let layers = [flags, fromEnvironment, fromFile, defaults]
+    reader = ConfigReader(providers: layers.map { InMemoryProvider(values: $0.values) })
+    all = keys.map { key in
+      let winner = layers.first { $0.texts[key.name] != nil } ?? defaults
+      return EffectiveSetting(
+        key: key,
+        standard: defaults.texts[key.name] ?? "",
+        text: winner.texts[key.name] ?? "",
+        source: winner.source
+      )
+    }
   }
 
   /// The text at `name`, or nil where nothing sets it.
@@ -141,10 +96,6 @@ package struct Settings: Sendable {
   /// The list at `name`, empty where nothing sets it.
   package func list(_ name: String) -> [String] {
     reader.stringArray(forKey: ConfigKey(name), default: [])
-  }
-
-  private static func path(_ name: String) -> AbsoluteConfigKey {
-    AbsoluteConfigKey(name.split(separator: ".").map(String.init))
   }
 
   private static func flatten(
@@ -176,64 +127,52 @@ package struct Settings: Sendable {
     return found
   }
 
-  private static func value(
+  fileprivate static func value(
     of key: SettingKey,
     _ text: String,
     from place: String
   ) throws -> ConfigValue {
-    func fault(_ wanted: String) -> SettingsFault {
-      SettingsFault("\(place): \(key.name) must be \(wanted), not \"\(text)\"")
+    var fault: SettingsFault {
+      SettingsFault("\(place): \(key.name) must be \(key.kind.meaning), not \"\(text)\"")
     }
     switch key.kind {
     case .text: return ConfigValue(.string(text), isSecret: false)
     case .list:
-      let words = text.split(separator: ",").map { String($0.trimmed) }.filter { !$0.isEmpty }
-      return ConfigValue(.stringArray(words), isSecret: false)
+      return ConfigValue(.stringArray(SettingKey.Kind.words(of: text)), isSecret: false)
     case .number(let range):
-      guard let number = Int(text), range.contains(number) else {
-        throw fault("a number from \(range.lowerBound) to \(range.upperBound)")
-      }
+      guard let number = Int(text), range.contains(number) else { throw fault }
       return ConfigValue(.int(number), isSecret: false)
     case .flag:
-      switch text.lowercased() {
-      case "true", "yes", "on", "1": return ConfigValue(.bool(true), isSecret: false)
-      case "false", "no", "off", "0": return ConfigValue(.bool(false), isSecret: false)
-      default: throw fault("true or false")
-      }
+      guard let flag = SettingKey.Kind.flag(of: text) else { throw fault }
+      return ConfigValue(.bool(flag), isSecret: false)
     case .choice(let words):
-      guard words.contains(text) else { throw fault("one of " + words.joined(separator: ", ")) }
+      guard words.contains(text) else { throw fault }
       return ConfigValue(.string(text), isSecret: false)
     }
   }
 
   private static func unknown(_ name: String, in place: String, _ known: [String]) -> SettingsFault
   {
-    let near = known.min { editDistance(name, $0) < editDistance(name, $1) }
-    let hint = near.map { "; did you mean \($0)?" } ?? ""
-    return SettingsFault("\(place): unknown setting \(name)\(hint)")
-  }
-
-  private static func editDistance(_ first: String, _ second: String) -> Int {
-    let target = Array(second.utf8)
-    var row = Array(0...target.count)
-    for (index, byte) in first.utf8.enumerated() {
-      var diagonal = row[0]
-      row[0] = index + 1
-      for column in target.indices {
-        let substituted = diagonal + (byte == target[column] ? 0 : 1)
-        diagonal = row[column + 1]
-        row[column + 1] = min(substituted, min(row[column], diagonal) + 1)
-      }
-    }
-    return row[target.count]
+    SettingsFault(
+      "\(place): unknown setting \(name)",
+      remedy: Spelling.nearest(to: name, among: known).map { "Did you mean \($0)?" }
+        ?? "'orrery hub --print-settings' lists all that there are."
+    )
   }
 }
 
-extension Substring {
-  fileprivate var trimmed: Substring {
-    var text = self
-    while text.first?.isWhitespace == true { text.removeFirst() }
-    while text.last?.isWhitespace == true { text.removeLast() }
-    return text
+/// What one source says, as it was written and as it is read.
+private struct Layer {
+  let source: EffectiveSetting.Source
+  private(set) var texts: [String: String] = [:]
+  private(set) var values: [AbsoluteConfigKey: ConfigValue] = [:]
+
+  init(_ source: EffectiveSetting.Source) { self.source = source }
+
+  /// Takes the value of a key; a later one wins.
+  mutating func set(_ key: SettingKey, _ text: String, from place: String) throws {
+    let path = AbsoluteConfigKey(key.name.split(separator: ".").map(String.init))
+    values[path] = try Settings.value(of: key, text, from: place)
+    texts[key.name] = text
   }
 }

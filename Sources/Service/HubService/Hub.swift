@@ -1,4 +1,3 @@
-import ByteIO
 import Endpoints
 package import HubContract
 package import HubEngine
@@ -30,19 +29,22 @@ package final class Hub: Sendable {
   let policyChanges = Atomic<UInt64>(0)
   private let lock: DirectoryLock
 
-  /// Opens the data in `directory` and recovers it.
+  /// Opens the data in `dataDirectory` and recovers it.
   ///
-  /// - Throws: What keeps the data from being opened, with the path.
+  /// `lock` is the directory's if the caller has it already.
+  ///
+  /// - Throws: What keeps the data from being opened, with the path; nothing is open then.
   package init(
     settings: HubSettings,
     dataDirectory: String,
+    lock: DirectoryLock? = nil,
     metrics: PrometheusMetrics,
     logger: Logger
   ) throws {
     self.settings = settings
     self.dataDirectory = dataDirectory
-    lock = try DirectoryLock(directory: dataDirectory)
-    adminToken = try Self.adminToken(in: dataDirectory)
+    self.lock = try lock ?? DirectoryLock(directory: dataDirectory)
+    adminToken = try AdminToken.read(in: dataDirectory)
     self.metrics = metrics
     self.logger = logger
     directory = DeviceDirectory()
@@ -62,26 +64,22 @@ package final class Hub: Sendable {
     rules.maximumDeliveryCount = settings.maximumDeliveryCount
     rules.lockSeconds = Int64(settings.lockSeconds)
     let effects = EffectRelay()
-    store = try HubStore(
-      path: dataDirectory + "/registry.sqlite",
-      isDurable: !settings.isEphemeral,
-      quotas: settings.quotas,
-      rules: rules,
-      eventSources: [],
-      carryOut: { effects.carryOut($0) }
-    )
+    let registry = dataDirectory + "/registry.sqlite"
+    do {
+      store = try HubStore(
+        path: registry,
+        isDurable: !settings.isEphemeral,
+        quotas: settings.quotas,
+        rules: rules,
+        eventSources: [],
+        carryOut: { effects.carryOut($0) }
+      )
+    } catch {
+      events.close()
+      throw SettingsFault.registry(registry, error)
+    }
     effects.set { [weak self] in self?.carryOut($0) }
     collectMetrics()
-  }
-
-  private static func adminToken(in directory: String) throws -> String {
-    let path = directory + "/admin.token"
-    if let kept = try? PrivateFile.read(path), kept.count >= 32 {
-      return String(decoding: kept.filter { $0 > 0x20 }, as: UTF8.self)
-    }
-    let token = Hex.encode(Entropy.bytes(32))
-    try PrivateFile.replace(path, with: Array(token.utf8))
-    return token
   }
 
   /// Now, by the wall clock.
@@ -96,7 +94,12 @@ package final class Hub: Sendable {
     do throws(HubError) {
       try await store.write { engine throws(HubError) in try engine.createDefaultPolicies() }
     } catch {
-      guard try await !policies().isEmpty else { throw error }
+      guard try await !policies().isEmpty else {
+        throw SettingsFault(
+          "the policies in \(dataDirectory)/registry.sqlite cannot be made: \(error)",
+          remedy: "Look whether the disk is full or fails, then start again."
+        )
+      }
       logger.error("policies not completed", metadata: ["error": "\(error)"])
     }
     store.submitOwed { engine throws(HubError) in try engine.releaseAllCloudToDevice(now: now) }
@@ -122,10 +125,11 @@ package final class Hub: Sendable {
     }
   }
 
-  /// Drops all connections, then closes log and registry.
+  /// Closes registry and log, and lets others have the directory.
   package func close() {
     store.close()
     events.close()
+    lock.release()
   }
 
   // MARK: Effects

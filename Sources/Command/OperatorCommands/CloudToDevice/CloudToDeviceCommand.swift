@@ -1,6 +1,7 @@
 import ArgumentParser
 import HubContract
 import JSONTree
+import Platform
 
 /// `orrery c2d`: messages to devices.
 struct CloudToDeviceCommand: ParsableCommand {
@@ -185,7 +186,7 @@ struct CloudToDeviceFeedback: AsyncParsableCommand {
         _ = try await untilInterrupted {
           while true {
             if try await counter.next(keeps: false) { continue }
-            try await Task.sleep(for: .seconds(1))
+            try await Pause.sleep(for: .seconds(1))
           }
         }
       } else if peek {

@@ -46,16 +46,17 @@ enum ConnectionFile {
     return connection
   }
 
-  /// A hub that was started with a relative data directory writes a path relative to where that was;
-  /// the directory may also have moved since.
+  /// The path is seen from the file, never from where the command runs, where another hub's may be.
+  ///
+  /// The directory may have moved since the hub wrote it.
   private static func authorityPath(
     _ path: String,
     origin: String,
     _ exists: (String) -> Bool
   ) -> String {
     let folder = origin.lastIndex(of: "/").map { String(origin[...$0]) } ?? ""
-    let candidates = [path, folder + path, folder + "tls/ca.pem"]
-    return candidates.first(where: exists) ?? path
+    let named = path.hasPrefix("/") ? path : folder + path
+    return [named, folder + "tls/ca.pem"].first(where: exists) ?? named
   }
 }
 

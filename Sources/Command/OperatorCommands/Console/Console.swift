@@ -100,7 +100,7 @@ extension Console {
   }
 
   /// Prints a remark on the error stream, which keeps the output clean for programs.
-  func remark(_ text: String) {
+  package func remark(_ text: String) {
     writeError(Style.faint.applied(to: text, if: isErrorColored) + "\n")
   }
 

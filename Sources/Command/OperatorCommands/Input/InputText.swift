@@ -4,7 +4,7 @@ import Platform
 
 extension CommandStatus {
   /// The status for a file that could not be read or written.
-  static func file(_ error: any Error) -> CommandStatus {
+  package static func file(_ error: any Error) -> CommandStatus {
     guard let fault = error as? FileFault else { return .failure }
     switch fault.number {
     case ENOENT, ENOTDIR: return .notFound

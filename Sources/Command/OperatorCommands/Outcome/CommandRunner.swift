@@ -9,6 +9,10 @@ package enum CommandRunner {
     _ root: any ParsableCommand.Type,
     _ arguments: [String]
   ) async -> CommandStatus {
+    if let failure = UnknownSubcommand.failure(arguments, root) {
+      Console.current.complain(failure)
+      return failure.status
+    }
     do {
       let command = try root.parseAsRoot(arguments)
       if var command = command as? any AsyncParsableCommand {

@@ -6,7 +6,7 @@ package enum CommandStatus: Int32, Sendable, CaseIterable {
   case success = 0
   /// Anything that no other status names.
   case failure = 1
-  /// The command line is wrong; nothing was tried.
+  /// The command line or a setting is wrong; nothing was tried.
   case usage = 2
   /// The device, module, authority, policy or file that was named does not exist.
   case notFound = 3
@@ -24,7 +24,7 @@ package enum CommandStatus: Int32, Sendable, CaseIterable {
     switch self {
     case .success: "done"
     case .failure: "failed; the message says why"
-    case .usage: "wrong command line"
+    case .usage: "wrong command line or settings"
     case .notFound: "no such device, module, authority, policy or file"
     case .unauthorized: "the credential is not accepted or lacks the right"
     case .conflict: "exists already, or changed since it was read"

@@ -201,6 +201,7 @@ extension DeviceConnection {
         loop.backend.completeCloudToDevice(token: message.token, of: device.identity)
       } else if let identifier = machine.reserve(delivery: message.sequence) {
         deliveries[message.sequence] = message.token
+        loop.counters.sent.count()
         publish(topic, message.body, identifier)
       }
     }

@@ -1,4 +1,5 @@
 import Crypto
+import Endpoints
 import Foundation
 import HubContract
 import JSONTree
@@ -8,10 +9,8 @@ import Platform
 struct HubIdentity: Sendable {
   /// The trust anchor that clients are given, PEM; nil where the operator brought a certificate.
   let authorityPath: String?
-  /// The server's chain, PEM.
-  let certificateChain: [UInt8]
-  /// The server's key, PEM.
-  let privateKey: [UInt8]
+  /// The server's certificate and key, ready for connections.
+  let tls: ServerTLS
 
   /// Days before the end at which the server's certificate is made anew, at a start.
   private static let renewalDays = 30
@@ -21,52 +20,169 @@ struct HubIdentity: Sendable {
   /// The server's certificate is made anew when the names change or its end is near; the authority
   /// stays, so that clients keep trusting.
   ///
-  /// - Throws: `FileFault`, or what is wrong with a certificate.
+  /// - Throws: `SettingsFault` or `FileFault`, with the file that cannot be used.
   init(settings: HubSettings, dataDirectory: String, now: Int64) throws {
     if let certificate = settings.certificatePath, let key = settings.privateKeyPath {
       authorityPath = nil
-      certificateChain = try PrivateFile.read(certificate)
-      privateKey = try PrivateFile.read(key)
+      tls = try ServerFiles(certificate: certificate, privateKey: key, isMadeByHub: false).open()
       return
     }
-    let tls = dataDirectory + "/tls"
-    try PrivateFile.makeDirectory(tls)
-    let authority = try Self.authority(in: tls, name: settings.names.first ?? "localhost")
-    authorityPath = tls + "/ca.pem"
+    let directory = dataDirectory + "/tls"
+    try PrivateFile.makeDirectory(directory)
+    let authority = try AuthorityFiles(
+      certificate: directory + "/ca.pem",
+      privateKey: directory + "/ca.key",
+      name: settings.names.first ?? "localhost"
+    )
+    authorityPath = authority.certificate
+    let server = ServerFiles(
+      certificate: directory + "/server.pem",
+      privateKey: directory + "/server.key",
+      isMadeByHub: true
+    )
+    let namesPath = directory + "/server.names"
     let names = JSON.bytes(.array(settings.names.map { .string($0) }))
-    if (try? PrivateFile.read(tls + "/server.names")) == names,
-      let chain = try? PrivateFile.read(tls + "/server.pem"),
-      let key = try? PrivateFile.read(tls + "/server.key"),
-      let certificate = PresentedCertificate(chain),
-      certificate.validity.to - now > Int64(Self.renewalDays) * 86_400
-    {
-      certificateChain = chain
-      privateKey = key
-      return
+    if (try? PrivateFile.read(namesPath)) != names || !server.holds(until: Self.renewal(now)) {
+      let made = try authority.sign(settings.names)
+      try PrivateFile.replace(server.privateKey, with: Array(made.privateKeyPEM.utf8))
+      let chain = Array(made.certificatePEM.utf8)
+      try PrivateFile.replace(server.certificate, with: chain, mode: 0o644)
+      try PrivateFile.replace(namesPath, with: names, mode: 0o644)
     }
-    let server = try CertificateMaker.makeServer(names: settings.names, authority: authority)
-    certificateChain = Array(server.certificatePEM.utf8)
-    privateKey = Array(server.privateKeyPEM.utf8)
-    try PrivateFile.replace(tls + "/server.key", with: privateKey)
-    try PrivateFile.replace(tls + "/server.pem", with: certificateChain, mode: 0o644)
-    try PrivateFile.replace(tls + "/server.names", with: names, mode: 0o644)
+    tls = try server.open()
   }
 
-  private static func authority(
-    in directory: String,
-    name: String
-  ) throws -> CertificateMaker.Issued {
-    let (certificatePath, keyPath) = (directory + "/ca.pem", directory + "/ca.key")
-    if PrivateFile.exists(certificatePath) {
-      return CertificateMaker.Issued(
-        certificatePEM: String(decoding: try PrivateFile.read(certificatePath), as: UTF8.self),
-        privateKeyPEM: String(decoding: try PrivateFile.read(keyPath), as: UTF8.self)
+  private static func renewal(_ now: Int64) -> Int64 { now + Int64(renewalDays) * 86_400 }
+}
+
+/// The files of the server's certificate and key.
+private struct ServerFiles {
+  let certificate: String
+  let privateKey: String
+  /// Whether they are the hub's own and not the operator's.
+  let isMadeByHub: Bool
+
+  /// Whether both are there and the certificate can be read and is valid until `end`.
+  ///
+  /// What is there but damaged is for `open` to tell.
+  func holds(until end: Int64) -> Bool {
+    guard PrivateFile.exists(privateKey), let chain = try? PrivateFile.read(certificate) else {
+      return false
+    }
+    guard let leaf = PresentedCertificate(chain) else { return true }
+    return leaf.validity.to > end
+  }
+
+  func open() throws -> ServerTLS {
+    let chain = try read(certificate, "tls.certificate")
+    let key = try read(privateKey, "tls.private_key")
+    do throws(ServerTLS.Fault) {
+      return try ServerTLS(certificateChainPEM: chain, privateKeyPEM: key)
+    } catch {
+      switch error {
+      case .certificate:
+        throw fault(certificate, "tls.certificate", "holds no certificate in PEM")
+      case .privateKey:
+        let problem = "holds no private key in PEM that can be read without a passphrase"
+        throw fault(privateKey, "tls.private_key", problem)
+      case .pair(let reason):
+        let problem = "does not fit the certificate in \(certificate), or TLS takes neither"
+        throw fault(privateKey, "tls.private_key", "\(problem) (\(reason))")
+      }
+    }
+  }
+
+  private func read(_ path: String, _ setting: String) throws -> [UInt8] {
+    do throws(FileFault) {
+      return try PrivateFile.read(path)
+    } catch {
+      let place = isMadeByHub ? "" : "\(setting): "
+      throw SettingsFault("\(place)\(error)", remedy: error.remedy)
+    }
+  }
+
+  private func fault(_ path: String, _ setting: String, _ problem: String) -> SettingsFault {
+    guard isMadeByHub else {
+      return SettingsFault(
+        "\(setting): \(path) \(problem)",
+        remedy: "tls.certificate takes the chain, leaf first; tls.private_key the leaf's key."
       )
     }
-    let made = try CertificateMaker.makeAuthority(commonName: "Orrery hub \(name) root")
-    // The key first: a certificate without its key would be taken for a whole authority.
-    try PrivateFile.replace(keyPath, with: Array(made.privateKeyPEM.utf8))
-    try PrivateFile.replace(certificatePath, with: Array(made.certificatePEM.utf8), mode: 0o644)
-    return made
+    return SettingsFault(
+      "\(path) \(problem)",
+      remedy:
+        "Remove \(certificate) and \(privateKey): the next start makes new ones, which clients "
+        + "trust as they do the old, for the authority stays."
+    )
+  }
+}
+
+/// The files of the hub's own authority.
+private struct AuthorityFiles {
+  let certificate: String
+  let privateKey: String
+  private let issued: CertificateMaker.Issued
+
+  /// Reads the authority, or makes one of `name` where there is none.
+  init(certificate: String, privateKey: String, name: String) throws {
+    self.certificate = certificate
+    self.privateKey = privateKey
+    guard PrivateFile.exists(certificate) else {
+      issued = try CertificateMaker.makeAuthority(commonName: "Orrery hub \(name) root")
+      // The key first: a certificate without its key would be taken for a whole authority.
+      try PrivateFile.replace(privateKey, with: Array(issued.privateKeyPEM.utf8))
+      let text = Array(issued.certificatePEM.utf8)
+      try PrivateFile.replace(certificate, with: text, mode: 0o644)
+      return
+    }
+    issued = CertificateMaker.Issued(
+      certificatePEM: try Self.read(certificate, certificate, privateKey),
+      privateKeyPEM: try Self.read(privateKey, certificate, privateKey)
+    )
+    guard PresentedCertificate(Array(issued.certificatePEM.utf8)) != nil else {
+      throw fault(certificate, "holds no certificate in PEM")
+    }
+  }
+
+  /// A certificate for `names`.
+  func sign(_ names: [String]) throws -> CertificateMaker.Issued {
+    do {
+      return try CertificateMaker.makeServer(names: names, authority: issued)
+    } catch let error as CertificateMaker.AuthorityFault {
+      switch error {
+      case .certificate: throw fault(certificate, "holds no certificate in PEM")
+      case .privateKey: throw fault(privateKey, "holds no private key in PEM")
+      case .pair: throw fault(privateKey, "is not the key of the certificate in \(certificate)")
+      }
+    } catch {
+      throw SettingsFault(
+        "no certificate can be made for hub.names (\(names.joined(separator: ", "))): \(error)",
+        remedy: "Give host names and addresses alone, in ASCII."
+      )
+    }
+  }
+
+  private static func read(
+    _ path: String,
+    _ certificate: String,
+    _ privateKey: String
+  ) throws -> String {
+    do throws(FileFault) {
+      return String(decoding: try PrivateFile.read(path), as: UTF8.self)
+    } catch {
+      throw SettingsFault(
+        "\(error)",
+        remedy: error.remedy ?? remedy(certificate, privateKey)
+      )
+    }
+  }
+
+  private func fault(_ path: String, _ problem: String) -> SettingsFault {
+    SettingsFault("\(path) \(problem)", remedy: Self.remedy(certificate, privateKey))
+  }
+
+  private static func remedy(_ certificate: String, _ privateKey: String) -> String {
+    "Put both files back from a backup of the hub. Without one, remove \(certificate) and "
+      + "\(privateKey): the next start makes a new authority, which every client must be given."
   }
 }

@@ -14,8 +14,8 @@ import Synchronization
 /// The hub with its listeners: one process that can be run and stopped.
 package struct HubServer: Service {
   private let settings: HubSettings
-  private let hub: Hub
   private let identity: HubIdentity
+  private let hub: Hub
   private let metrics: PrometheusMetrics
   private let logger: Logger
   private let onReady: @Sendable (ReadyHub) async throws -> Void
@@ -23,7 +23,10 @@ package struct HubServer: Service {
   /// Opens the data and prepares TLS; nothing listens before `run`.
   ///
   /// `dataDirectory`, where everything is kept, exists; `onReady` is called once every listener is
-  /// bound. Throws what keeps the data from being opened.
+  /// bound.
+  ///
+  /// - Throws: `SettingsFault` or `FileFault`, what keeps the data from being opened and how to mend
+  ///   it; nothing is open then.
   package init(
     settings: HubSettings,
     dataDirectory: String,
@@ -35,6 +38,9 @@ package struct HubServer: Service {
     self.metrics = metrics
     self.logger = logger
     self.onReady = onReady
+    // Before anything is read or made: another hub may be at it.
+    let lock = try DirectoryLock(directory: dataDirectory)
+    // Before registry and log, whose recovery may take its time: a wrong file is told at once.
     identity = try HubIdentity(
       settings: settings,
       dataDirectory: dataDirectory,
@@ -43,21 +49,36 @@ package struct HubServer: Service {
     hub = try Hub(
       settings: settings,
       dataDirectory: dataDirectory,
+      lock: lock,
       metrics: metrics,
       logger: logger
     )
   }
 
-  /// Listens and serves until the service group stops.
+  /// Listens and serves until the service group stops, once.
+  ///
+  /// However it ends, everything is closed then, what `init` opened too.
+  ///
+  /// - Throws: `SettingsFault`, what keeps it from listening and how to mend it, or why a service
+  ///   gave up.
   package func run() async throws {
-    try await hub.recover()
-    let tls = try ServerTLS(
-      certificateChainPEM: identity.certificateChain,
-      privateKeyPEM: identity.privateKey
-    )
     let count = settings.loops > 0 ? settings.loops : Machine.usableProcessors
     let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
-    let loops = try await DeviceLoops(group: group, hub: hub, settings: settings, logger: logger)
+    var loops: DeviceLoops?
+    do {
+      try await hub.recover()
+      let made = try await DeviceLoops(group: group, hub: hub, settings: settings, logger: logger)
+      loops = made
+      try await serve(on: group, made)
+    } catch {
+      await stop(group, loops)
+      throw error
+    }
+    await stop(group, loops)
+  }
+
+  private func serve(on group: MultiThreadedEventLoopGroup, _ loops: DeviceLoops) async throws {
+    let tls = identity.tls
     hub.collectMetrics(of: loops)
     let rest = RESTService(hub: hub)
     let admin = AdminService(hub: hub, metrics: metrics)
@@ -77,6 +98,7 @@ package struct HubServer: Service {
         group: group,
         host: "127.0.0.1",
         port: settings.plainMQTTPort,
+        setting: "listen.plain_mqtt_port",
         tls: nil,
         loops: loops
       )
@@ -112,7 +134,21 @@ package struct HubServer: Service {
     )
 
     var services: [any Service] = [
-      HouseKeeping(hub: hub), MemoryReturn(loops: loops), https, adminServer, mqtt,
+      HouseKeeping(hub: hub),
+      MemoryReturn(loops: loops),
+      HTTPListener(
+        server: https,
+        host: (settings.host, "listen.host"),
+        port: (settings.httpsPort, "listen.https_port"),
+        isBound: { ports.isBound(\.https) }
+      ),
+      HTTPListener(
+        server: adminServer,
+        host: (settings.adminHost, "listen.admin_host"),
+        port: (settings.adminPort, "listen.admin_port"),
+        isBound: { ports.isBound(\.admin) }
+      ),
+      mqtt,
       Readiness(ports: ports) { bound in
         admin.isReady = true
         try await onReady(
@@ -138,26 +174,20 @@ package struct HubServer: Service {
     )
     configuration.maximumGracefulShutdownDuration = .seconds(8)
     let serviceGroup = ServiceGroup(configuration: configuration)
-    do {
-      try await withGracefulShutdownHandler {
-        try await serviceGroup.run()
-      } onGracefulShutdown: {
-        admin.isReady = false
-        // Waiting REST calls and connections end with their listeners.
-        Task { await serviceGroup.triggerGracefulShutdown() }
-      }
-    } catch {
-      await stop(group, loops)
-      throw error
+    try await withGracefulShutdownHandler {
+      try await serviceGroup.run()
+    } onGracefulShutdown: {
+      admin.isReady = false
+      // Waiting REST calls and connections end with their listeners.
+      Task { await serviceGroup.triggerGracefulShutdown() }
     }
-    await stop(group, loops)
   }
 }
 
 extension HubServer {
   /// Drains and closes, in the order in which one part hands work to the next.
-  private func stop(_ group: MultiThreadedEventLoopGroup, _ loops: DeviceLoops) async {
-    await loops.stop(within: .seconds(2))
+  private func stop(_ group: MultiThreadedEventLoopGroup, _ loops: DeviceLoops?) async {
+    await loops?.stop(within: .seconds(2))
     hub.close()
     // What the writers answered last has been put on the loops; they run it before they end.
     try? await group.shutdownGracefully()
@@ -198,6 +228,10 @@ private final class Ports: Sendable {
 
   func set(_ port: any WritableKeyPath<Bound, Int?> & Sendable, _ value: Int?) {
     bound.withLock { $0[keyPath: port] = value }
+  }
+
+  func isBound(_ port: any KeyPath<Bound, Int?> & Sendable) -> Bool {
+    bound.withLock { $0[keyPath: port] != nil }
   }
 
   var all: (https: Int, admin: Int)? {

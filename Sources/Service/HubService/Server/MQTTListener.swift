@@ -12,12 +12,13 @@ struct MQTTListener: Service {
 
   /// Binds; devices are served from now on.
   ///
-  /// Without `tls` it serves in clear, on loopback alone. Throws a `SettingsFault` that says which
-  /// address and how to mend it.
+  /// Without `tls` it serves in clear, on loopback alone. `setting` is where the port comes from.
+  /// Throws a `SettingsFault` that says which address and how to mend it.
   init(
     group: MultiThreadedEventLoopGroup,
     host: String,
     port: Int,
+    setting: String = "listen.mqtt_port",
     tls: ServerTLS?,
     loops: DeviceLoops
   ) async throws {
@@ -38,10 +39,7 @@ struct MQTTListener: Service {
     do {
       channel = try await bootstrap.bind(host: host, port: port).get()
     } catch {
-      throw SettingsFault(
-        "cannot listen on \(host):\(port): \(error). Ports below 1024 need root or the capability "
-          + "CAP_NET_BIND_SERVICE; another program may hold the port; listen.mqtt_port sets another"
-      )
+      throw SettingsFault.listener(host, port, "listen.host", setting, error)
     }
     self.port = channel.localAddress?.port ?? port
   }

@@ -33,6 +33,8 @@ package struct HubSettings: Sendable {
   package var throttles: [String: Int]
   package var logLevel: String
   package var logFormat: String
+  /// Every setting as it was read, with the layer that it comes from.
+  package let all: [EffectiveSetting]
 
   /// Every key, in the order of the documentation.
   package static let keys: [SettingKey] = [
@@ -257,12 +259,15 @@ package struct HubSettings: Sendable {
 
   /// Reads the layers.
   ///
+  /// With `needsData` false there need not be a data directory: the settings are only looked at.
+  ///
   /// - Throws: `SettingsFault` that names the setting, where it stands and what it may be.
   package init(
     file: String?,
     environment: [String: String],
     overrides: [(String, String)],
-    isEphemeral: Bool
+    isEphemeral: Bool,
+    needsData: Bool = true
   ) throws {
     let settings = try Settings(
       keys: Self.keys,
@@ -274,6 +279,7 @@ package struct HubSettings: Sendable {
       standards: isEphemeral
         ? ["listen.admin_port": "0", "log.segment_bytes": "16777216"] : [:]
     )
+    all = settings.all
     names = settings.list("hub.names")
     dataDirectory = settings.text("hub.data")
     self.isEphemeral = isEphemeral
@@ -311,7 +317,7 @@ package struct HubSettings: Sendable {
     )
     logLevel = settings.text("logging.level") ?? "info"
     logFormat = settings.text("logging.format") ?? "auto"
-    try check()
+    try check(needsData: needsData)
   }
 
   /// Variables of the command line tool, which are not settings of the hub.
@@ -320,17 +326,24 @@ package struct HubSettings: Sendable {
     "ORRERY_INTEROP_NETWORK",
   ]
 
-  private func check() throws {
+  private func check(needsData: Bool) throws {
     guard !names.isEmpty else {
-      throw SettingsFault("hub.names is empty: give at least one name or address of the hub")
-    }
-    guard isEphemeral || dataDirectory != nil else {
       throw SettingsFault(
-        "hub.data is not set: name a directory with --data DIR, or use --ephemeral to keep nothing"
+        "hub.names is empty",
+        remedy: "Give at least one name or address of the hub: --names hub.example."
+      )
+    }
+    guard isEphemeral || dataDirectory != nil || !needsData else {
+      throw SettingsFault(
+        "hub.data is not set",
+        remedy: "Name a directory with --data DIR, or use --ephemeral to keep nothing."
       )
     }
     guard (certificatePath == nil) == (privateKeyPath == nil) else {
-      throw SettingsFault("tls.certificate and tls.private_key must be set together")
+      throw SettingsFault(
+        "only one of tls.certificate and tls.private_key is set",
+        remedy: "Set both, or neither to use the hub's own authority."
+      )
     }
   }
 }

@@ -1,0 +1,82 @@
+import GRDB
+import Glibc
+import NIOCore
+import Platform
+
+/// What keeps a hub from starting, in an operator's words.
+extension SettingsFault {
+  /// The registry in the file `path` cannot be opened.
+  static func registry(_ path: String, _ error: any Error) -> SettingsFault {
+    guard let error = error as? DatabaseError else {
+      return SettingsFault("the registry \(path) cannot be opened: \(error)")
+    }
+    let text = error.message ?? "SQLite's error \(error.resultCode.rawValue)"
+    switch error.resultCode {
+    case .SQLITE_NOTADB, .SQLITE_CORRUPT:
+      return SettingsFault(
+        "the registry \(path) is damaged: \(text)",
+        remedy: "Keep the directory as it is, and lay the last backup out beside it: "
+          + "orrery restore BACKUP --data NEW. Look for the cause in the disk."
+      )
+    case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH:
+      return SettingsFault(
+        "the registry \(path) cannot be opened or written: \(text)",
+        remedy:
+          "The user that runs the hub (number \(geteuid())) must own it, its -wal and -shm, and "
+          + "the directory: ls -l \(path)*"
+      )
+    case .SQLITE_FULL:
+      return SettingsFault(
+        "the registry \(path) cannot be opened: \(text)",
+        remedy: "The file system is full: free some space."
+      )
+    case .SQLITE_BUSY, .SQLITE_LOCKED:
+      return SettingsFault(
+        "the registry \(path) is in use by another program",
+        remedy: "Stop it: fuser \(path) tells which. Only the hub may write there."
+      )
+    default:
+      return SettingsFault(
+        "the registry \(path) cannot be opened: \(text)",
+        remedy: "Look whether the disk is full or fails, and who owns the directory."
+      )
+    }
+  }
+
+  /// The address of a listener cannot be bound.
+  ///
+  /// `hostSetting` and `portSetting` are the settings that gave it.
+  static func listener(
+    _ host: String,
+    _ port: Int,
+    _ hostSetting: String,
+    _ portSetting: String,
+    _ error: any Error
+  ) -> SettingsFault {
+    let address = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    switch (error as? IOError)?.errnoCode {
+    case EADDRINUSE:
+      return SettingsFault(
+        "cannot listen on \(address) (\(portSetting)): another program has that port",
+        remedy: "Stop it: ss -ltnp 'sport = :\(port)' tells which. Or set another port: --set "
+          + "\(portSetting)=N."
+      )
+    case EACCES, EPERM:
+      return SettingsFault(
+        "cannot listen on \(address) (\(portSetting)): the system does not allow it",
+        remedy: "Ports below 1024 need root or the capability CAP_NET_BIND_SERVICE. Or set another "
+          + "port: --set \(portSetting)=N."
+      )
+    case EADDRNOTAVAIL:
+      return SettingsFault(
+        "cannot listen on \(address) (\(hostSetting)): this machine has no such address",
+        remedy: "Set \(hostSetting) to an address of this machine, or to 0.0.0.0 for all of them."
+      )
+    default:
+      return SettingsFault(
+        "cannot listen on \(address) (\(hostSetting), \(portSetting)): \(error)",
+        remedy: "\(hostSetting) takes an address of this machine, or 0.0.0.0 for all of them."
+      )
+    }
+  }
+}
