@@ -125,6 +125,26 @@ struct FailedStartTests {
     }
   }
 
+  @Test("The remedy for a lost authority helps: a new one, and a server certificate of it")
+  func newAuthority() async throws {
+    try await Start.run { start in
+      func certificate(_ name: String) throws -> PresentedCertificate {
+        try #require(PresentedCertificate(try PrivateFile.read(start.folder + "/tls/" + name)))
+      }
+      try await start.once()
+      let (old, server) = (try certificate("ca.pem"), try certificate("server.pem"))
+      #expect(server.isSigned(by: old))
+      try await start.once()
+      #expect(try certificate("server.pem").der == server.der)
+      for name in ["ca.pem", "ca.key"] {
+        try FileManager.default.removeItem(atPath: start.folder + "/tls/" + name)
+      }
+      try await start.once()
+      #expect(try certificate("ca.pem").der != old.der)
+      #expect(try certificate("server.pem").isSigned(by: certificate("ca.pem")))
+    }
+  }
+
   @Test("A certificate of the operator's own is told by its setting and its file")
   func ownCertificate() async throws {
     try await Start.run { start in

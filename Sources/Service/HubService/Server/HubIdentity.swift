@@ -17,8 +17,8 @@ struct HubIdentity: Sendable {
 
   /// Reads what is there and makes what is missing.
   ///
-  /// The server's certificate is made anew when the names change or its end is near; the authority
-  /// stays, so that clients keep trusting.
+  /// The server's certificate is made anew when the names change, its end is near or the authority
+  /// is another one; the authority stays, so that clients keep trusting.
   ///
   /// - Throws: `SettingsFault` or `FileFault`, with the file that cannot be used.
   init(settings: HubSettings, dataDirectory: String, now: Int64) throws {
@@ -42,7 +42,9 @@ struct HubIdentity: Sendable {
     )
     let namesPath = directory + "/server.names"
     let names = JSON.bytes(.array(settings.names.map { .string($0) }))
-    if (try? PrivateFile.read(namesPath)) != names || !server.holds(until: Self.renewal(now)) {
+    if (try? PrivateFile.read(namesPath)) != names
+      || !server.holds(until: Self.renewal(now), signedBy: authority.anchor)
+    {
       let made = try authority.sign(settings.names)
       try PrivateFile.replace(server.privateKey, with: Array(made.privateKeyPEM.utf8))
       let chain = Array(made.certificatePEM.utf8)
@@ -62,15 +64,15 @@ private struct ServerFiles {
   /// Whether they are the hub's own and not the operator's.
   let isMadeByHub: Bool
 
-  /// Whether both are there and the certificate can be read and is valid until `end`.
+  /// Whether both are there, and the certificate is valid until `end` and of `authority`.
   ///
   /// What is there but damaged is for `open` to tell.
-  func holds(until end: Int64) -> Bool {
+  func holds(until end: Int64, signedBy authority: PresentedCertificate) -> Bool {
     guard PrivateFile.exists(privateKey), let chain = try? PrivateFile.read(certificate) else {
       return false
     }
     guard let leaf = PresentedCertificate(chain) else { return true }
-    return leaf.validity.to > end
+    return leaf.validity.to > end && leaf.isSigned(by: authority)
   }
 
   func open() throws -> ServerTLS {
@@ -121,27 +123,33 @@ private struct ServerFiles {
 private struct AuthorityFiles {
   let certificate: String
   let privateKey: String
+  /// The certificate that clients trust.
+  let anchor: PresentedCertificate
   private let issued: CertificateMaker.Issued
 
   /// Reads the authority, or makes one of `name` where there is none.
   init(certificate: String, privateKey: String, name: String) throws {
     self.certificate = certificate
     self.privateKey = privateKey
-    guard PrivateFile.exists(certificate) else {
+    if PrivateFile.exists(certificate) {
+      issued = CertificateMaker.Issued(
+        certificatePEM: try Self.read(certificate, certificate, privateKey),
+        privateKeyPEM: try Self.read(privateKey, certificate, privateKey)
+      )
+    } else {
       issued = try CertificateMaker.makeAuthority(commonName: "Orrery hub \(name) root")
       // The key first: a certificate without its key would be taken for a whole authority.
       try PrivateFile.replace(privateKey, with: Array(issued.privateKeyPEM.utf8))
       let text = Array(issued.certificatePEM.utf8)
       try PrivateFile.replace(certificate, with: text, mode: 0o644)
-      return
     }
-    issued = CertificateMaker.Issued(
-      certificatePEM: try Self.read(certificate, certificate, privateKey),
-      privateKeyPEM: try Self.read(privateKey, certificate, privateKey)
-    )
-    guard PresentedCertificate(Array(issued.certificatePEM.utf8)) != nil else {
-      throw fault(certificate, "holds no certificate in PEM")
+    guard let anchor = PresentedCertificate(Array(issued.certificatePEM.utf8)) else {
+      throw SettingsFault(
+        "\(certificate) holds no certificate in PEM",
+        remedy: Self.remedy(certificate, privateKey)
+      )
     }
+    self.anchor = anchor
   }
 
   /// A certificate for `names`.
