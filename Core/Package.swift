@@ -74,7 +74,15 @@ let package = Package(
     tests("HubContractTests", "HubContract", "JSONTree", "ByteIO"),
     tests("QueryLanguageTests", "QueryLanguage", "JSONTree"),
     tests("MessageLogTests", "MessageLog", "ByteIO", "Simulation"),
-    tests("HubEngineTests", "HubEngine", "HubContract", "JSONTree", "ByteIO", "Simulation"),
+    tests(
+      "HubEngineTests",
+      "HubEngine",
+      "HubContract",
+      "JSONTree",
+      "ByteIO",
+      "QueryLanguage",
+      "Simulation"
+    ),
     tests(
       "ScenarioTests",
       "Simulation",

@@ -26,10 +26,24 @@ struct RESTHub {
     settings: [(String, String)] = [],
     _ body: (RESTHub) async throws -> Void
   ) async throws {
+    try await inFolder { try await run(in: $0, settings: settings, body) }
+  }
+
+  /// Runs `body` with an empty folder and removes it afterwards.
+  static func inFolder(_ body: (String) async throws -> Void) async throws {
     let folder = FileManager.default.temporaryDirectory
       .appendingPathComponent("orrery-rest-\(UUID().uuidString)").path
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
+    try await body(folder)
+  }
+
+  /// Runs `body` on the hub whose data is in `folder`, and closes it.
+  static func run(
+    in folder: String,
+    settings: [(String, String)] = [],
+    _ body: (RESTHub) async throws -> Void
+  ) async throws {
     let metrics = PrometheusMetrics()
     let hub = try Hub(
       settings: try HubSettings(

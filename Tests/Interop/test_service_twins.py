@@ -69,6 +69,37 @@ def test_paging_through_the_stock_client(registry, floors):
     assert seen == sorted(device.device_id for device in made) and pages == 3
 
 
+def selected(registry, text):
+    """The IDs that the stock client gets, page after page; a page may be empty."""
+    found, token = [], None
+    while True:
+        result = registry.query_iot_hub(QuerySpecification(query=text), token, "2")
+        found += [twin.device_id for twin in result.items]
+        token = result.continuation_token
+        if not token:
+            return found
+
+
+def test_a_tag_query_follows_each_change(registry, floors):
+    group, made = floors
+    names = sorted(device.device_id for device in made)
+    by_group = f"SELECT * FROM devices WHERE tags.group = '{group}'"
+    assert selected(registry, by_group) == names
+    first = made[0].device_id
+    registry.update_twin(first, Twin(tags={"floor": 9, "group": None}))
+    assert selected(registry, by_group) == [name for name in names if name != first]
+    registry.update_twin(first, Twin(tags={"group": group, "floor": "9"}))
+    assert selected(registry, by_group) == names
+    assert selected(registry, by_group + " AND tags.floor = 9") == []
+    assert selected(registry, by_group + " AND tags.floor = '9'") == [first]
+    registry.replace_twin(first, Twin(tags={"group": group},
+                                      properties=TwinProperties(desired={"rate": 1})))
+    rated = by_group + " AND properties.desired.rate = 1.0"
+    assert selected(registry, rated) == sorted([first, made[2].device_id])
+    assert selected(registry, by_group + " AND properties.desired.rate > 1.0") == sorted(
+        device.device_id for device in made[3:])
+
+
 def rows(rest, text, **headers):
     answer = rest.call("POST", "/devices/query", json={"query": text}, headers=headers, expect=200)
     return answer.json()

@@ -107,6 +107,19 @@ extension SimHubStorage {
   /// The twin of a device or module.
   public func twin(_ key: IdentityKey) throws(StorageFault) -> TwinRecord? { tables.twins[key] }
 
+  /// The identities whose twins have a property; found by looking at every twin.
+  public func twinKeys(
+    holding property: PropertyFingerprint,
+    after key: IdentityKey?,
+    limit: Int
+  ) throws(StorageFault) -> [IdentityKey] {
+    let found = tables.twins.filter { candidate, twin in
+      (key.map { $0 < candidate } ?? true)
+        && PropertyFingerprint.all(in: twin).contains(property)
+    }
+    return Array(found.keys.sorted().prefix(limit))
+  }
+
   /// What is known of an identity's connections.
   public func connection(of key: IdentityKey) throws(StorageFault) -> ConnectionRecord? {
     tables.connections[key]

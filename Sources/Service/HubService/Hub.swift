@@ -107,6 +107,7 @@ package final class Hub: Sendable {
 
   /// Ends expired messages and lapsed locks, and applies the log's retention, until cancelled.
   package func keepHouse() async {
+    var isFirst = true
     while !Task.isCancelled {
       let now = now
       do throws(HubError) {
@@ -122,6 +123,9 @@ package final class Hub: Sendable {
       }
       methods.expire(now: SystemClock.now())
       try? await Pause.sleep(for: .seconds(1))
+      // Half of the code that is resident now was needed to start, and not since.
+      if isFirst { ProgramCode.release() }
+      isFirst = false
     }
   }
 

@@ -105,6 +105,9 @@ public struct TwinQuery: Sendable {
     }
   }
 
+  /// Whether there is a WHERE, so that a row may not match.
+  public var hasCondition: Bool { !program.steps.isEmpty }
+
   /// Whether the answer's rows are made from paths or aggregates and are not the stored rows: the
   /// item type is then `Raw` (hub contract section 7.7).
   public var isProjection: Bool { selection != .all }

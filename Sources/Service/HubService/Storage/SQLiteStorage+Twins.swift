@@ -5,13 +5,29 @@ import JSONTree
 
 extension SQLiteStorage {
   func twin(_ key: IdentityKey) throws(StorageFault) -> TwinRecord? {
-    try row(
-      "SELECT * FROM twin WHERE device = ? AND module = ?",
-      [key.deviceID, key.moduleColumn]
-    ).map { Self.twin($0, etag: "etag") }
+    try first(
+      Self.selectTwin + " WHERE t.device = ? AND t.module = ?",
+      [key.deviceID, key.moduleColumn],
+      Self.twin
+    )
+  }
+
+  func twinKeys(
+    holding property: PropertyFingerprint,
+    after key: IdentityKey?,
+    limit: Int
+  ) throws(StorageFault) -> [IdentityKey] {
+    try all(
+      """
+      SELECT device, module FROM twin_property
+      WHERE fingerprint = ? AND (device, module) > (?, ?) ORDER BY device, module LIMIT ?
+      """,
+      [property.rawValue, key?.deviceID ?? "", key?.moduleColumn ?? "", limit]
+    ) { row in IdentityKey(device: row[0], moduleColumn: row[1]) }
   }
 
   mutating func put(_ twin: TwinRecord) throws(StorageFault) {
+    try changeProperties(from: try self.twin(twin.key), to: twin)
     try execute(
       "INSERT OR REPLACE INTO twin VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       [
@@ -25,10 +41,50 @@ extension SQLiteStorage {
   }
 
   mutating func deleteTwin(_ key: IdentityKey) throws(StorageFault) {
+    guard let twin = try self.twin(key) else { return }
+    try changeProperties(from: twin, to: nil)
     try execute(
       "DELETE FROM twin WHERE device = ? AND module = ?",
       [key.deviceID, key.moduleColumn]
     )
+  }
+
+  /// Brings the index of properties from one twin to the next.
+  private func changeProperties(
+    from old: TwinRecord?,
+    to new: TwinRecord?
+  ) throws(StorageFault) {
+    guard let key = (new ?? old)?.key else { return }
+    let change = PropertyFingerprint.changes(from: old, to: new)
+    // One statement for all: a statement costs more than the entry that it writes.
+    if !change.removed.isEmpty {
+      try execute(
+        """
+        DELETE FROM twin_property
+        WHERE fingerprint IN (SELECT value FROM json_each(?)) AND device = ? AND module = ?
+        """,
+        [list(change.removed), key.deviceID, key.moduleColumn]
+      )
+    }
+    if !change.added.isEmpty {
+      try execute(
+        "INSERT OR IGNORE INTO twin_property SELECT value, ?, ? FROM json_each(?)",
+        [key.deviceID, key.moduleColumn, list(change.added)]
+      )
+    }
+  }
+
+  /// The fingerprints as a JSON array.
+  private func list(_ properties: Set<PropertyFingerprint>) -> String {
+    "[" + properties.map { String($0.rawValue) }.joined(separator: ",") + "]"
+  }
+
+  /// Fills the index of properties from the twins that are there.
+  func listProperties() throws(StorageFault) {
+    try attempt { database in
+      let twins = try Row.fetchCursor(database, sql: Self.selectTwin)
+      while let row = try twins.next() { try changeProperties(from: nil, to: Self.twin(row)) }
+    }
   }
 
   func connection(of key: IdentityKey) throws(StorageFault) -> ConnectionRecord? {
@@ -96,26 +152,6 @@ extension SQLiteStorage {
     try execute(
       "INSERT OR REPLACE INTO subscription VALUES (?, ?, ?)",
       [key.deviceID, key.moduleColumn, JSON.text(.object(object))]
-    )
-  }
-
-  static func twin(_ row: Row, etag: String) -> TwinRecord {
-    TwinRecord(
-      key: IdentityKey(device: row["device"], moduleColumn: row["module"]),
-      etagCounter: row.number(etag),
-      version: row.number("version"),
-      tags: row.bytes("tags"),
-      desired: TwinSection(
-        properties: row.bytes("desired"),
-        metadata: row.bytes("desired_metadata"),
-        version: row.number("desired_version")
-      ),
-      reported: TwinSection(
-        properties: row.bytes("reported"),
-        metadata: row.bytes("reported_metadata"),
-        version: row.number("reported_version")
-      ),
-      modelID: row["model"]
     )
   }
 }

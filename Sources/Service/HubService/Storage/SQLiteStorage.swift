@@ -30,6 +30,43 @@ struct SQLiteStorage: HubStorage {
     try attempt { try Row.fetchOne($0.cachedStatement(sql: sql), arguments: arguments) }
   }
 
+  /// What `decode` makes of each row, which lives no longer than the call.
+  func all<Value>(
+    _ sql: String,
+    _ arguments: StatementArguments,
+    _ decode: (Row) throws(StorageFault) -> Value
+  ) throws(StorageFault) -> [Value] {
+    try attempt {
+      let rows = try Row.fetchCursor($0.cachedStatement(sql: sql), arguments: arguments)
+      var values: [Value] = []
+      while let row = try rows.next() { values.append(try decode(row)) }
+      return values
+    }
+  }
+
+  /// What `decode` makes of the first row, nil if there is none.
+  func first<Value>(
+    _ sql: String,
+    _ arguments: StatementArguments,
+    _ decode: (Row) throws(StorageFault) -> Value
+  ) throws(StorageFault) -> Value? {
+    try attempt {
+      let rows = try Row.fetchCursor($0.cachedStatement(sql: sql), arguments: arguments)
+      return try rows.next().map { row throws in try decode(row) }
+    }
+  }
+
+  /// `transform` over `rows`, keeping the type of what it throws.
+  func map<Value>(
+    _ rows: [Row],
+    _ transform: (Row) throws(StorageFault) -> Value
+  ) throws(StorageFault) -> [Value] {
+    var values: [Value] = []
+    values.reserveCapacity(rows.count)
+    for row in rows { values.append(try transform(row)) }
+    return values
+  }
+
   func execute(_ sql: String, _ arguments: StatementArguments) throws(StorageFault) {
     try attempt { database throws in
       try database.cachedStatement(sql: sql).execute(arguments: arguments)
@@ -71,6 +108,14 @@ extension Row {
   func time(_ column: String) -> Timestamp { Timestamp(ticks: self[column]) }
 
   func number(_ column: String) -> UInt64 { UInt64(bitPattern: self[column] as Int64) }
+
+  func number(_ column: Int) -> UInt64 { UInt64(bitPattern: self[column] as Int64) }
+
+  /// A blob, copied once; empty if there is none.
+  func bytes(_ column: Int) -> [UInt8] {
+    let bytes = try? withUnsafeData(atIndex: column) { data in data.map { [UInt8]($0) } ?? [] }
+    return bytes ?? []
+  }
 
   func bytes(_ column: String) -> [UInt8] {
     let data: Data? = self[column]

@@ -13,6 +13,10 @@ enum Schema {
     migrator.registerMigration("2 children of edge devices") { database in
       try database.execute(sql: children)
     }
+    migrator.registerMigration("3 twin properties") { database in
+      try database.execute(sql: twinProperties)
+      try SQLiteStorage(database: database).listProperties()
+    }
     return migrator
   }
 
@@ -87,5 +91,13 @@ enum Schema {
     ) WITHOUT ROWID, STRICT;
     CREATE TABLE counter (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL)
       WITHOUT ROWID, STRICT;
+    """
+
+  /// Which twins have which property: found by `PropertyFingerprint`, in the order of their keys.
+  private static let twinProperties = """
+    CREATE TABLE twin_property (
+      fingerprint INTEGER NOT NULL, device TEXT NOT NULL, module TEXT NOT NULL,
+      PRIMARY KEY (fingerprint, device, module)
+    ) WITHOUT ROWID, STRICT;
     """
 }

@@ -5,12 +5,15 @@ internal import QueryLanguage
 
 /// How far one request for a page searches.
 private enum SearchLimit {
-  /// Rows that one page looks at; then it ends, perhaps empty, and the client asks on.
-  static let rows = 20_000
-  /// Rows that are read from the storage at once.
-  static let batch = 500
+  /// Cost of a page after which it ends, perhaps empty, and the client asks on: some 25 ms.
+  static let cost = 24_000_000
+  /// Rows of the first look into the storage; each further look takes twice as many, up to a limit.
+  static let firstBatch = 64
+  static let largestBatch = 512
   /// Bytes of a page after which it ends: about the body that REST itself accepts.
   static let bytes = 4 << 20
+  /// Bytes of rows that one look should hold at once.
+  static let batchBytes = 1 << 20
 }
 
 extension HubView {
@@ -67,24 +70,18 @@ extension HubView {
     var last: IdentityKey?
     if case .after(let key)? = start?.position { last = key }
     var out = RowWriter()
-    var searched = 0
+    var search = Search(query)
     scan: while true {
-      let rows = try candidates(query, after: last, facts: facts)
+      // One row more than the page takes, to see whether there is one.
+      let rows = try search.next(in: self, after: last, wanted: pageSize - out.count + 1, facts)
       for row in rows.rows {
         if left == 0 { break scan }
         let matches = query.matches(row)
         // A full page still looks for the next row that matches, so that it promises nothing that
         // is not there.
-        let isFull = out.count >= pageSize || out.size > SearchLimit.bytes
-        if matches && isFull || searched >= SearchLimit.rows {
-          return out.page(
-            query,
-            continuation: last.map {
-              QueryContinuation(.after($0), rowsLeft: left).text(query: text)
-            }
-          )
+        if matches && (out.count >= pageSize || out.size > SearchLimit.bytes) {
+          return out.page(query, continuation: last, left, text)
         }
-        searched += 1
         last = row.key
         guard matches else { continue }
         left -= left == .max ? 0 : 1
@@ -94,7 +91,12 @@ extension HubView {
           out.append(row.text)
         }
       }
-      if rows.isLast { break }
+      guard let end = rows.end else { break }
+      last = end
+      search.cost += rows.rows.count { $0.isParsedWhole } * SearchCost.whole
+      if search.cost > SearchLimit.cost {
+        return out.page(query, continuation: last, left, text)
+      }
     }
     return out.page(query, continuation: nil)
   }
@@ -108,14 +110,12 @@ extension HubView {
   ) throws(HubError) -> QueryPage {
     var aggregation = Aggregation(query)
     var last: IdentityKey?
-    while true {
-      let rows = try candidates(query, after: last, facts: facts)
-      for row in rows.rows {
-        last = row.key
-        if query.matches(row) { aggregation.add(row) }
-      }
-      if rows.isLast { break }
-    }
+    var search = Search(query)
+    repeat {
+      let rows = try search.next(in: self, after: last, wanted: .max, facts)
+      for row in rows.rows where query.matches(row) { aggregation.add(row) }
+      last = rows.end
+    } while last != nil
     let groups = aggregation.results
     var first = 0
     if case .group(let index)? = start?.position { first = index }
@@ -130,43 +130,38 @@ extension HubView {
         ? QueryContinuation(.group(next), rowsLeft: .max).text(query: text) : nil
     )
   }
+}
 
-  /// The next rows that may match: a batch of all, or those of the one device that WHERE names.
-  private func candidates(
-    _ query: TwinQuery,
+/// One request's way through the storage: what it looks up, how much at once, and what it cost.
+private struct Search {
+  private let query: TwinQuery
+  private let lookup: PropertyLookup?
+  private var batch = SearchLimit.firstBatch
+  /// What it has cost so far, in the unit of `SearchCost`.
+  var cost = 0
+
+  init(_ query: TwinQuery) {
+    self.query = query
+    lookup = PropertyLookup(query)
+  }
+
+  /// The next rows that may match, for a page that still takes `wanted` rows.
+  mutating func next<Storage>(
+    in view: HubView<Storage>,
     after last: IdentityKey?,
-    facts: (IdentityKey) -> ConnectionFacts
-  ) throws(HubError) -> (rows: [TwinQueryRow], isLast: Bool) {
-    let named = query.equalities.first { $0.path == [.member("deviceId")] }?.value.stringValue
-    let batch = SearchLimit.batch
-    if query.source == .modules {
-      var rows: [ModuleRow]
-      if let named {
-        let known = try stored { storage throws(StorageFault) in
-          try storage.device(named) != nil
-        }
-        rows = known ? try modules(of: named) : []
-        if let last { rows.removeAll { !(last < $0.identity.key) } }
-      } else {
-        rows = try stored { storage throws(StorageFault) in
-          try storage.moduleRows(after: last, limit: batch)
-        }
-      }
-      let isLast = named != nil || rows.count < batch
-      return (rows.map { TwinQueryRow($0, facts: facts($0.identity.key)) }, isLast)
-    }
-    var rows: [DeviceRow]
-    if let named {
-      let row = try stored { storage throws(StorageFault) in try storage.deviceRow(named) }
-      rows = row.map { [$0] } ?? []
-      if let last { rows.removeAll { !(last < $0.identity.key) } }
-    } else {
-      rows = try stored { storage throws(StorageFault) in
-        try storage.deviceRows(after: last?.deviceID, limit: batch)
-      }
-    }
-    let isLast = named != nil || rows.count < batch
-    return (rows.map { TwinQueryRow($0, facts: facts($0.identity.key)) }, isLast)
+    wanted: Int,
+    _ facts: (IdentityKey) -> ConnectionFacts
+  ) throws(HubError) -> Candidates {
+    // What is found by one part of a look-up, or without a condition, is likely to match.
+    let isExact = lookup.map { $0.parts.count == 1 } ?? !query.hasCondition
+    let limit = isExact ? min(batch, wanted) : batch
+    let found = try view.candidates(query, lookup, after: last, limit: limit, facts: facts)
+    let bytes = found.rows.reduce(0) { $0 + $1.byteCount }
+    cost += found.cost + found.rows.count * SearchCost.row + bytes * SearchCost.byte
+    batch = min(batch * 2, SearchLimit.largestBatch)
+    // Large rows come a few at a time: a page may end long before it has taken all of a batch.
+    if bytes > 0 { batch = min(batch, SearchLimit.batchBytes * found.rows.count / bytes + 1) }
+    return found
   }
 }
 
@@ -181,6 +176,19 @@ private struct RowWriter {
     out.uint8(count == 0 ? UInt8(ascii: "[") : UInt8(ascii: ","))
     out.append(row)
     count += 1
+  }
+
+  /// The page so far, which goes on after `last`.
+  func page(
+    _ query: TwinQuery,
+    continuation last: IdentityKey?,
+    _ left: Int,
+    _ text: String
+  ) -> QueryPage {
+    page(
+      query,
+      continuation: last.map { QueryContinuation(.after($0), rowsLeft: left).text(query: text) }
+    )
   }
 
   func page(_ query: TwinQuery, continuation: String?) -> QueryPage {

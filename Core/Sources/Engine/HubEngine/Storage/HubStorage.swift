@@ -42,6 +42,13 @@ public protocol HubStorageReader {
 
   /// The twin of a device or module.
   func twin(_ key: IdentityKey) throws(StorageFault) -> TwinRecord?
+  /// At most `limit` identities that come after `key` and whose twins have the fingerprint
+  /// `property`, in the order of `IdentityKey`: those of devices or those of modules, as it tells.
+  func twinKeys(
+    holding property: PropertyFingerprint,
+    after key: IdentityKey?,
+    limit: Int
+  ) throws(StorageFault) -> [IdentityKey]
   /// What is known of an identity's connections, nil if it never connected.
   func connection(of key: IdentityKey) throws(StorageFault) -> ConnectionRecord?
   /// The subscriptions of an identity's lasting MQTT session, nil if it has none.
@@ -86,7 +93,7 @@ public protocol HubStorage: HubStorageReader {
   /// Deletes a module alone.
   mutating func deleteModule(_ key: IdentityKey) throws(StorageFault)
 
-  /// Creates or replaces a twin.
+  /// Creates or replaces a twin, for `twinKeys` too.
   mutating func put(_ twin: TwinRecord) throws(StorageFault)
   /// Deletes a twin.
   mutating func deleteTwin(_ key: IdentityKey) throws(StorageFault)

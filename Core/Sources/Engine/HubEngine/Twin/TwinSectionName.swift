@@ -1,7 +1,7 @@
 internal import HubContract
 
 /// The three parts of a twin that somebody writes.
-enum TwinSectionName: String {
+enum TwinSectionName: String, CaseIterable {
   case tags
   case desired = "properties.desired"
   case reported = "properties.reported"
