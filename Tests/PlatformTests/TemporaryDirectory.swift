@@ -4,9 +4,9 @@ import Platform
 final class TemporaryDirectory: Sendable {
   let path: String
 
-  init() throws {
+  init(in folder: String = "/tmp") throws {
     let name = Entropy.bytes(8).map { String($0, radix: 16) }.joined()
-    path = "/tmp/orrery-test-" + name
+    path = folder + "/orrery-test-" + name
     try PrivateFile.makeDirectory(path)
   }
 

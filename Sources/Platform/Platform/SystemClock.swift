@@ -1,5 +1,6 @@
 package import ByteIO
 import CLinux
+import Glibc
 
 /// The machine's clocks.
 ///
@@ -17,6 +18,17 @@ package enum SystemClock {
 
 /// What the machine has.
 package enum Machine {
+  /// CRC-32C by the processor's own instruction where it has one, else by tables.
+  package static func crc32c() -> CRC32C {
+    guard clinux_has_crc32c() == 1 else { return CRC32C() }
+    return CRC32C { bytes, previous in
+      bytes.withUnsafeBufferPointer { clinux_crc32c(previous, $0.baseAddress, $0.count) }
+    }
+  }
+
+  /// Lets a thread run that was just woken and waits for this processor.
+  package static func yield() { sched_yield() }
+
   /// Processors that this process may run on, at least 1.
   package static var usableProcessors: Int { Int(clinux_usable_processors()) }
 

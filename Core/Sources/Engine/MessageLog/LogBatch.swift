@@ -13,25 +13,26 @@ public import ByteIO
 /// try batch.endRecord()
 /// ```
 public struct LogBatch: ByteSink, Sendable {
-  @usableFromInline var bytes: [UInt8] = []
+  /// The storage; what counts of it ends at `end`.
+  var bytes: [UInt8] = []
+  private var end = 0
   /// Where the open record's frame starts; -1 if none is open.
   @usableFromInline var openRecordStart = -1
   /// Largest partition number in the batch, to refuse it as a whole before anything is stamped.
   private(set) var largestPartition: UInt16 = 0
   /// The limits that `endRecord` applies.
   public let limits: LogLimits
-  private static let emptyHeader = [UInt8](repeating: 0, count: RecordFrame.headerByteCount)
   /// Complete records in the batch.
   public private(set) var recordCount = 0
 
   /// Creates an empty batch with room for `capacity` bytes.
   public init(limits: LogLimits = LogLimits(), capacity: Int = 0) {
     self.limits = limits
-    bytes.reserveCapacity(capacity)
+    if capacity > 0 { makeRoom(capacity) }
   }
 
   /// Bytes that will be written, with the frames.
-  public var byteCount: Int { bytes.count }
+  public var byteCount: Int { end }
 
   /// Whether there is no record.
   public var isEmpty: Bool { recordCount == 0 }
@@ -42,7 +43,7 @@ public struct LogBatch: ByteSink, Sendable {
   /// Whether a record with `byteCount` bytes of payload fits within both limits.
   public func hasRoom(forPayloadByteCount byteCount: Int) -> Bool {
     byteCount <= limits.recordBytes
-      && bytes.count + RecordFrame.headerByteCount + byteCount <= limits.batchBytes
+      && end + RecordFrame.headerByteCount + byteCount <= limits.batchBytes
   }
 
   /// Begins a record of `partition`.
@@ -50,12 +51,16 @@ public struct LogBatch: ByteSink, Sendable {
   /// The payload is what is appended until `endRecord`. No record may be open.
   public mutating func beginRecord(partition: UInt16) {
     precondition(!isRecordOpen, "a record is open already")
-    openRecordStart = bytes.count
-    // The fields are filled in by `endRecord` and by the writer.
-    bytes.append(contentsOf: LogBatch.emptyHeader)
-    let start = openRecordStart
+    let start = end
+    openRecordStart = start
+    makeRoom(RecordFrame.headerByteCount)
+    end += RecordFrame.headerByteCount
+    // The other fields are filled in by `endRecord` and by the writer.
     var span = bytes.mutableSpan
-    span.storeLE(partition, at: start + 10)
+    span.storeLE(UInt64(0), at: start)
+    span.storeLE(UInt64(partition) << 16, at: start + 8)
+    span.storeLE(UInt64(0), at: start + 16)
+    span.storeLE(UInt64(0), at: start + 24)
   }
 
   /// Completes the open record.
@@ -65,12 +70,12 @@ public struct LogBatch: ByteSink, Sendable {
   public mutating func endRecord() throws(LogFault) {
     precondition(isRecordOpen, "no record is open")
     let start = openRecordStart
-    let byteCount = bytes.count - start - RecordFrame.headerByteCount
+    let byteCount = end - start - RecordFrame.headerByteCount
     guard byteCount <= limits.recordBytes else {
       cancelRecord()
       throw .recordTooLarge(byteCount: byteCount, limit: limits.recordBytes)
     }
-    guard bytes.count <= limits.batchBytes else {
+    guard end <= limits.batchBytes else {
       cancelRecord()
       throw .batchFull(limit: limits.batchBytes)
     }
@@ -85,29 +90,57 @@ public struct LogBatch: ByteSink, Sendable {
   /// Takes the open record out, if there is one.
   public mutating func cancelRecord() {
     guard isRecordOpen else { return }
-    bytes.removeLast(bytes.count - openRecordStart)
+    end = openRecordStart
     openRecordStart = -1
   }
 
   /// Empties the batch; `keepingCapacity` keeps its storage for the next turn.
   public mutating func removeAll(keepingCapacity: Bool = true) {
-    bytes.removeAll(keepingCapacity: keepingCapacity)
+    if !keepingCapacity { bytes = [] }
+    end = 0
     openRecordStart = -1
     largestPartition = 0
     recordCount = 0
   }
 
   /// Appends one byte to the open record.
-  @inlinable
-  public mutating func uint8(_ value: UInt8) {
-    precondition(isRecordOpen, "no record is open")
-    bytes.append(value)
-  }
+  public mutating func uint8(_ value: UInt8) { store(value) }
+
+  /// Appends a big-endian 16-bit integer to the open record.
+  public mutating func uint16(_ value: UInt16) { store(value.byteSwapped) }
+
+  /// Appends a big-endian 32-bit integer to the open record.
+  public mutating func uint32(_ value: UInt32) { store(value.byteSwapped) }
 
   /// Appends borrowed bytes to the open record.
   public mutating func append(_ more: Span<UInt8>) {
     precondition(isRecordOpen, "no record is open")
-    unsafe more.withUnsafeBufferPointer { unsafe bytes.append(contentsOf: $0) }
+    makeRoom(more.count)
+    let start = end
+    end += more.count
+    unsafe more.withUnsafeBytes { source in
+      unsafe bytes.withUnsafeMutableBytes { target in
+        unsafe UnsafeMutableRawBufferPointer(rebasing: target[start..<start + source.count])
+          .copyMemory(from: source)
+      }
+    }
+  }
+
+  private mutating func store(_ value: some FixedWidthInteger & BitwiseCopyable) {
+    precondition(isRecordOpen, "no record is open")
+    let byteCount = value.bitWidth / 8
+    makeRoom(byteCount)
+    let start = end
+    end += byteCount
+    var span = bytes.mutableSpan
+    span.storeLE(value, at: start)
+  }
+
+  /// Makes the storage at least `more` bytes longer than `end`.
+  private mutating func makeRoom(_ more: Int) {
+    guard bytes.count - end < more else { return }
+    let lacking = more - (bytes.count - end)
+    bytes.append(contentsOf: repeatElement(0, count: max(lacking, bytes.count, 4096)))
   }
 
   /// Visits every complete record in order.
@@ -135,7 +168,7 @@ public struct LogBatch: ByteSink, Sendable {
   /// The bytes of the batch, which `StampedRecord.payloadRange` speaks of.
   public var storage: Span<UInt8> {
     @_lifetime(borrow self)
-    borrowing get { bytes.span }
+    borrowing get { bytes.span.extracting(0..<end) }
   }
 }
 

@@ -1,3 +1,5 @@
+import ByteIO
+
 /// Finds the committed log in a directory of segment files.
 ///
 /// See `MessageLog` for the policy.
@@ -25,10 +27,14 @@ struct LogRecoverer<Disk: LogDisk> {
     var isBlankBehindHeader = true
   }
 
-  init(disk: Disk, configuration: LogConfiguration) {
+  init(disk: Disk, configuration: LogConfiguration, crc: CRC32C) {
     self.disk = disk
     self.configuration = configuration
-    seal = FrameSeal(salt: configuration.salt, partitionCount: configuration.partitionCount)
+    seal = FrameSeal(
+      salt: configuration.salt,
+      partitionCount: configuration.partitionCount,
+      crc: crc
+    )
     states = Array(repeating: PartitionState(), count: configuration.partitionCount)
     areaByteCount = UInt64(
       SegmentHeader.areaByteCount(partitionCount: configuration.partitionCount)

@@ -49,15 +49,15 @@ struct LogTail: Sendable {
     return position + UInt64(byteCount + footerByteCount(more: entries + 1)) <= capacityEnd
   }
 
-  /// Stamps the frames from index `start` on that fit in the segment; answers where they end.
+  /// Stamps the frames of `range` that fit in the segment; answers where they end.
   mutating func stamp(
     _ bytes: inout MutableSpan<UInt8>,
-    from start: Int,
+    _ range: Range<Int>,
     committedEnd: UInt64,
     now: UInt64
   ) -> Int {
-    var index = start
-    while index < bytes.count {
+    var index = range.lowerBound
+    while index < range.upperBound {
       let byteCount = Int(bytes.span.loadLE(index + 4, as: UInt32.self))
       let partition = Int(bytes.span.loadLE(index + 10, as: UInt16.self))
       let frameByteCount = RecordFrame.headerByteCount + byteCount

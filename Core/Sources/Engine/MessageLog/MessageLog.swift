@@ -172,8 +172,9 @@ public struct MessageLog<Disk: LogDisk>: ~Copyable {
   // MARK: -
 
   private mutating func stamp(_ batch: inout LogBatch, from start: Int, now: UInt64) -> Int {
+    let range = start..<batch.byteCount
     var span = batch.bytes.mutableSpan
-    return tail.stamp(&span, from: start, committedEnd: committedEnd, now: now)
+    return tail.stamp(&span, range, committedEnd: committedEnd, now: now)
   }
 
   /// Writes `bytes`, which end at the tail's position.

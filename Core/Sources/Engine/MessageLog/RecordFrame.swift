@@ -46,7 +46,7 @@ struct FrameSeal: Sendable {
   let partitionCount: Int
   let crc: CRC32C
 
-  init(salt: UInt64, partitionCount: Int, crc: CRC32C = CRC32C()) {
+  init(salt: UInt64, partitionCount: Int, crc: CRC32C) {
     self.salt = salt
     self.partitionCount = partitionCount
     self.crc = crc

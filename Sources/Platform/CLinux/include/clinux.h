@@ -7,6 +7,7 @@
 #endif
 #include <fcntl.h>
 #include <sched.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -27,10 +28,21 @@ static inline int64_t clinux_wall_nanoseconds(void) {
 /// Processors that this process may run on, at least 1.
 int clinux_usable_processors(void);
 
+/// O_DIRECT, which the importer leaves out.
+static const int clinux_o_direct = O_DIRECT;
+
 /// fallocate(2) with mode 0; 0 or -1 with errno.
 int clinux_allocate(int file, int64_t offset, int64_t length);
 
 /// malloc_trim(3) of everything, where the C library has it.
 void clinux_return_free_memory(void);
+
+/// Whether the processor has an instruction for CRC-32C.
+int clinux_has_crc32c(void);
+
+/// CRC-32C of `count` bytes, continued from `previous` (0 to begin), by the processor's instruction.
+///
+/// Only where `clinux_has_crc32c` says yes.
+uint32_t clinux_crc32c(uint32_t previous, const uint8_t *bytes, size_t count);
 
 #endif

@@ -117,13 +117,15 @@ package final class DeviceLoop {
     counters.messageBytes.count(body.count)
     if let left = budget { budget = left - 1 }
     if log != nil {
-      batch.records.beginRecord(partition: partition)
-      EventEncoder.append(stamp: stamp, flags: flags, bag: bag, body: body, to: &batch.records)
-      do throws(LogFault) {
-        try batch.records.endRecord()
-      } catch {
-        return false
-      }
+      let isKept = Self.append(
+        to: &batch.records,
+        stamp: stamp,
+        partition: partition,
+        flags: flags,
+        bag: bag,
+        body: body
+      )
+      guard isKept else { return false }
     }
     if identifier != 0 {
       identifiers.append(identifier)
@@ -139,6 +141,25 @@ package final class DeviceLoop {
     }
     scheduleFlush()
     return true
+  }
+
+  /// Adds one record; all of it in one access to the batch.
+  private static func append(
+    to records: inout LogBatch,
+    stamp: EventStamp,
+    partition: UInt16,
+    flags: EventFlags,
+    bag: Span<UInt8>,
+    body: Span<UInt8>
+  ) -> Bool {
+    records.beginRecord(partition: partition)
+    EventEncoder.append(stamp: stamp, flags: flags, bag: bag, body: body, to: &records)
+    do throws(LogFault) {
+      try records.endRecord()
+      return true
+    } catch {
+      return false
+    }
   }
 
   /// Whether the log is so far behind that `connection` must wait; it is told when to go on.

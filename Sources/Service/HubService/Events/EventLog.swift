@@ -74,7 +74,7 @@ final class EventLog: TelemetryLog, Sendable {
     )
     let opened: MessageLog<LinuxDisk>
     do throws(LogFault) {
-      opened = try MessageLog.open(disk, configuration: configuration)
+      opened = try MessageLog.open(disk, configuration: configuration, crc: Machine.crc32c())
     } catch .partitionCount(let found, let asked) {
       throw SettingsFault(
         "\(directory) has \(found) partitions, not \(asked): set log.partitions to \(found)"
@@ -126,7 +126,11 @@ final class EventLog: TelemetryLog, Sendable {
       defer { queue.isDraining = true }
       return !queue.isDraining
     }
-    if starts { writer.async { self.drain() } }
+    guard starts else { return }
+    writer.async { self.drain() }
+    // Where loop and writer share a processor, the disk is set to work before the loop goes on;
+    // else the sync would begin only when there is nothing left to do meanwhile.
+    Machine.yield()
   }
 
   /// Appends one event of the hub's own, or one that came by HTTPS, and waits until it is durable.
