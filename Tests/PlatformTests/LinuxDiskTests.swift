@@ -122,7 +122,7 @@ struct LinuxDiskTests {
     #expect(try disk.read(file, at: 0, byteCount: Int(size), into: &span) == Int(size))
     #expect(bytes.allSatisfy { $0 == 0 })
     disk.close(file)
-    FileManager.default.createFile(atPath: path, contents: Data([1]))
+    #expect(FileManager.default.createFile(atPath: path, contents: Data([1])))
     #expect(try !disk.list().contains(".spare"))
     #expect(!FileManager.default.fileExists(atPath: path))
   }

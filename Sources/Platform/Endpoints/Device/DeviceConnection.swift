@@ -16,6 +16,8 @@ package final class DeviceConnection: ChannelDuplexHandler {
   package typealias OutboundIn = ByteBuffer
   package typealias OutboundOut = ByteBuffer
 
+  /// The largest outbound buffer that an idle connection keeps.
+  private static let keptOutboundBytes = 256
   /// Numbers the connections of the process.
   private static let numbers = Atomic<UInt64>(0)
 
@@ -29,6 +31,8 @@ package final class DeviceConnection: ChannelDuplexHandler {
   var context: ChannelHandlerContext?
   private var unread: ByteBuffer?
   private var outbound: ByteBuffer?
+  /// The buffer that left last, to be filled again.
+  private var spareOutbound: ByteBuffer?
   private var isReadWanted = false
   private var isPaused = false
   private var isProcessing = false
@@ -115,6 +119,7 @@ package final class DeviceConnection: ChannelDuplexHandler {
     context = nil
     unread = nil
     outbound = nil
+    spareOutbound = nil
     if let handle {
       handle.clear()
       if let device { loop.backend.ended(handle, device) }
@@ -400,13 +405,21 @@ package final class DeviceConnection: ChannelDuplexHandler {
       outbound = nil
       return buffer
     }
+    if let buffer = spareOutbound {
+      spareOutbound = nil
+      return buffer
+    }
     return ByteBufferAllocator().buffer(capacity: 64)
   }
 
   func flush() {
-    guard let buffer = outbound, buffer.readableBytes > 0, let context else { return }
+    guard var buffer = outbound, buffer.readableBytes > 0, let context else { return }
     outbound = nil
     context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+    // Nearly always it has been written by now, and nobody else holds it.
+    guard buffer.capacity <= Self.keptOutboundBytes, slot >= 0 else { return }
+    buffer.clear()
+    spareOutbound = buffer
   }
 
   /// Flushes unless a read is being processed, which flushes at its end.

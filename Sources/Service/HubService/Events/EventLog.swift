@@ -273,9 +273,11 @@ final class EventLog: TelemetryLog, Sendable {
     let now = UInt64(clamping: SystemClock.wallMilliseconds())
     log.withLock { log in
       guard log != nil else { return }
+      let before = log?.view
       do throws(LogFault) {
-        let removed = try log?.expire(now: now) ?? 0
-        if removed > 0 { logger.info("old events removed", metadata: ["segments": "\(removed)"]) }
+        if try log?.expire(now: now) ?? 0 > 0, let before, let after = log?.view {
+          reportRemoved(before, after)
+        }
       } catch {
         logger.error("old events not removed", metadata: ["fault": "\(error)"])
       }
@@ -304,6 +306,14 @@ final class EventLog: TelemetryLog, Sendable {
     } else if suspended.exchange(false, ordering: .acquiringAndReleasing) {
       logger.notice("the message log takes events again")
     }
+  }
+
+  /// Says how many events retention took; a segment that held none goes without a word.
+  private func reportRemoved(_ before: LogView, _ after: LogView) {
+    let count = (0..<UInt16(partitionCount)).reduce(UInt64(0)) { sum, partition in
+      sum &+ after[partition].firstSequence &- before[partition].firstSequence
+    }
+    if count > 0 { logger.info("old events removed", metadata: ["events": "\(count)"]) }
   }
 
   private func report(_ recovery: LogRecovery, _ state: MessageLog<LinuxDisk>.State) {
