@@ -90,8 +90,8 @@ let package = Package(
     .target(
       name: "HubService",
       dependencies: [
-        "Platform", "Endpoints",
-        core("ByteIO"), core("JSONTree"), core("MQTT"), core("HubContract"),
+        "Platform", "Endpoints", "AMQP",
+        core("ByteIO"), core("JSONTree"), core("MQTT"), core("AMQPCodec"), core("HubContract"),
         core("MessageLog"), core("HubEngine"), core("QueryLanguage"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),

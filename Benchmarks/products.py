@@ -185,6 +185,7 @@ class Orrery(Product):
             "--host", self.host, "--names", f"{self.host},localhost",
             "--ready-file", self.ready_file,
             "--set", "listen.mqtt_port=0", "--set", "listen.https_port=0",
+            "--set", "listen.amqp_port=0",
             "--set", "listen.admin_port=0", "--set", f"listen.plain_mqtt_port={self.port}",
             "--set", "listen.loops=1",
             "--set", f"log.enabled={'true' if self.has_log else 'false'}",

@@ -154,12 +154,17 @@ enum Stream {
   }
 
   /// A sender's attach when `isSender`, else a receiver's.
-  static func attach(_ name: String, handle: UInt32, isSender: Bool) -> [UInt8] {
+  static func attach(
+    _ name: String,
+    handle: UInt32,
+    isSender: Bool,
+    settleMode: UInt8 = 0
+  ) -> [UInt8] {
     frame(
       list(
         0x12,
         [
-          .string(name), .uint(handle), .boolean(!isSender), .null, .null,
+          .string(name), .uint(handle), .boolean(!isSender), .null, .ubyte(settleMode),
           .described(descriptor: .ulong(0x28), .list([.string("s")])),
           .described(descriptor: .ulong(0x29), .list([.string("t")])), .null, .null,
           .uint(0), .null, .null, .array([.symbol("com.microsoft:georeplication")]), .null,

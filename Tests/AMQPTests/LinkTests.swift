@@ -286,4 +286,58 @@ struct LinkTests {
     pair.server.drained(theirs)
     #expect(copied(pair.server.isDraining(theirs)) == false)
   }
+
+  @Test(
+    "each outcome of a receiver is told, by whichever settle mode",
+    arguments: [0x24, 0x25, 0x26, 0x27] as [UInt64],
+    [0, 1] as [UInt8]
+  )
+  func outcomes(code: UInt64, settleMode: UInt8) {
+    var server = AMQPConnection(containerID: "hub")
+    let start =
+      Stream.start + Stream.begin()
+      + Stream.attach("a", handle: 0, isSender: false, settleMode: settleMode)
+    server.receive(start)
+    for case .authenticating in server.nextEvents() { server.judged(isAccepted: true) }
+    var link: LinkID?
+    for case .attached(let id, _) in server.nextEvents() {
+      link = id
+      server.accept(id)
+    }
+    var output = ByteWriter()
+    server.write(to: &output)
+    // A flow that gives 10 of credit.
+    let flow = Stream.list(
+      0x13,
+      [.uint(0), .uint(99), .uint(0), .uint(99), .uint(0), .uint(0), .uint(10)]
+    )
+    server.receive(Stream.frame(flow))
+    guard let link else {
+      Issue.record("no link")
+      return
+    }
+    let sent = server.send(one, on: link, tag: [7], isSettled: false)
+    server.write(to: &output)
+    _ = server.nextEvents()
+    let state = AMQPValue.described(descriptor: .ulong(code), .list([]))
+    server.receive(
+      Stream.frame(
+        Stream.list(0x15, [.boolean(true), .uint(0), .uint(0), .boolean(true), state])
+      )
+    )
+    let expected: [UInt64: AMQPOutcome] = [
+      0x24: .accepted, 0x25: .rejected(nil), 0x26: .released,
+      0x27: .modified(hasFailed: false, isUndeliverable: false),
+    ]
+    let events = server.nextEvents()
+    guard let id = sent else {
+      Issue.record("not sent")
+      return
+    }
+    #expect(
+      events == [
+        .settled(link, id, expected[code] ?? .unknown)
+      ]
+    )
+  }
 }

@@ -21,7 +21,9 @@ private struct WholeHub: Sendable {
     }
     let directory = try #require(made)
     defer { PrivateFile.removeTree(directory) }
-    let ports = ["listen.mqtt_port", "listen.https_port", "listen.admin_port"].map { ($0, "0") }
+    let ports = [
+      "listen.mqtt_port", "listen.amqp_port", "listen.https_port", "listen.admin_port",
+    ].map { ($0, "0") }
     let settings = try HubSettings(
       file: nil,
       environment: [:],

@@ -84,7 +84,8 @@ class CrashHub(Hub):
         address = f"127.0.78.{1 + os.getpid() % 250}"
         ports = {}
         for name, host in (
-            ("mqtt", address), ("https", address), ("admin", address), ("plain_mqtt", "127.0.0.1"),
+            ("mqtt", address), ("amqp", address), ("https", address), ("admin", address),
+            ("plain_mqtt", "127.0.0.1"),
         ):
             ports[name] = free_port(host, 20000 + 100 * len(ports))
         super().__init__(address, directory, data, {

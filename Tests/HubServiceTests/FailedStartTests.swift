@@ -24,7 +24,9 @@ private struct Start {
     _ settings: [(String, String)] = [],
     onReady: @escaping @Sendable () -> Void = {}
   ) throws -> HubServer {
-    let ports = ["listen.mqtt_port", "listen.https_port", "listen.admin_port"].map { ($0, "0") }
+    let ports = [
+      "listen.mqtt_port", "listen.amqp_port", "listen.https_port", "listen.admin_port",
+    ].map { ($0, "0") }
     return try HubServer(
       settings: HubSettings(
         file: nil,
@@ -178,7 +180,8 @@ struct FailedStartTests {
   @Test(
     "A port in use is told with its address and its setting",
     arguments: [
-      "listen.mqtt_port", "listen.https_port", "listen.admin_port", "listen.plain_mqtt_port",
+      "listen.mqtt_port", "listen.amqp_port", "listen.https_port", "listen.admin_port",
+      "listen.plain_mqtt_port",
     ]
   )
   func ports(_ setting: String) async throws {

@@ -58,6 +58,8 @@ def bundle(tmp_path_factory):
     path = tmp_path_factory.mktemp("trust") / "bundle.pem"
     path.write_text("")
     os.environ["REQUESTS_CA_BUNDLE"] = str(path)
+    # The AMQP half of the service client asks OpenSSL.
+    os.environ["SSL_CERT_FILE"] = str(path)
     return path
 
 

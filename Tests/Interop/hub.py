@@ -113,6 +113,10 @@ class Hub:
         return self.ready["mqtt"]
 
     @property
+    def amqp_port(self):
+        return self.ready["amqp"]
+
+    @property
     def https_port(self):
         return self.ready["https"]
 

@@ -80,6 +80,7 @@ def test_metrics_are_not_on_the_public_port(rest):
 def test_ready_file(hub):
     ready = json.loads(hub.ready_path.read_text())
     assert ready["pid"] == hub.process.pid and ready["mqtt"] == 8883 and ready["https"] == 443
+    assert ready["amqp"] == 5671
     assert set(ready["policies"]) == {
         "iothubowner", "service", "device", "registryRead", "registryReadWrite"}
     mode = stat.S_IMODE(hub.ready_path.stat().st_mode)

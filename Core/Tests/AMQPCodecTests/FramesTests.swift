@@ -148,7 +148,7 @@ struct OutboundFramesTests {
   func completes(piece: Int) {
     let begin = frame("005311 c0 05 04 43434343")
     let data = bytes(header) + begin + transfer
-    let expected = bytes(header) + frame("005311 c0 09 08 43434343 40404040") + whole
+    let expected = bytes(header) + frame("005311 c0 0d 08 43434343 70ffffffff 404040") + whole
     #expect(completed(data, piece: piece) == expected)
   }
 

@@ -23,6 +23,7 @@ struct Announcement: Sendable {
       object["ca"] = hub.authorityPath.map { .string($0) } ?? .null
       object["https"] = .int(Int64(hub.httpsPort))
       object["mqtt"] = .int(Int64(hub.mqttPort))
+      object["amqp"] = .int(Int64(hub.amqpPort))
       object["admin"] = .string("http://\(hub.settings.adminHost):\(hub.adminPort)")
       object["adminToken"] = .string(hub.adminToken)
       do {
@@ -52,6 +53,7 @@ struct Announcement: Sendable {
     var object = JSONObject()
     object["host"] = .string(hub.host)
     object["mqtt"] = .int(Int64(hub.mqttPort))
+    object["amqp"] = .int(Int64(hub.amqpPort))
     object["https"] = .int(Int64(hub.httpsPort))
     object["plainMqtt"] = hub.plainMQTTPort.map { .int(Int64($0)) } ?? .null
     object["admin"] = .string("http://\(hub.settings.adminHost):\(hub.adminPort)")

@@ -5,7 +5,7 @@ import NIOCore
 import NIOHTTP1
 import Platform
 
-/// Stands behind the HTTP decoder: lets only upgrades to MQTT look like upgrades, and answers what
+/// Stands behind the HTTP decoder: lets only upgrades to MQTT and AMQP look like upgrades, and answers what
 /// can't be read as HTTP.
 ///
 /// An upgrade that is none goes on as an ordinary request, which REST refuses in its own shape.
@@ -23,7 +23,7 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
     var part = unwrapInboundIn(data)
     if case .head(var head) = part {
       unansweredCount += 1
-      if head.headers.contains(name: "upgrade"), !Self.isUpgradeToMQTT(head) {
+      if head.headers.contains(name: "upgrade"), !Self.isUpgrade(head) {
         head.headers.remove(name: "upgrade")
         head.headers.remove(name: "connection")
         part = .head(head)
@@ -62,10 +62,9 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
     context.close(promise: nil)
   }
 
-  /// Whether this asks for MQTT over WebSocket in due form (RFC 6455 §4.2.1).
-  private static func isUpgradeToMQTT(_ head: HTTPRequestHead) -> Bool {
-    let offered = head.headers[canonicalForm: "sec-websocket-protocol"]
-    return head.method == .GET && offered.contains { $0.lowercased() == "mqtt" }
+  /// Whether this asks for MQTT or AMQP over WebSocket in due form (RFC 6455 §4.2.1).
+  private static func isUpgrade(_ head: HTTPRequestHead) -> Bool {
+    head.method == .GET && WebSocketProtocol(offeredIn: head) != nil
       && head.headers.first(name: "sec-websocket-version") == "13"
       && head.headers.first(name: "sec-websocket-key").flatMap { Base64.decode($0) }?.count == 16
   }

@@ -34,7 +34,7 @@ package struct SharedPortChannel: HTTPChannelHandler {
   private let tls: ServerTLS?
   private let idleTimeout: TimeAmount
   private let counters: EndpointCounters
-  private let addStream: @Sendable (any Channel, PeerCertificates) throws -> Void
+  private let addStream: @Sendable (any Channel, PeerCertificates, WebSocketProtocol) throws -> Void
 
   /// Prepares the channel.
   ///
@@ -43,13 +43,13 @@ package struct SharedPortChannel: HTTPChannelHandler {
   ///   - idleTimeout: How long a connection may stay without a request, headers included.
   ///   - counters: Counts connections that never came to a request.
   ///   - responder: Answers REST requests.
-  ///   - addStream: Adds the handlers of an MQTT connection behind the WebSocket ones.
+  ///   - addStream: Adds the handlers of the protocol that the client chose behind the WebSocket ones.
   package init(
     tls: ServerTLS?,
     idleTimeout: TimeAmount = .seconds(30),
     counters: EndpointCounters,
     responder: @escaping Responder,
-    addStream: @escaping @Sendable (any Channel, PeerCertificates) throws -> Void
+    addStream: @escaping @Sendable (any Channel, PeerCertificates, WebSocketProtocol) throws -> Void
   ) {
     self.tls = tls
     self.idleTimeout = idleTimeout
@@ -75,15 +75,18 @@ package struct SharedPortChannel: HTTPChannelHandler {
       let gate = RequestGateHandle(eventLoop: channel.eventLoop)
       let upgrader = NIOTypedWebSocketServerUpgrader<Outcome>(
         maxFrameSize: Self.frameLimit,
-        shouldUpgrade: { channel, _ in
-          // The gate has let only upgrades to MQTT through.
-          channel.eventLoop.makeSucceededFuture(["Sec-WebSocket-Protocol": "mqtt"])
+        shouldUpgrade: { channel, head in
+          // The gate has let only upgrades to what is spoken here through.
+          let chosen = WebSocketProtocol(offeredIn: head)?.rawValue
+          return channel.eventLoop.makeSucceededFuture(
+            chosen.map { ["Sec-WebSocket-Protocol": $0] }
+          )
         },
-        upgradePipelineHandler: { channel, _ in
+        upgradePipelineHandler: { channel, head in
           // The gate knows HTTP alone: it goes before the first frame comes.
           gate.leave(channel).flatMapThrowing {
             try channel.pipeline.syncOperations.addHandler(WebSocketBytes())
-            try addStream(channel, peer)
+            try addStream(channel, peer, WebSocketProtocol(offeredIn: head) ?? .mqtt)
             return .webSocket
           }
         }

@@ -3,7 +3,8 @@ import NIOWebSocket
 
 /// Turns binary WebSocket messages into the byte stream inside them, and back (RFC 6455).
 ///
-/// MQTT packets may span frames, and a frame may hold several: the handler behind sees bytes alone.
+/// Packets of MQTT and frames of AMQP may span frames, and a frame may hold several: the handler
+/// behind sees bytes alone.
 /// Text frames are refused (MQTT 3.1.1 §6.0.0-1).
 final class WebSocketBytes: ChannelDuplexHandler {
   typealias InboundIn = WebSocketFrame

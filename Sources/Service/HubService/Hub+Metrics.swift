@@ -53,6 +53,26 @@ extension Hub {
       }
     }
   }
+
+  /// Adds what the AMQP side counts.
+  func collectMetrics(of service: AMQPService) {
+    metrics.collect {
+      [
+        PrometheusMetrics.Sample(
+          "orrery_amqp_connections",
+          .gauge,
+          "AMQP connections now, over TLS and WebSocket.",
+          value: Double(service.count)
+        ),
+        PrometheusMetrics.Sample(
+          "orrery_event_receivers",
+          .gauge,
+          "Links that receive events now.",
+          value: Double(service.events.count)
+        ),
+      ]
+    }
+  }
 }
 
 extension EndpointCounters {

@@ -27,6 +27,8 @@ package final class Hub: Sendable {
   let logger: Logger
   /// Counts the changes of policies, so that copies of them know when they are old.
   let policyChanges = Atomic<UInt64>(0)
+  /// Counts how often feedback became available, so that who found none knows when to look again.
+  let feedbackChanges = Atomic<UInt64>(0)
   private let lock: DirectoryLock
 
   /// Opens the data in `dataDirectory` and recovers it.
@@ -159,7 +161,8 @@ package final class Hub: Sendable {
         )
       case .cloudToDeviceAvailable(let deviceID):
         directory[IdentityKey(deviceID: deviceID)]?.handle.cloudToDeviceWaits()
-      case .feedbackAvailable, .event: continue
+      case .feedbackAvailable: feedbackChanges.add(1, ordering: .acquiringAndReleasing)
+      case .event: continue
       }
     }
   }

@@ -57,16 +57,19 @@ public struct OutboundFrames: ~Copyable, Sendable {
     let (listSize, count) = (frame[12], frame[13])
     let missing = UInt8(clamping: wanted - Int(count))
     let listEnd = 13 + Int(listSize)
-    guard missing > 0, listSize > 0, listEnd <= frame.count, Int(listSize) + Int(missing) <= 255
-    else {
-      return sink.append(frame)
-    }
-    sink.uint32(UInt32(truncatingIfNeeded: frame.count + Int(missing)))
+    // A begin's handle-max is compared with a number: its default is written, not null.
+    let handleMaximum: [UInt8] = [0x70, 0xFF, 0xFF, 0xFF, 0xFF]
+    let tellsMaximum = frame[10] == 0x11 && count == 4
+    let added = missing + (tellsMaximum ? UInt8(handleMaximum.count - 1) : 0)
+    guard missing > 0, listSize > 0, listEnd <= frame.count, Int(listSize) + Int(added) <= 255
+    else { return sink.append(frame) }
+    sink.uint32(UInt32(truncatingIfNeeded: frame.count + Int(added)))
     sink.append(frame.extracting(4..<12))
-    sink.uint8(listSize + missing)
+    sink.uint8(listSize + added)
     sink.uint8(count + missing)
     sink.append(frame.extracting(14..<listEnd))
-    for _ in 0..<missing { sink.uint8(0x40) }
+    if tellsMaximum { sink.append(handleMaximum) }
+    for _ in (tellsMaximum ? 1 : 0)..<Int(missing) { sink.uint8(0x40) }
     sink.append(frame.extracting(listEnd..<frame.count))
   }
 

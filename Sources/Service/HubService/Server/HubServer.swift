@@ -102,6 +102,15 @@ package struct HubServer: Service {
         tls: nil,
         loops: loops
       )
+    let amqpService = AMQPService(hub: hub)
+    hub.collectMetrics(of: amqpService)
+    let amqp = try await AMQPListener(
+      group: group,
+      host: settings.host,
+      port: settings.amqpPort,
+      tls: tls,
+      service: amqpService
+    )
     let https = SharedPortChannel(
       tls: tls,
       idleTimeout: .seconds(Int64(settings.connectSeconds)),
@@ -110,7 +119,12 @@ package struct HubServer: Service {
         let response = await rest.respond(to: request, channel: channel)
         try await writer.write(response: response.head, body: response.body)
       },
-      addStream: { channel, peer in try loops.add(to: channel, peer: peer) }
+      addStream: { channel, peer, inside in
+        switch inside {
+        case .mqtt: try loops.add(to: channel, peer: peer)
+        case .amqp: try amqpService.add(to: channel, peer: peer)
+        }
+      }
     ).server(
       configuration: ServerConfiguration(
         address: .hostname(settings.host, port: settings.httpsPort),
@@ -149,12 +163,14 @@ package struct HubServer: Service {
         isBound: { ports.isBound(\.admin) }
       ),
       mqtt,
+      amqp,
       Readiness(ports: ports) { bound in
         admin.isReady = true
         try await onReady(
           ReadyHub(
             settings: settings,
             mqttPort: mqtt.port,
+            amqpPort: amqp.port,
             httpsPort: bound.https,
             adminPort: bound.admin,
             plainMQTTPort: plain?.port,
@@ -198,6 +214,7 @@ extension HubServer {
 package struct ReadyHub: Sendable {
   package let settings: HubSettings
   package let mqttPort: Int
+  package let amqpPort: Int
   package let httpsPort: Int
   package let adminPort: Int
   package let plainMQTTPort: Int?

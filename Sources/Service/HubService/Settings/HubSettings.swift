@@ -9,6 +9,7 @@ package struct HubSettings: Sendable {
   package var isEphemeral: Bool
   package var host: String
   package var mqttPort: Int
+  package var amqpPort: Int
   package var httpsPort: Int
   package var plainMQTTPort: Int
   package var adminHost: String
@@ -18,6 +19,7 @@ package struct HubSettings: Sendable {
   package var privateKeyPath: String?
   package var skewSeconds: Int
   package var partitions: Int
+  package var consumerGroups: [String]
   package var segmentBytes: Int
   package var retentionHours: Int
   package var retentionBytes: Int
@@ -63,10 +65,16 @@ package struct HubSettings: Sendable {
       "Port of MQTT over TLS; 0 lets the system pick."
     ),
     SettingKey(
+      "listen.amqp_port",
+      .number(0...65_535),
+      "5671",
+      "Port of AMQP 1.0 over TLS; 0 lets the system pick."
+    ),
+    SettingKey(
       "listen.https_port",
       .number(0...65_535),
       "443",
-      "Port of REST and of MQTT over WebSocket; 0 lets the system pick."
+      "Port of REST and of MQTT and AMQP over WebSocket; 0 lets the system pick."
     ),
     SettingKey(
       "listen.plain_mqtt_port",
@@ -110,6 +118,12 @@ package struct HubSettings: Sendable {
       .number(1...32),
       "4",
       "Partitions of the event stream; fixed when the data directory is made."
+    ),
+    SettingKey(
+      "log.consumer_groups",
+      .list,
+      "",
+      "Consumer groups of the event stream beside $Default."
     ),
     SettingKey(
       "log.segment_bytes",
@@ -285,6 +299,7 @@ package struct HubSettings: Sendable {
     self.isEphemeral = isEphemeral
     host = settings.text("listen.host") ?? "0.0.0.0"
     mqttPort = settings.number("listen.mqtt_port")
+    amqpPort = settings.number("listen.amqp_port")
     httpsPort = settings.number("listen.https_port")
     plainMQTTPort = settings.number("listen.plain_mqtt_port")
     adminHost = settings.text("listen.admin_host") ?? "127.0.0.1"
@@ -294,6 +309,7 @@ package struct HubSettings: Sendable {
     privateKeyPath = settings.text("tls.private_key")
     skewSeconds = settings.number("sas.skew_seconds")
     partitions = settings.number("log.partitions")
+    consumerGroups = settings.list("log.consumer_groups")
     segmentBytes = settings.number("log.segment_bytes")
     retentionHours = settings.number("log.retention_hours")
     retentionBytes = settings.number("log.retention_bytes")

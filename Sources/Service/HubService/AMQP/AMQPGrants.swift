@@ -1,0 +1,182 @@
+import AMQP
+import ByteIO
+import Endpoints
+import HubContract
+import HubEngine
+import Logging
+import Platform
+
+/// What a connection's tokens, or its certificate, give access to.
+struct AMQPGrant: Sendable {
+  /// Who showed it.
+  enum Holder: Sendable {
+    /// A holder of this key of a policy.
+    case policy(PolicyRecord, SymmetricKey)
+    /// The identity itself.
+    case identity(IdentityKey, DeviceAuthenticator.Proof, DeviceAuthenticator.Facts)
+  }
+
+  let holder: Holder
+  /// Everything at or under it is open.
+  let resource: SASResource
+  /// When it ends, the allowance for clocks not included; nil for certificates.
+  let expiry: Timestamp?
+
+  /// Whether a link to `address` may be attached, or stay.
+  func allows(_ address: LinkAddress, needing rights: AccessRights) -> Bool {
+    guard case .policy(let policy, _) = holder, policy.rights.isSuperset(of: rights) else {
+      return false
+    }
+    let accessed = SASResource(host: resource.host, segments: address.resourceSegments)
+    return resource.covers(accessed, ignoringCase: true)
+  }
+}
+
+/// Judges what clients of AMQP show: tokens for `$cbs`, passwords of PLAIN (contract §2.1, §8.1).
+struct AMQPAuthenticator: Sendable {
+  let hub: Hub
+  let policies: PolicyCache
+
+  init(hub: Hub) {
+    self.hub = hub
+    policies = PolicyCache(hub: hub)
+  }
+
+  /// Judges a token.
+  ///
+  /// - Parameters:
+  ///   - text: The token.
+  ///   - audience: What it is shown for; nil if that was not said.
+  /// - Returns: What it gives access to.
+  /// - Throws: The answer; which part of a credential was wrong stands in the log alone.
+  func judge(_ text: String, audience: String?) async throws(RequestRefusal) -> AMQPGrant {
+    let token: SharedAccessSignature
+    do throws(SASFault) {
+      token = try SharedAccessSignature(text)
+    } catch {
+      throw refused("token: \(error)")
+    }
+    guard hub.answers(to: token.resource.host) else {
+      throw RequestRefusal(404, "the token is for another hub; check its host name")
+    }
+    if let audience {
+      guard token.resource.covers(SASResource(decoded: audience), ignoringCase: true) else {
+        throw refused("token for another audience")
+      }
+    }
+    guard let name = token.policy else { return try await identity(token) }
+    let policy = try await policy(name)
+    let key = [policy.primaryKey, policy.secondaryKey].first { key in
+      // The event endpoint is reached with a policy's key, used as text or decoded.
+      [token.resource.keyUse, token.resource.keyUse.other].contains { use in
+        token.isSigned(by: key, use: use, hmacSHA256: Hashing.hmacSHA256)
+      }
+    }
+    guard let key else { throw refused("token signed with another key") }
+    guard !token.isExpired(now: hub.now, skewSeconds: Int64(hub.settings.skewSeconds)) else {
+      throw refused("token expired")
+    }
+    return AMQPGrant(holder: .policy(policy, key), resource: token.resource, expiry: token.expiry)
+  }
+
+  /// Judges user name and password of mechanism PLAIN: the password is a token, or a policy's key as
+  /// text.
+  func judge(userName: String, password: [UInt8]) async throws(RequestRefusal) -> AMQPGrant {
+    guard let text = String(validating: password, as: UTF8.self) else {
+      throw refused("password is no text")
+    }
+    if text.utf8.count > 64 { return try await judge(text, audience: nil) }
+    let name = userName.split(separator: "@").first.map(String.init) ?? userName
+    let policy = try await policy(name)
+    let key = [policy.primaryKey, policy.secondaryKey].first { key in
+      ConstantTime.equals(Array(key.base64.utf8), password)
+    }
+    guard let key else { throw refused("another key") }
+    let host = hub.settings.names.first ?? ""
+    return AMQPGrant(
+      holder: .policy(policy, key),
+      resource: SASResource(host: host),
+      expiry: nil
+    )
+  }
+
+  private func policy(_ name: String) async throws(RequestRefusal) -> PolicyRecord {
+    let found: PolicyRecord?
+    do throws(HubError) {
+      found = try await policies.policy(name)
+    } catch {
+      throw RequestRefusal(503, "the registry can't be read")
+    }
+    guard let found else { throw refused("unknown policy") }
+    return found
+  }
+
+  /// A token that a device or module signed for itself.
+  private func identity(_ token: SharedAccessSignature) async throws(RequestRefusal) -> AMQPGrant {
+    let segments = token.resource.segments
+    guard segments.count >= 2, segments[0].lowercased() == "devices" else {
+      throw refused("token of no policy")
+    }
+    var key = IdentityKey(deviceID: segments[1])
+    if segments.count >= 4, segments[2].lowercased() == "modules" {
+      key = IdentityKey(deviceID: segments[1], moduleID: segments[3])
+    }
+    return try await identity(key, token: token, chain: PresentedChain([]))
+  }
+
+  /// Judges a device or module by its token, or by the certificate of its connection.
+  func identity(
+    _ key: IdentityKey,
+    token: SharedAccessSignature?,
+    chain: PresentedChain
+  ) async throws(RequestRefusal) -> AMQPGrant {
+    guard key.isValid else { throw refused("no identity") }
+    let facts: DeviceAuthenticator.Facts
+    do throws(HubError) {
+      facts = try await hub.facts(of: key, policy: token?.policy)
+    } catch {
+      throw RequestRefusal(503, "the registry can't be read")
+    }
+    let host = token?.resource.host ?? hub.settings.names.first ?? ""
+    do throws(DeviceAuthenticator.Refusal) {
+      let proof = try await hub.authenticator.judge(
+        key,
+        host: host,
+        token: token,
+        chain: chain,
+        facts: facts,
+        now: hub.now
+      )
+      return AMQPGrant(
+        holder: .identity(key, proof, facts),
+        resource: SASResource(host: host, identity: key),
+        expiry: proof.expiry
+      )
+    } catch {
+      throw refused(error.reason)
+    }
+  }
+
+  /// Whether the policies that grants stand on still have the keys that were used.
+  func stillHold(_ grants: [AMQPGrant]) async -> [Bool] {
+    var result: [Bool] = []
+    for grant in grants {
+      guard case .policy(let policy, let key) = grant.holder else {
+        result.append(true)
+        continue
+      }
+      let found = try? await policies.policy(policy.name)
+      result.append(
+        found.map {
+          [$0.primaryKey, $0.secondaryKey].contains(key) && $0.rights == policy.rights
+        } ?? false
+      )
+    }
+    return result
+  }
+
+  private func refused(_ reason: String) -> RequestRefusal {
+    hub.logger.debug("AMQP client not authenticated", metadata: ["reason": "\(reason)"])
+    return RequestRefusal(401, "the token is not valid for this resource")
+  }
+}

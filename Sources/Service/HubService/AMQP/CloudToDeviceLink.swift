@@ -1,0 +1,176 @@
+import AMQP
+import AMQPCodec
+import ByteIO
+import HubContract
+import HubEngine
+
+/// A service's link to the devices' queues (contract §8.2).
+///
+/// Accepted means queued and durable. Credit bounds the messages whose outcome is still open.
+final class CloudToDeviceLink: AMQPLink {
+  /// Messages under way at a time.
+  static let window: Int32 = 128
+
+  let requirement: AMQPRequirement?
+  private unowned let peer: AMQPPeer
+
+  init(_ id: LinkID, _ peer: AMQPPeer, _ requirement: AMQPRequirement) {
+    self.peer = peer
+    self.requirement = requirement
+  }
+
+  func delivered(_ delivery: AMQPDelivery) {
+    let request: CloudToDeviceRequest
+    do throws(AMQPError) {
+      request = try Self.request(delivery)
+    } catch {
+      return settle(delivery, .rejected(error))
+    }
+    guard peer.hub.throttles.allows(.cloudToDeviceSends) else {
+      let error = AMQPError("com.microsoft:device-container-throttled", "too many sends")
+      return settle(delivery, .rejected(error))
+    }
+    guard let reply = peer.reply else { return }
+    let now = peer.hub.now
+    peer.hub.store.submit { engine throws(HubError) in
+      try engine.enqueue(request, now: now)
+    } completion: { result in
+      reply { peer in
+        guard let id = delivery.id else { return }
+        switch result {
+        case .success: peer.connection.settle(id, .accepted)
+        case .failure(let error): peer.connection.settle(id, .rejected(AMQPError(error)))
+        }
+      }
+    }
+  }
+
+  private func settle(_ delivery: AMQPDelivery, _ outcome: AMQPOutcome) {
+    if let id = delivery.id { peer.connection.settle(id, outcome) }
+  }
+
+  /// What a message asks to be queued.
+  ///
+  /// - Throws: Why it can't be: no recipient, an unknown acknowledgement, no bytes.
+  static func request(_ delivery: AMQPDelivery) throws(AMQPError) -> CloudToDeviceRequest {
+    func invalid(_ text: String) -> AMQPError { AMQPError("com.microsoft:argument-error", text) }
+    let message: AMQPMessage
+    do throws(AMQPFault) {
+      message = try AMQPMessage(delivery.message.span)
+    } catch {
+      throw AMQPError(AMQPError.decodeError, "\(error)")
+    }
+    guard let to = message.properties.to, let address = LinkAddress(to) else {
+      throw invalid("properties.to must be /devices/<device>/messages/devicebound")
+    }
+    guard case .deviceBound(let recipient) = address, recipient.moduleID == nil else {
+      throw invalid("modules get no cloud-to-device messages; properties.to must name a device")
+    }
+    guard let body = message.payload else { throw invalid("the body must be data") }
+    var fields = MessageFieldList(message)
+    var acknowledgement: DeliveryAcknowledgement?
+    if let text = fields.take("iothub-ack") {
+      guard let known = DeliveryAcknowledgement(rawValue: text.lowercased()) else {
+        throw invalid("iothub-ack must be none, positive, negative or full")
+      }
+      acknowledgement = known
+    }
+    if let id = message.properties.messageIDText, id.utf8.count > PropertyBag.messageIDLimit {
+      throw invalid("the message ID is longer than \(PropertyBag.messageIDLimit) bytes")
+    }
+    let bag = PropertyBagWriter.devicebound(
+      deviceID: recipient.deviceID,
+      system: fields.system.map { ($0.0, $0.1) },
+      acknowledgement: acknowledgement,
+      application: fields.application
+    )
+    return CloudToDeviceRequest(
+      recipient: recipient,
+      messageID: message.properties.messageIDText,
+      acknowledgement: acknowledgement ?? .none,
+      expiryTime: message.properties.absoluteExpiryTime.map { Timestamp(milliseconds: $0) },
+      properties: bag,
+      propertyByteCount: PropertyBag(bag.span).countedBytes,
+      body: body
+    )
+  }
+}
+
+/// An AMQP message's properties as the hub keeps them: texts by name.
+struct MessageFieldList: Equatable {
+  /// System properties.
+  var system: [(SystemProperty, String)] = []
+  /// Application properties.
+  var application: [MessageProperty] = []
+
+  static func == (first: MessageFieldList, second: MessageFieldList) -> Bool {
+    first.system.elementsEqual(second.system) { $0 == $1 }
+      && first.application == second.application
+  }
+
+  /// Reads what a message carries.
+  init(_ message: AMQPMessage) {
+    let properties = message.properties
+    func put(_ property: SystemProperty, _ value: String?) {
+      if let value { system.append((property, value)) }
+    }
+    put(.messageID, properties.messageIDText)
+    put(.correlationID, properties.correlationIDText)
+    put(.userID, properties.userID.flatMap { String(validating: $0, as: UTF8.self) })
+    put(.contentType, properties.contentType)
+    put(.contentEncoding, properties.contentEncoding)
+    put(.to, properties.to)
+    put(.expiry, properties.absoluteExpiryTime.map { Timestamp(milliseconds: $0).iso8601 })
+    for pair in message.applicationProperties.pairs {
+      guard let name = pair.key.text else { continue }
+      application.append(MessageProperty(name, Self.text(pair.value)))
+    }
+  }
+
+  /// Takes an application property out.
+  mutating func take(_ name: String) -> String? {
+    guard let index = application.firstIndex(where: { $0.name == name }) else { return nil }
+    return application.remove(at: index).value
+  }
+
+  /// The text of a property's value: the hub's properties are texts.
+  static func text(_ value: AMQPValue) -> String? {
+    switch value {
+    case .null: nil
+    case .string(let text), .symbol(let text): text
+    case .boolean(let value): value ? "true" : "false"
+    case .float(let value): "\(value)"
+    case .double(let value): "\(value)"
+    case .char(let value): String(value)
+    case .ulong(let value): String(value)
+    case .timestamp(let value): Timestamp(milliseconds: value).iso8601
+    case .uuid(let bytes): LockToken(bytes: bytes).map { "\($0)" }
+    case .binary(let bytes): String(validating: bytes, as: UTF8.self)
+    default: value.integer.map { String($0) }
+    }
+  }
+}
+
+extension AMQPError {
+  /// The condition that tells a refusal of the hub (contract §4, "Error conditions").
+  init(_ error: HubError) {
+    let condition =
+      switch error.code {
+      case .deviceNotFound, .moduleNotFound: Self.notFound
+      case .deviceMaximumQueueDepthExceeded: Self.resourceLimitExceeded
+      case .messageTooLarge: Self.messageSizeExceeded
+      case .throttlingException: "com.microsoft:device-container-throttled"
+      case .preconditionFailed: "com.microsoft:precondition-failed"
+      case .deviceMessageLockLost: "com.microsoft:message-lock-lost"
+      case .iotHubQuotaExceeded: "com.microsoft:quota-exceeded"
+      case .iotHubUnauthorized, .iotHubUnauthorizedAccess: Self.unauthorizedAccess
+      default:
+        error.code.httpStatus < 500 ? "com.microsoft:argument-error" : Self.internalError
+      }
+    self.init(
+      condition,
+      error.message,
+      info: ["com.microsoft:error-code": .int(Int32(clamping: error.code.rawValue))]
+    )
+  }
+}

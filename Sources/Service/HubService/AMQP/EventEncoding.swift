@@ -1,0 +1,104 @@
+import AMQPCodec
+import ByteIO
+import HubContract
+import MessageLog
+
+/// Writes records of the log as the messages that consumers of events expect (contract §8.4).
+///
+/// Everything of an event but offset, number, time and body depends on its head alone: identity,
+/// authentication and property bag. Devices repeat their heads, so what was made of one is kept. A
+/// body is copied once, from the log's buffer into the batch that goes to the connection.
+struct EventEncoding {
+  /// What a head becomes.
+  private struct Sections {
+    /// Pairs of message annotations, without the map around them.
+    let annotations: [UInt8]
+    let annotationCount: Int
+    /// The sections between annotations and body.
+    let properties: [UInt8]
+  }
+
+  /// Heads that are kept; more begin anew.
+  private static let keptHeads = 1_024
+  private static let sequenceKey = symbol("x-opt-sequence-number")
+  private static let offsetKey = symbol("x-opt-offset")
+  private static let timeKey = symbol("x-opt-enqueued-time")
+  private static let hubTimeKey = symbol("iothub-enqueuedtime")
+
+  private var kept: [[UInt8]: Sections] = [:]
+
+  /// Appends the message of a record.
+  mutating func append(_ record: borrowing LogRecord, to writer: inout AMQPWriter) {
+    var sections: Sections
+    var bodyStart = 0
+    do throws(EventFault) {
+      let view = try EventView(record.payload)
+      bodyStart = view.bodyRange.lowerBound
+      let head = record.payload.extracting(0..<bodyStart).array()
+      if let known = kept[head] {
+        sections = known
+      } else {
+        sections = Self.sections(view)
+        if kept.count >= Self.keptHeads { kept.removeAll(keepingCapacity: true) }
+        kept[head] = sections
+      }
+    } catch {
+      // Written by a later version, say. Given as it is, so that no number is missing.
+      sections = Sections(annotations: [], annotationCount: 0, properties: [])
+    }
+    let time = Int64(clamping: record.enqueuedTime)
+    writer.descriptor(AMQPMessage.Section.messageAnnotations)
+    var map = writer.beginMap()
+    writer.bytes += sections.annotations
+    writer.bytes += Self.hubTimeKey
+    writer.timestamp(time)
+    writer.bytes += Self.sequenceKey
+    writer.long(Int64(clamping: record.sequence))
+    writer.bytes += Self.offsetKey
+    writer.string(String(record.offset))
+    writer.bytes += Self.timeKey
+    writer.timestamp(time)
+    map.count = (sections.annotationCount + 4) * 2
+    writer.end(map)
+    writer.bytes += sections.properties
+    writer.descriptor(AMQPMessage.Section.data)
+    writer.binary(record.payload.extracting(bodyStart..<record.payload.count))
+  }
+
+  private static func sections(_ view: borrowing EventView) -> Sections {
+    let decoded = view.properties()
+    var annotations = AMQPWriter()
+    for item in decoded.annotations {
+      annotations.symbol(item.name)
+      annotations.value(item.value.map { .string($0) } ?? .null)
+    }
+    var message = AMQPMessage()
+    message.properties.messageID = decoded.messageID.map { .string($0) } ?? .null
+    message.properties.userID = decoded.userID.map { Array($0.utf8) }
+    message.properties.to = decoded.to
+    message.properties.correlationID = decoded.correlationID.map { .string($0) } ?? .null
+    message.properties.contentType = decoded.contentType
+    message.properties.contentEncoding = decoded.contentEncoding
+    message.properties.absoluteExpiryTime = decoded.absoluteExpiryTime?.milliseconds
+    message.applicationProperties = AMQPMap(
+      strings: decoded.application.map { ($0.name, $0.value.map { .string($0) } ?? .null) }
+    )
+    var sections = AMQPWriter()
+    message.write(to: &sections)
+    // Without the empty body that ends it.
+    let properties = sections.bytes.dropLast(emptyBody.count)
+    return Sections(
+      annotations: annotations.bytes,
+      annotationCount: decoded.annotations.count,
+      properties: Array(properties)
+    )
+  }
+
+  private static let emptyBody: [UInt8] = AMQPMessage().encoded
+
+  private static func symbol(_ text: String) -> [UInt8] {
+    var writer = AMQPWriter()
+    writer.symbol(text)
+    return writer.bytes
+  }
+}

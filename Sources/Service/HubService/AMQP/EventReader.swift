@@ -1,0 +1,110 @@
+import AMQPCodec
+import ByteIO
+import Dispatch
+import MessageLog
+import Platform
+
+/// Messages of a partition, encoded one after the other.
+struct EventBatch: Sendable {
+  /// All messages.
+  var bytes: [UInt8] = []
+  /// Where each ends.
+  var ends: [Int] = []
+  /// Whether everything that was committed has been read.
+  var isAtEnd = false
+  /// Position behind the last committed record when it was read.
+  var committedEnd: UInt64 = 0
+  /// What kept the log from being read.
+  var fault: LogFault?
+}
+
+/// Reads one partition for one receiver, on a queue of its own: a consumer that begins far back keeps
+/// no event loop waiting for the disk.
+///
+/// The receiver asks for the next batch only when it has got the last one; so one reading is under
+/// way at a time, and all state is the queue's.
+final class EventReader: @unchecked Sendable {
+  /// Messages in a batch at most.
+  static let batchLimit = 1_024
+  /// Payload in a batch at most, in bytes; one message is always given.
+  static let batchBytes = 512 << 10
+
+  private let log: EventLog
+  private let partition: UInt16
+  private let queue: DispatchQueue
+  /// Protected by `queue`: nothing below is touched anywhere else.
+  private var start: LogStart
+  private var cursor: LogCursor<LinuxDisk>
+  private var isPlaced = false
+  private var encoding = EventEncoding()
+  private let tellsLast: Bool
+
+  /// Creates a reader; nothing is read yet.
+  init(_ log: EventLog, partition: UInt16, start: LogStart, tellsLast: Bool) {
+    self.log = log
+    self.partition = partition
+    self.start = start
+    self.tellsLast = tellsLast
+    cursor = log.makeCursor(partition: partition)
+    queue = DispatchQueue(label: "orrery.events.amqp")
+  }
+
+  /// Reads up to `limit` messages on; `completion` is called from the reader's queue.
+  func read(limit: Int, completion: @escaping @Sendable (EventBatch) -> Void) {
+    queue.async { completion(self.next(min(limit, Self.batchLimit))) }
+  }
+
+  private func next(_ limit: Int) -> EventBatch {
+    var batch = EventBatch()
+    var writer = AMQPWriter(capacity: 64 << 10)
+    for _ in 0..<3 {
+      let view = log.view
+      batch.committedEnd = view.committedEnd
+      if !isPlaced {
+        cursor.seek(start, in: view)
+        isPlaced = true
+      }
+      let last = tellsLast ? Self.lastEvent(of: view[partition]) : []
+      var lastSequence: UInt64?
+      do throws(LogFault) {
+        let reading = try cursor.read(
+          in: view,
+          maxRecords: limit,
+          maxBytes: Self.batchBytes
+        ) { record in
+          lastSequence = record.sequence
+          writer.bytes += last
+          encoding.append(record, to: &writer)
+          batch.ends.append(writer.bytes.count)
+        }
+        batch.isAtEnd = reading.isAtEnd
+        batch.fault = nil
+        break
+      } catch .viewOutdated {
+        // Retention ran in between; a new view knows what is left.
+        if let lastSequence { start = .sequence(lastSequence, inclusive: false) }
+        isPlaced = false
+        batch.fault = .viewOutdated
+      } catch {
+        batch.fault = error
+        break
+      }
+      if !batch.ends.isEmpty { break }
+    }
+    batch.bytes = writer.bytes
+    return batch
+  }
+
+  /// The delivery annotations that tell a consumer how far behind it is (contract §8.4).
+  private static func lastEvent(of partition: LogPartition) -> [UInt8] {
+    var writer = AMQPWriter()
+    writer.descriptor(AMQPMessage.Section.deliveryAnnotations)
+    writer.map([
+      "last_enqueued_sequence_number": .long(Int64(clamping: partition.nextSequence) - 1),
+      "last_enqueued_offset": .string(partition.lastOffset.map { String($0) } ?? "-1"),
+      "last_enqueued_time_utc": .timestamp(Int64(clamping: partition.lastEnqueuedTime)),
+      "runtime_info_retrieval_time_utc": .timestamp(SystemClock.wallMilliseconds()),
+    ])
+    return writer.bytes
+  }
+}

@@ -1,0 +1,92 @@
+import AMQP
+import Logging
+import MessageLog
+
+/// A consumer's link from one partition of the event stream (contract §8.3).
+///
+/// Messages are sent settled: the stock consumer never settles them, and its position is its own
+/// business. What is read follows credit, the session's window and the socket; nothing is read ahead.
+final class EventReceiverLink: AMQPLink {
+  /// Bytes that may wait in the connection before no more are read.
+  private static let backlogBytes = 1 << 20
+
+  let requirement: AMQPRequirement?
+  private let id: LinkID
+  private unowned let peer: AMQPPeer
+  private let reader: EventReader
+  private let claim: EventClaim
+  private var isReading = false
+  private var isWaiting = false
+  private var tag: UInt64 = 0
+
+  init(
+    _ id: LinkID,
+    _ peer: AMQPPeer,
+    _ requirement: AMQPRequirement,
+    _ reader: EventReader,
+    _ claim: EventClaim
+  ) {
+    self.id = id
+    self.peer = peer
+    self.requirement = requirement
+    self.reader = reader
+    self.claim = claim
+  }
+
+  func credited() { read() }
+
+  func ended() { peer.shared.events.leave(claim) }
+
+  private func read() {
+    let credit = peer.connection.credit(of: id)
+    guard !isReading, !isWaiting, credit > 0, peer.isWritable,
+      peer.connection.backlog(of: id) < Self.backlogBytes, let reply = peer.reply
+    else { return }
+    isReading = true
+    let id = id
+    reader.read(limit: credit) { batch in
+      reply { peer in peer.link(id, as: EventReceiverLink.self)?.take(batch) }
+    }
+  }
+
+  private func take(_ batch: EventBatch) {
+    isReading = false
+    var position = 0
+    for end in batch.ends {
+      tag &+= 1
+      let number = tag
+      peer.connection.send(
+        batch.bytes.span.extracting(position..<end),
+        on: id,
+        tag: (0..<8).map { UInt8(truncatingIfNeeded: number >> (56 - 8 * $0)) },
+        isSettled: true
+      )
+      position = end
+    }
+    if let fault = batch.fault {
+      peer.logger.error("events can't be read", metadata: ["fault": "\(fault)"])
+      let error = AMQPError(AMQPError.internalError, "the event log can't be read now")
+      return peer.connection.detach(id, error)
+    }
+    peer.flush()
+    guard batch.isAtEnd else { return read() }
+    if peer.connection.isDraining(id) { peer.connection.drained(id) }
+    wait(for: batch.committedEnd)
+  }
+
+  /// Reads on when more than `position` is committed.
+  private func wait(for position: UInt64) {
+    guard let reply = peer.reply else { return }
+    isWaiting = true
+    let (id, log) = (id, peer.hub.events)
+    // Ends by itself after a while at the latest, also when the link is gone.
+    Task {
+      await log.waitForMore(than: position, timeout: .seconds(30))
+      reply { peer in
+        guard let link = peer.link(id, as: EventReceiverLink.self) else { return }
+        link.isWaiting = false
+        link.read()
+      }
+    }
+  }
+}

@@ -1,0 +1,263 @@
+"""The Event-Hubs-compatible endpoint, judged by the stock azure-eventhub client."""
+
+import threading
+import time
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from azure.eventhub import EventData, EventHubConsumerClient, TransportType
+from azure.eventhub.exceptions import (
+    AuthenticationError, ConnectError, ConnectionLostError, EventHubError,
+)
+
+import sas
+from hub import BODY_CANARY
+
+TRANSPORTS = pytest.mark.parametrize(
+    "transport", [TransportType.Amqp, TransportType.AmqpOverWebsocket], ids=["tcp", "websocket"]
+)
+
+
+def consumer(hub, entity=None, group="$Default", policy="service", key=None, **options):
+    """A stock consumer client that trusts the hub's CA."""
+    text = (
+        f"Endpoint=sb://{hub.host}/;SharedAccessKeyName={policy};"
+        f"SharedAccessKey={key or hub.policy_key(policy)};EntityPath={entity or hub.host}"
+    )
+    options.setdefault("retry_total", 0)
+    return EventHubConsumerClient.from_connection_string(
+        text, consumer_group=group, connection_verify=hub.ca_path, **options
+    )
+
+
+class Receiving:
+    """A stock client that receives in a thread of its own until the test ends."""
+
+    def __init__(self, client, **options):
+        self.client, self.events, self.errors = client, [], []
+        self._changed = threading.Condition()
+        options.setdefault("starting_position", "-1")
+        self._thread = threading.Thread(
+            target=client.receive_batch, args=(self._take,),
+            kwargs={"on_error": self._fail, "max_wait_time": 0.2, **options}, daemon=True,
+        )
+        self._thread.start()
+
+    def _take(self, context, events):
+        with self._changed:
+            self.events += events
+            self.last = context.last_enqueued_event_properties
+            self._changed.notify_all()
+
+    def _fail(self, _, error):
+        with self._changed:
+            self.errors.append(error)
+            self._changed.notify_all()
+
+    def wait_for(self, count, device=None, seconds=20):
+        def found():
+            return [
+                event for event in self.events
+                if device is None
+                or event.system_properties[b"iothub-connection-device-id"] == device.encode()
+            ]
+
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(found()) >= count, seconds), (
+                f"{len(found())} of {count} events; errors: {self.errors}"
+            )
+        return found()
+
+    def wait_for_error(self, seconds=20):
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.errors, seconds), "no error"
+        return self.errors[0]
+
+    def stop(self):
+        self.client.close()
+        self._thread.join(10)
+
+
+@pytest.fixture
+def receiving(hub):
+    made = []
+
+    def make(client=None, **options):
+        made.append(Receiving(client or consumer(hub), **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
+
+
+def publish(device, count, prefix="e", bag=""):
+    """Sends telemetry over MQTT and waits for each PUBACK."""
+    connection, code = device.try_connect()
+    assert code == 0
+    for number in range(count):
+        connection.publish(
+            f"devices/{device.device_id}/messages/events/{bag}",
+            f"{BODY_CANARY} {prefix}{number}".encode(), qos=1,
+        )
+    connection.disconnect()
+
+
+@pytest.fixture
+def sent(device):
+    """A device that has sent three events, all of one partition."""
+    publish(device, 3, bag="%24.mid=m%201&%24.ct=application%2Fjson&colour=gr%C3%BCn")
+    return device
+
+
+def partition_of(hub, device):
+    event = hub.rest("service").call(
+        "GET", "/events", params={"from": "earliest", "device": device.device_id}, expect=200
+    ).json()["events"][0]
+    return str(event["partition"])
+
+
+@TRANSPORTS
+def test_hub_and_partitions_are_described(hub, sent, transport):
+    client = consumer(hub, transport_type=transport)
+    with client:
+        about = client.get_eventhub_properties()
+        assert about["eventhub_name"] == hub.host
+        assert about["partition_ids"] == client.get_partition_ids() == ["0", "1", "2", "3"]
+        last = client.get_partition_properties(partition_of(hub, sent))
+        assert last["last_enqueued_sequence_number"] >= 2 and not last["is_empty"]
+        assert int(last["last_enqueued_offset"]) > 0
+        age = datetime.now(timezone.utc) - last["last_enqueued_time_utc"]
+        assert timedelta(0) <= age < timedelta(minutes=1)
+
+
+@TRANSPORTS
+def test_events_arrive_with_all_that_the_sender_and_the_hub_said(
+        hub, sent, receiving, transport):
+    got = receiving(consumer(hub, transport_type=transport)).wait_for(3, sent.device_id)
+    assert [event.body_as_str() for event in got] == [
+        f"{BODY_CANARY} e{number}" for number in range(3)
+    ]
+    event = got[0]
+    assert event.properties == {b"colour": "grün".encode()}
+    assert event.message_id == "m 1" and event.content_type == "application/json"
+    system = event.system_properties
+    assert system[b"iothub-message-source"] == b"Telemetry"
+    assert system[b"to"] == f"/devices/{sent.device_id}/messages/events".encode()
+    assert b'"type":"sas"' in system[b"iothub-connection-auth-method"]
+    generation = sent.record["generationId"].encode()
+    assert system[b"iothub-connection-auth-generation-id"] == generation
+    assert system[b"iothub-enqueuedtime"] <= system[b"x-opt-enqueued-time"]
+    numbers = [event.sequence_number for event in got]
+    assert numbers == list(range(numbers[0], numbers[0] + 3))
+    assert [int(event.offset) for event in got] == sorted(int(event.offset) for event in got)
+
+
+def test_live_events_arrive_soon(hub, device, receiving):
+    stream = receiving(starting_position="@latest")
+    # The stock client opens its links one after the other.
+    time.sleep(2)
+    publish(device, 5)
+    stream.wait_for(5, device.device_id, seconds=5)
+
+
+def test_each_position_begins_where_it_says(hub, sent, receiving):
+    partition = partition_of(hub, sent)
+    first = receiving(partition_id=partition).wait_for(3, sent.device_id)
+    one, two, three = (event.sequence_number for event in first)
+    rows = [
+        (first[0].offset, False, two), (first[0].offset, True, one),
+        (two, False, three), (two, True, two),
+        (first[2].enqueued_time - timedelta(milliseconds=1), False, None),
+    ]
+    for position, inclusive, expected in rows:
+        stream = receiving(
+            consumer(hub), partition_id=partition, starting_position=position,
+            starting_position_inclusive=inclusive,
+        )
+        event = stream.wait_for(1, sent.device_id)[0]
+        assert expected is None or event.sequence_number == expected, (position, inclusive)
+        assert event.enqueued_time >= first[0].enqueued_time
+        stream.stop()
+
+
+def test_what_was_enqueued_last_is_told(hub, sent, receiving):
+    stream = receiving(
+        partition_id=partition_of(hub, sent), track_last_enqueued_event_properties=True
+    )
+    event = stream.wait_for(3, sent.device_id)[-1]
+    assert stream.last["sequence_number"] >= event.sequence_number
+    assert int(stream.last["offset"]) >= int(event.offset)
+
+
+def test_large_events_come_whole(hub, device, receiving):
+    connection, code = device.try_connect()
+    assert code == 0
+    body = (BODY_CANARY + "0123456789abcdef" * 16_000).encode()
+    connection.publish(f"devices/{device.device_id}/messages/events/", body, qos=1)
+    connection.disconnect()
+    stream = receiving(consumer(hub, entity="messages/events"))
+    assert stream.wait_for(1, device.device_id)[0].body_as_str().encode() == body
+
+
+def test_a_higher_owner_level_takes_over_and_a_lower_one_is_refused(hub, sent, receiving):
+    partition = partition_of(hub, sent)
+    low = receiving(consumer(hub), partition_id=partition, owner_level=1)
+    low.wait_for(3, sent.device_id)
+    high = receiving(consumer(hub), partition_id=partition, owner_level=5)
+    high.wait_for(3, sent.device_id)
+    assert isinstance(low.wait_for_error(), ConnectionLostError)
+    assert "owner level 5" in str(low.errors[0])
+    for level in ({"owner_level": 2}, {}):
+        refused = receiving(consumer(hub), partition_id=partition, **level)
+        assert "owner level 5" in str(refused.wait_for_error())
+    assert not high.errors
+
+
+def test_five_receivers_without_owner_level_and_no_more(hub, sent, receiving):
+    partition = partition_of(hub, sent)
+    for _ in range(5):
+        receiving(consumer(hub), partition_id=partition).wait_for(3, sent.device_id)
+    refused = receiving(consumer(hub), partition_id=partition)
+    assert "5 receivers" in str(refused.wait_for_error())
+
+
+def test_unknown_names_are_refused(hub, sent, receiving):
+    with consumer(hub, entity="other") as client, pytest.raises(EventHubError):
+        client.get_eventhub_properties()
+    with consumer(hub) as client, pytest.raises(ConnectError):
+        client.get_partition_properties("77")
+    stream = receiving(consumer(hub, group="nobody"), partition_id="0")
+    assert "consumer group" in str(stream.wait_for_error())
+
+
+def test_a_selector_that_is_none_is_refused(hub, sent, receiving):
+    stream = receiving(consumer(hub), partition_id="0", starting_position="no offset")
+    assert "selector" in str(stream.wait_for_error())
+
+
+@pytest.mark.parametrize("policy", ["device", "registryRead"])
+def test_other_policies_may_not_read(hub, policy):
+    with consumer(hub, policy=policy) as client, pytest.raises(AuthenticationError):
+        client.get_eventhub_properties()
+
+
+def test_another_key_is_refused(hub, receiving):
+    with consumer(hub, key=sas.new_key()) as client, pytest.raises(AuthenticationError):
+        client.get_eventhub_properties()
+    stream = receiving(consumer(hub, key=sas.new_key()), partition_id="0")
+    assert isinstance(stream.wait_for_error(), (AuthenticationError, ConnectError))
+
+
+def test_sending_to_the_stream_is_refused_and_says_so(hub):
+    from azure.eventhub import EventHubProducerClient
+
+    text = (
+        f"Endpoint=sb://{hub.host}/;SharedAccessKeyName=service;"
+        f"SharedAccessKey={hub.policy_key('service')};EntityPath={hub.host}"
+    )
+    producer = EventHubProducerClient.from_connection_string(
+        text, connection_verify=hub.ca_path, retry_total=0
+    )
+    with producer, pytest.raises(EventHubError, match="not served"):
+        producer.send_batch([EventData("x")])
