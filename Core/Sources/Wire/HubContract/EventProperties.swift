@@ -52,8 +52,9 @@ public struct EventProperties: Equatable, Sendable {
 }
 
 extension EventView {
-  /// The decoded sections of the event.
-  public func properties() -> EventProperties {
+  /// The decoded sections of the event as the reader of `destination` sees them: with the
+  /// enrichments that routing added there.
+  public func properties(at destination: EventDestinations = .events) -> EventProperties {
     var result = EventProperties()
     var device = text(deviceIDRange)
     var module = moduleIDRange.isEmpty ? nil : text(moduleIDRange)
@@ -104,6 +105,13 @@ extension EventView {
     annotate("iothub-message-source", source.name)
     annotate("dt-dataschema", dataSchema)
     result.annotations += extras
+    if !enrichmentRange.isEmpty {
+      let added = EventRouting.enrichments(
+        bytes.extracting(enrichmentRange),
+        at: destination
+      )
+      for property in added { result.setApplication(property.name, property.value ?? "") }
+    }
     return result
   }
 }

@@ -42,6 +42,8 @@ public struct EventFlags: OptionSet, Hashable, Sendable {
   public static let will = EventFlags(rawValue: 2)
   /// An edge hub sent it for a child, so that `$.cdid` and `$.cmid` are believed (contract §3.4).
   public static let onBehalfOfChild = EventFlags(rawValue: 4)
+  /// The record says where it goes; without it, to the built-in stream alone.
+  public static let routed = EventFlags(rawValue: 8)
 }
 
 /// Writes events in the form that the message log stores.
@@ -51,8 +53,10 @@ public struct EventFlags: OptionSet, Hashable, Sendable {
 ///     version 1 · source 1 · flags 1
 ///     authentication method 1 (scope, type << 2, issuer << 4; 0 = none)
 ///     device ID 1+n · module ID 1+n · generation ID 1+n · model ID 2+n   (empty = none)
+///     if flag 8 is set: destinations 4 · enrichments 4+n
 ///     property bag 4+n, as it came · body, the rest
 ///
+/// Each enrichment: destinations 4 · name 1+n · value 2+n.
 /// Time, offset and sequence number are the log's own.
 public enum EventEncoder {
   /// The version that is written.
@@ -60,8 +64,13 @@ public enum EventEncoder {
 
   /// Bytes that `append` will write.
   @inlinable
-  public static func byteCount(stamp: EventStamp, bagBytes: Int, bodyBytes: Int) -> Int {
-    7 + stamp.byteCount + bagBytes + bodyBytes
+  public static func byteCount(
+    stamp: EventStamp,
+    routing: EventRouting = .builtIn,
+    bagBytes: Int,
+    bodyBytes: Int
+  ) -> Int {
+    7 + stamp.byteCount + routing.byteCount + bagBytes + bodyBytes
   }
 
   /// Appends one event; copies, allocates nothing beyond the sink's own growth.
@@ -70,17 +79,24 @@ public enum EventEncoder {
     stamp: EventStamp,
     source: EventSource = .telemetry,
     flags: EventFlags = [],
+    routing: EventRouting = .builtIn,
     bag: Span<UInt8>,
     body: Span<UInt8>,
     to sink: inout some ByteSink
   ) {
-    if source == .telemetry, flags.isEmpty {
+    let isBuiltIn = routing.isBuiltIn
+    if source == .telemetry, flags.isEmpty, isBuiltIn {
       sink.append(stamp.telemetryHead.span)
     } else {
       sink.uint8(version)
       sink.uint8(source.rawValue)
-      sink.uint8(flags.rawValue)
+      sink.uint8(isBuiltIn ? flags.rawValue : flags.rawValue | EventFlags.routed.rawValue)
       sink.append(stamp.bytes.span)
+      if !isBuiltIn {
+        sink.uint32LE(routing.destinations.rawValue)
+        sink.uint32LE(UInt32(truncatingIfNeeded: routing.enrichments.count))
+        sink.append(routing.enrichments.span)
+      }
     }
     sink.uint32LE(UInt32(truncatingIfNeeded: bag.count))
     sink.append(bag)

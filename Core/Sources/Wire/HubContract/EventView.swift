@@ -30,6 +30,10 @@ public struct EventView: ~Escapable {
   public let generationIDRange: Range<Int>
   /// Where the model ID is; may be empty.
   public let modelIDRange: Range<Int>
+  /// Where the event goes.
+  public let destinations: EventDestinations
+  /// Where the enrichments are; may be empty.
+  public let enrichmentRange: Range<Int>
   /// Where the property bag is.
   public let bagRange: Range<Int>
   /// Where the body is.
@@ -50,8 +54,18 @@ public struct EventView: ~Escapable {
     guard let device = reader.uint8(), let deviceIDRange = reader.range(Int(device)),
       let module = reader.uint8(), let moduleIDRange = reader.range(Int(module)),
       let generation = reader.uint8(), let generationIDRange = reader.range(Int(generation)),
-      let model = reader.uint16LE(), let modelIDRange = reader.range(Int(model)),
-      let bag = reader.uint32LE(), let bagRange = reader.range(Int(bag)),
+      let model = reader.uint16LE(), let modelIDRange = reader.range(Int(model))
+    else { throw .truncated(at: reader.position) }
+    var destinations = EventDestinations.events
+    var enrichmentRange = reader.position..<reader.position
+    if EventFlags(rawValue: flagBits).contains(.routed) {
+      guard let mask = reader.uint32LE(), let count = reader.uint32LE(),
+        let range = reader.range(Int(count))
+      else { throw .truncated(at: reader.position) }
+      destinations = EventDestinations(rawValue: mask)
+      enrichmentRange = range
+    }
+    guard let bag = reader.uint32LE(), let bagRange = reader.range(Int(bag)),
       let bodyRange = reader.range(reader.remaining)
     else { throw .truncated(at: reader.position) }
     self.bytes = bytes
@@ -62,6 +76,8 @@ public struct EventView: ~Escapable {
     self.moduleIDRange = moduleIDRange
     self.generationIDRange = generationIDRange
     self.modelIDRange = modelIDRange
+    self.destinations = destinations
+    self.enrichmentRange = enrichmentRange
     self.bagRange = bagRange
     self.bodyRange = bodyRange
   }

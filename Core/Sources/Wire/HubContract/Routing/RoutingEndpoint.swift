@@ -1,0 +1,82 @@
+/// A place besides the built-in stream that messages can be routed to.
+public struct RoutingEndpoint: Equatable, Sendable {
+  /// What kind of place it is, with its settings.
+  public enum Kind: Equatable, Sendable {
+    /// A further event stream, read as the built-in one under its own name.
+    case eventStream
+    /// Files in a container.
+    case storage(StorageEndpoint)
+    /// A URL that CloudEvents are posted to.
+    case webhook(WebhookEndpoint)
+    /// A topic of an MQTT server.
+    case mqttTopic(String)
+  }
+
+  /// Its name, unique but for case.
+  public var name: String
+  /// What kind of place it is.
+  public var kind: Kind
+  /// Its number in records, given by the hub when the endpoint is made; 0 before.
+  public var slot = 0
+
+  /// Creates an endpoint without a slot.
+  public init(name: String, kind: Kind) {
+    self.name = name
+    self.kind = kind
+  }
+
+  /// Its bit in records; nothing without a slot.
+  public var destination: EventDestinations { EventDestinations(slot: slot) }
+}
+
+/// The settings of a storage endpoint.
+public struct StorageEndpoint: Equatable, Sendable {
+  /// How messages are written.
+  public enum Encoding: String, Sendable, CaseIterable {
+    /// An Avro object container file without compression.
+    case avro = "Avro"
+    /// One JSON object a line.
+    case json = "JSON"
+  }
+
+  /// The folder under the hub's storage.
+  public var container: String
+  /// How files are named.
+  public var fileNameFormat = BlobNameFormat.standard
+  /// How messages are written.
+  public var encoding = Encoding.avro
+  /// A file is closed so many seconds after its first message.
+  public var batchSeconds = 300
+  /// A file is closed before it grows beyond so many bytes.
+  public var batchBytes = 314_572_800
+
+  /// What `batchSeconds` can be.
+  public static let batchSecondsRange = 60...720
+  /// What `batchBytes` can be.
+  public static let batchBytesRange = 10_485_760...524_288_000
+
+  /// Creates settings with the original's defaults.
+  public init(container: String) { self.container = container }
+}
+
+/// The settings of a webhook endpoint.
+public struct WebhookEndpoint: Equatable, Sendable {
+  /// Where events are posted to.
+  public var uri: String
+  /// Most events of one request.
+  public var batchCount = 1
+  /// Seconds that one request may take.
+  public var timeoutSeconds = 30
+  /// Seconds after which an event that can't be delivered is dead-lettered.
+  public var timeToLiveSeconds = 86_400
+
+  /// What `batchCount` can be.
+  public static let batchCountRange = 1...100
+  /// What `timeoutSeconds` can be.
+  public static let timeoutSecondsRange = 1...230
+  /// What `timeToLiveSeconds` can be.
+  public static let timeToLiveSecondsRange = 60...604_800
+
+  /// Creates settings with the defaults.
+  public init(uri: String) { self.uri = uri }
+}
