@@ -217,7 +217,7 @@ struct LinkTests {
     #expect(attached == 2)
   }
 
-  @Test("a sender without credit loses its link")
+  @Test("a sender without credit loses its connection")
   func creditAbuse() {
     var server = AMQPConnection(containerID: "hub")
     let start = Stream.start + Stream.begin() + Stream.attach("a", handle: 0, isSender: true)

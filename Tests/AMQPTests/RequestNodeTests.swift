@@ -103,6 +103,42 @@ struct RequestNodeTests {
     #expect(answers.first?.properties.correlationID == .ulong(2))
   }
 
+  @Test("a request beyond the limit ends its link, and a client gets so many links")
+  func limits() {
+    var asking = Asking()
+    asking.attach(receiverCredit: 5)
+    var long = request([])
+    long.body = .value(.string(String(repeating: "x", count: RequestNode.requestBytes)))
+    asking.ask(long)
+    asking.serve { _ in NodeAnswer.make(200, "OK") }
+    let events = asking.pair.takeClientEvents()
+    let detached = events.count {
+      if case .detached(_, let error) = $0 {
+        error?.condition == AMQPError.messageSizeExceeded
+      } else {
+        false
+      }
+    }
+    #expect(detached == 1)
+    for number in 0..<RequestNode.linkLimit + 1 {
+      _ = asking.pair.client.attach(
+        "more \(number)",
+        isSender: true,
+        source: AMQPTerminus(address: "own"),
+        target: AMQPTerminus(address: "$cbs")
+      )
+    }
+    asking.serve { _ in nil }
+    let refused = asking.pair.takeClientEvents().count {
+      if case .detached(_, let error) = $0 {
+        error?.condition == AMQPError.resourceLimitExceeded
+      } else {
+        false
+      }
+    }
+    #expect(refused == 2)
+  }
+
   @Test("what is no message is rejected, and the link lives")
   func malformed() {
     var asking = Asking()

@@ -80,7 +80,11 @@ extension AMQPConnection {
   mutating func enter(_ link: OpaquePointer) -> LinkID {
     let id = LinkID(number: makeNumber())
     pn_link_set_context(link, UnsafeMutableRawPointer(bitPattern: id.number))
-    links[id] = Link(link: link, isSender: pn_link_is_sender(link))
+    links[id] = Link(
+      link: link,
+      isSender: pn_link_is_sender(link),
+      messageBytes: limits.messageBytes
+    )
     return id
   }
 
@@ -182,26 +186,37 @@ extension AMQPConnection {
     }
   }
 
+  /// Deals with a delivery that brings nothing: one that the sender settled meanwhile, or one that was
+  /// under way when its link was detached.
+  private mutating func disregard(_ delivery: OpaquePointer, on link: OpaquePointer) {
+    if let context = pn_delivery_get_context(delivery) {
+      // The sender took back what we have not settled: we agree.
+      if pn_delivery_settled(delivery) { forget(DeliveryID(number: UInt(bitPattern: context))) }
+    } else if !pn_delivery_partial(delivery), pn_link_current(link) == delivery {
+      pn_link_advance(link)
+      pn_delivery_settle(delivery)
+    }
+  }
+
   private mutating func received(
     _ delivery: OpaquePointer,
     on link: OpaquePointer,
     _ id: LinkID
   ) {
-    guard pn_delivery_readable(delivery), links[id]?.isDetaching == false else {
-      // The sender took back what we have not settled: we agree.
-      if pn_delivery_settled(delivery), let context = pn_delivery_get_context(delivery) {
-        forget(DeliveryID(number: UInt(bitPattern: context)))
-      }
-      return
-    }
+    // Who sends without credit could fill the session on links that were refused: nothing more of
+    // that peer is taken.
     guard pn_link_remote_credit(link) >= 0 else {
-      return detach(id, AMQPError(AMQPError.transferLimitExceeded, "more messages than credit"))
+      takesInput = false
+      return close(AMQPError(AMQPError.transferLimitExceeded, "more messages than credit"))
+    }
+    guard let known = links[id], pn_delivery_readable(delivery), !known.isDetaching else {
+      return disregard(delivery, on: link)
     }
     let size = pn_delivery_pending(delivery)
-    guard size <= limits.messageBytes else {
+    guard size <= known.messageBytes else {
       return detach(
         id,
-        AMQPError(AMQPError.messageSizeExceeded, "more than \(limits.messageBytes) bytes")
+        AMQPError(AMQPError.messageSizeExceeded, "more than \(known.messageBytes) bytes")
       )
     }
     guard !pn_delivery_aborted(delivery) else { return pn_delivery_settle(delivery) }

@@ -13,16 +13,22 @@ extension AMQPConnection {
   /// - Parameters:
   ///   - id: The link.
   ///   - credit: For a link that we receive on, how many messages may be under way or unsettled.
+  ///   - messageBytes: The longest message on it; nil for the connection's limit.
   ///   - properties: What the answer says of itself.
   ///   - isPresettled: For a link that we send on, whether everything is sent settled.
   package mutating func accept(
     _ id: LinkID,
     credit: Int32 = 0,
+    messageBytes: Int? = nil,
     properties: AMQPMap = [:],
     isPresettled: Bool = false
   ) {
     guard let link = links[id]?.link, pn_link_state(link) & PN_LOCAL_UNINIT != 0 else { return }
     answer(link, properties)
+    if let messageBytes {
+      links[id]?.messageBytes = messageBytes
+      pn_link_set_max_message_size(link, UInt64(messageBytes))
+    }
     if isPresettled { pn_link_set_snd_settle_mode(link, PN_SND_SETTLED) }
     pn_link_open(link)
     guard pn_link_is_receiver(link), credit > 0 else { return }

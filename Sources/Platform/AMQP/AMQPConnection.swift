@@ -26,6 +26,8 @@ package struct AMQPConnection: ~Copyable {
     let isSender: Bool
     /// Messages that may be under way to us: credit and unsettled ones together.
     var window: Int32 = 0
+    /// Bytes of a message on it at most.
+    var messageBytes: Int
     var unsettledCount: Int32 = 0
     var isDetaching = false
   }

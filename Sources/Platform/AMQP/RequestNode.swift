@@ -24,6 +24,11 @@ package struct RequestNode: ~Copyable {
   /// Requests that may be under way on one link.
   package static let requestCredit: Int32 = 32
 
+  /// Bytes of a request at most: a token is the longest thing in it.
+  package static let requestBytes = 16_384
+  /// Links at most of one client.
+  package static let linkLimit = 32
+
   private struct Receiver {
     let id: LinkID
     /// Where its answers are asked to go.
@@ -37,6 +42,7 @@ package struct RequestNode: ~Copyable {
 
   private var receivers: [Receiver] = []
   private var waiting: [Answer] = []
+  private var linkCount = 0
   private var lastTag: UInt32 = 0
 
   /// Creates a node that nobody is attached to.
@@ -48,8 +54,15 @@ package struct RequestNode: ~Copyable {
     _ attach: AMQPAttach,
     on connection: inout AMQPConnection
   ) {
+    linkCount += 1
+    guard linkCount <= Self.linkLimit else {
+      return connection.refuse(
+        id,
+        AMQPError(AMQPError.resourceLimitExceeded, "too many links to this node")
+      )
+    }
     if attach.isPeerSender {
-      connection.accept(id, credit: Self.requestCredit)
+      connection.accept(id, credit: Self.requestCredit, messageBytes: Self.requestBytes)
     } else {
       connection.accept(id, isPresettled: true)
       receivers.append(Receiver(id: id, address: attach.target.address))
@@ -95,7 +108,10 @@ package struct RequestNode: ~Copyable {
   package mutating func credited(on connection: inout AMQPConnection) { send(on: &connection) }
 
   /// A link is gone.
-  package mutating func detached(_ id: LinkID) { receivers.removeAll { $0.id == id } }
+  package mutating func detached(_ id: LinkID) {
+    linkCount -= 1
+    receivers.removeAll { $0.id == id }
+  }
 
   private mutating func send(on connection: inout AMQPConnection) {
     var index = 0

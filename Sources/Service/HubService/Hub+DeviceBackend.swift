@@ -143,7 +143,7 @@ extension Hub: DeviceBackend {
   }
 
   /// The monotonic reading at which a token that ends at `expiry` is no longer taken.
-  private func deadline(_ expiry: Timestamp) -> Instant {
+  func deadline(_ expiry: Timestamp) -> Instant {
     let wall = SystemClock.wallMilliseconds()
     let left = expiry.adding(seconds: authenticator.skewSeconds).milliseconds - wall
     return SystemClock.now().adding(milliseconds: UInt64(clamping: left))

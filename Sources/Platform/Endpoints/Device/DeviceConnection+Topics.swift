@@ -157,7 +157,7 @@ extension DeviceConnection {
     flushUnlessProcessing()
   }
 
-  func deliverDesired(version: Int64, body: [UInt8]) {
+  package func deliverDesired(version: Int64, body: [UInt8]) {
     guard let qos = granted.desired, machine.isConnected else { return }
     let topic = DeviceTopics.desiredPatch(version: version)
     send(OutboundPublish(topic: topic, payload: body), qos)
@@ -166,7 +166,7 @@ extension DeviceConnection {
 
   // MARK: Methods
 
-  func deliverMethod(name: String, requestID: String, payload: [UInt8]) {
+  package func deliverMethod(name: String, requestID: String, payload: [UInt8]) {
     guard granted.takesMethod(name), machine.isConnected else { return }
     let topic = DeviceTopics.methodRequest(name: name, requestID: requestID)
     send(OutboundPublish(topic: topic, payload: payload), .atMostOnce)
@@ -176,7 +176,7 @@ extension DeviceConnection {
   // MARK: Cloud-to-device messages
 
   /// Asks for as many messages as the window has room for.
-  func pullCloudToDevice() {
+  package func pullCloudToDevice() {
     guard granted.devicebound != nil, machine.isConnected, let device, let handle else { return }
     guard !isPulling else {
       mustPullAgain = true

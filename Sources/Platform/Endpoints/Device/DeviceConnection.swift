@@ -11,7 +11,7 @@ import Synchronization
 /// Bytes in, batch out: a PUBLISH of telemetry is decoded, judged and copied once, into the loop's
 /// batch, in the read that brought it. Everything else asks the backend and goes on when it answers.
 /// Confined to its event loop.
-package final class DeviceConnection: ChannelDuplexHandler {
+package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
   package typealias InboundIn = ByteBuffer
   package typealias OutboundIn = ByteBuffer
   package typealias OutboundOut = ByteBuffer
@@ -19,7 +19,7 @@ package final class DeviceConnection: ChannelDuplexHandler {
   /// The largest outbound buffer that an idle connection keeps.
   private static let keptOutboundBytes = 256
   /// Numbers the connections of the process.
-  private static let numbers = Atomic<UInt64>(0)
+  static let numbers = Atomic<UInt64>(0)
 
   let loop: DeviceLoop
   private let peer: PeerCertificates
@@ -437,7 +437,7 @@ package final class DeviceConnection: ChannelDuplexHandler {
   }
 
   /// Ends the connection by the hub's own decision.
-  func drop(_ reason: DropReason) {
+  package func drop(_ reason: DropReason) {
     guard slot >= 0 else { return }
     // Those whose telemetry was not kept are counted and reported together.
     loop.logger.log(

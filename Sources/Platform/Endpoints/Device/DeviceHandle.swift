@@ -8,14 +8,21 @@ package final class DeviceHandle: Sendable {
   package let id: UInt64
   /// Where the connection lives.
   package let eventLoop: any EventLoop
-  private let connection: NIOLoopBoundBox<DeviceConnection?>
+  private let presence: NIOLoopBoundBox<(any DevicePresence)?>
   private let isGone = Atomic<Bool>(false)
   private let subscribedToMethods = Atomic<Bool>(false)
 
   init(id: UInt64, connection: DeviceConnection, eventLoop: any EventLoop) {
     self.id = id
     self.eventLoop = eventLoop
-    self.connection = NIOLoopBoundBox(connection, eventLoop: eventLoop)
+    presence = NIOLoopBoundBox(connection, eventLoop: eventLoop)
+  }
+
+  /// A handle of a connection that speaks another protocol than MQTT; on its loop.
+  package init(presence: any DevicePresence, eventLoop: any EventLoop) {
+    id = DeviceConnection.numbers.add(1, ordering: .relaxed).newValue
+    self.eventLoop = eventLoop
+    self.presence = NIOLoopBoundBox(presence, eventLoop: eventLoop)
   }
 
   /// Whether direct methods can be delivered now.
@@ -26,37 +33,41 @@ package final class DeviceHandle: Sendable {
 
   /// Runs `body` with the connection on its loop, unless it is gone by then.
   func execute(_ body: @escaping @Sendable (DeviceConnection) -> Void) {
+    tell { if let connection = $0 as? DeviceConnection { body(connection) } }
+  }
+
+  private func tell(_ body: @escaping @Sendable (any DevicePresence) -> Void) {
     guard !isGone.load(ordering: .acquiring) else { return }
-    let connection = connection
+    let presence = presence
     if eventLoop.inEventLoop {
-      if let value = connection.value { body(value) }
+      if let value = presence.value { body(value) }
     } else {
-      eventLoop.execute { if let value = connection.value { body(value) } }
+      eventLoop.execute { if let value = presence.value { body(value) } }
     }
   }
 
   /// Forgets the connection; on the loop.
-  func clear() {
+  package func clear() {
     takesMethods = false
     isGone.store(true, ordering: .releasing)
-    connection.value = nil
+    presence.value = nil
   }
 
   /// Closes the connection; `reason` goes to the log and the metrics.
-  package func drop(_ reason: DropReason) { execute { $0.drop(reason) } }
+  package func drop(_ reason: DropReason) { tell { $0.drop(reason) } }
 
   /// Tells the device of a change of its desired properties.
   package func deliverDesired(version: Int64, body: [UInt8]) {
-    execute { $0.deliverDesired(version: version, body: body) }
+    tell { $0.deliverDesired(version: version, body: body) }
   }
 
   /// Sends a direct method's request.
   package func deliverMethod(name: String, requestID: String, payload: [UInt8]) {
-    execute { $0.deliverMethod(name: name, requestID: requestID, payload: payload) }
+    tell { $0.deliverMethod(name: name, requestID: requestID, payload: payload) }
   }
 
   /// Tells the connection that messages wait for its device.
-  package func cloudToDeviceWaits() { execute { $0.pullCloudToDevice() } }
+  package func cloudToDeviceWaits() { tell { $0.pullCloudToDevice() } }
 }
 
 /// Why the hub ended a connection of its own accord.

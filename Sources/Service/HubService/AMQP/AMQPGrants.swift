@@ -30,6 +30,16 @@ struct AMQPGrant: Sendable {
     let accessed = SASResource(host: resource.host, segments: address.resourceSegments)
     return resource.covers(accessed, ignoringCase: true)
   }
+
+  /// Whether `key` may connect by it.
+  func admits(_ key: IdentityKey) -> Bool {
+    switch holder {
+    case .identity(let own, _, _): own == key
+    case .policy(let policy, _):
+      policy.rights.contains(.deviceConnect)
+        && resource.covers(SASResource(host: resource.host, identity: key))
+    }
+  }
 }
 
 /// Judges what clients of AMQP show: tokens for `$cbs`, passwords of PLAIN (contract §2.1, §8.1).
@@ -155,6 +165,70 @@ struct AMQPAuthenticator: Sendable {
     } catch {
       throw refused(error.reason)
     }
+  }
+
+  /// Decides whether a device or module may connect by one of `grants`, or by its certificate.
+  ///
+  /// Nil if not; why stands in the log.
+  func admit(
+    _ key: IdentityKey,
+    _ grants: [AMQPGrant],
+    _ chain: PresentedChain,
+    model: String?
+  ) async -> AdmittedDevice? {
+    // Read before the registry: a change in between makes the admission look older than it is.
+    let epoch = hub.directory.epoch
+    for grant in grants where grant.admits(key) {
+      let (credential, method): (DeviceCredential, ConnectionAuthMethod)
+      var name: String?
+      switch grant.holder {
+      case .identity(_, let proof, _): (credential, method) = (proof.credential, proof.method)
+      case .policy(let policy, let used):
+        name = policy.name
+        credential = .policy(policy.name, used)
+        method = ConnectionAuthMethod(scope: .hub, type: .sas)
+      }
+      guard let facts = try? await hub.facts(of: key, policy: name),
+        hub.authenticator.stillHolds(credential, of: key, facts)
+      else { continue }
+      return await device(key, credential, method, grant.expiry, facts, model, epoch)
+    }
+    guard !chain.certificates.isEmpty,
+      let grant = try? await identity(key, token: nil, chain: chain),
+      case .identity(_, let proof, let facts) = grant.holder
+    else { return nil }
+    return await device(key, proof.credential, proof.method, nil, facts, model, epoch)
+  }
+
+  private func device(
+    _ key: IdentityKey,
+    _ credential: DeviceCredential,
+    _ method: ConnectionAuthMethod,
+    _ expiry: Timestamp?,
+    _ facts: DeviceAuthenticator.Facts,
+    _ model: String?,
+    _ epoch: UInt64
+  ) async -> AdmittedDevice {
+    if let model {
+      _ = try? await hub.store.write { engine throws(HubError) in
+        try engine.setModelID(model, of: key)
+      }
+    }
+    let generation = key.moduleID == nil ? facts.device?.generationID : facts.module?.generationID
+    return AdmittedDevice(
+      identity: key,
+      credential: credential,
+      stamp: EventStamp(
+        identity: key,
+        authMethod: method,
+        generationID: generation,
+        modelID: model
+      ),
+      partition: hub.events.partition(of: key.deviceID),
+      session: nil,
+      expiry: expiry.map { hub.deadline($0) },
+      epoch: epoch
+    )
   }
 
   /// Whether the policies that grants stand on still have the keys that were used.

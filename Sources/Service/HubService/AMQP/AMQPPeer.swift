@@ -28,6 +28,10 @@ final class AMQPPeer {
   private var nodeLinks: [LinkID: Bool] = [:]
   private var links: [LinkID: any AMQPLink] = [:]
   private var grants: [AMQPGrant] = []
+  private var devices: [IdentityKey: AMQPDevice] = [:]
+  /// Links of identities that are being judged.
+  private var awaiting: [IdentityKey: [(id: LinkID, attach: AMQPAttach, address: LinkAddress)]] =
+    [:]
   private var policyEpoch: UInt64 = 0
   private let born: Instant
   private var isOpen = false
@@ -58,6 +62,19 @@ final class AMQPPeer {
 
   /// The link called `id`, if it lives and is of this kind.
   func link<Link: AMQPLink>(_ id: LinkID, as: Link.Type) -> Link? { links[id] as? Link }
+
+  /// The device's link called `id`, if it lives and is of this kind.
+  func deviceLink<Link: AMQPLink>(_ id: LinkID, as: Link.Type) -> Link? {
+    link(id, as: DeviceLink.self)?.inner as? Link
+  }
+
+  /// The device or module, if it is connected here.
+  func device(_ identity: IdentityKey) -> AMQPDevice? { devices[identity] }
+
+  /// The device has no link any more.
+  func forget(_ device: AMQPDevice) {
+    if devices[device.identity] === device { devices[device.identity] = nil }
+  }
 
   /// Ties the peer to its channel.
   func attach(_ handler: AMQPHandler) { self.handler = handler }
@@ -106,8 +123,17 @@ final class AMQPPeer {
       return
     }
     expireGrants()
+    if isAnonymous, age > UInt64(hub.settings.connectSeconds) * 2_000 {
+      connection.close(AMQPError(AMQPError.unauthorizedAccess, "no token came in time"))
+    }
     for link in links.values { link.tick() }
     flush()
+  }
+
+  /// Whether the client has shown nothing that is good for anything.
+  private var isAnonymous: Bool {
+    grants.isEmpty && devices.isEmpty && awaiting.isEmpty
+      && certificates.chain.certificates.isEmpty
   }
 
   // MARK: Events
@@ -147,6 +173,7 @@ final class AMQPPeer {
         if isManagement { management.detached(id) } else { tokens.detached(id) }
       }
       links.removeValue(forKey: id)?.ended()
+      for key in awaiting.keys { awaiting[key]?.removeAll { $0.id == id } }
     case .closed: end()
     }
   }
@@ -154,8 +181,10 @@ final class AMQPPeer {
   private func end() {
     guard !isEnded else { return }
     isEnded = true
-    for link in links.values { link.ended() }
+    let ending = links
     links = [:]
+    for link in ending.values { link.ended() }
+    awaiting = [:]
     bound = nil
   }
 
@@ -195,7 +224,13 @@ final class AMQPPeer {
     let skew = Int64(hub.settings.skewSeconds)
     let count = grants.count
     grants.removeAll { grant in grant.expiry.map { now > $0.adding(seconds: skew) } ?? false }
-    if grants.count < count { detachUnauthorized() }
+    if grants.count < count {
+      detachUnauthorized()
+      for device in Array(devices.values) where device.admitted.expiry != nil {
+        let isCovered = grants.contains { $0.admits(device.identity) }
+        if !isCovered { device.drop(.tokenExpired) }
+      }
+    }
     let epoch = hub.policyChanges.load(ordering: .acquiring)
     guard epoch != policyEpoch else { return }
     policyEpoch = epoch
@@ -316,8 +351,67 @@ final class AMQPPeer {
       let requirement = AMQPRequirement(address: address, rights: .serviceConnect)
       guard allows(requirement) else { return connection.refuse(id, Self.unauthorized) }
       serve(id, attach, requirement)
-    case .fileNotifications, .stream, .telemetry, .deviceBound, .methods, .twin:
+    case .telemetry(let key), .deviceBound(let key), .methods(let key), .twin(let key):
+      attachDevice(key, id, attach, address)
+    case .fileNotifications, .stream:
       connection.refuse(id, AMQPError("amqp:not-implemented", "not served by this hub"))
+    }
+  }
+
+  /// Serves a link of a device or module, which with its first link becomes connected.
+  private func attachDevice(
+    _ key: IdentityKey,
+    _ id: LinkID,
+    _ attach: AMQPAttach,
+    _ address: LinkAddress
+  ) {
+    if let device = devices[key] { return open(id, attach, address, of: device) }
+    guard awaiting[key] == nil else {
+      awaiting[key]?.append((id, attach, address))
+      return
+    }
+    awaiting[key] = [(id, attach, address)]
+    admit(key, model: attach.properties["com.microsoft:model-id"]?.text, isSecondTry: false)
+  }
+
+  private func admit(_ key: IdentityKey, model: String?, isSecondTry: Bool) {
+    guard let reply else { return }
+    let (authenticator, grants, chain) = (shared.authenticator, grants, certificates.chain)
+    // Answers the links that wait; they end with the connection.
+    Task {
+      let admitted = await authenticator.admit(key, grants, chain, model: model)
+      reply { peer in
+        guard let admitted else { return peer.admitted(key, nil) }
+        let device = AMQPDevice(admitted, peer)
+        if device.establish() { return peer.admitted(key, device) }
+        // The registry has changed meanwhile.
+        guard !isSecondTry else { return peer.admitted(key, nil) }
+        peer.admit(key, model: model, isSecondTry: true)
+      }
+    }
+  }
+
+  private func admitted(_ key: IdentityKey, _ device: AMQPDevice?) {
+    let waiting = awaiting.removeValue(forKey: key) ?? []
+    guard let device else {
+      for link in waiting { connection.refuse(link.id, Self.unauthorized) }
+      return
+    }
+    devices[key] = device
+    for link in waiting { open(link.id, link.attach, link.address, of: device) }
+    device.endIfUnused()
+  }
+
+  private func open(
+    _ id: LinkID,
+    _ attach: AMQPAttach,
+    _ address: LinkAddress,
+    of device: AMQPDevice
+  ) {
+    do throws(AMQPError) {
+      links[id] = try device.open(id, attach, address)
+    } catch {
+      connection.refuse(id, error)
     }
   }
 

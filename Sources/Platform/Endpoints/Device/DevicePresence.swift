@@ -1,0 +1,13 @@
+/// What the hub asks of a live connection of a device, whatever protocol it speaks.
+///
+/// Called on the connection's event loop, through its `DeviceHandle`.
+package protocol DevicePresence: AnyObject {
+  /// Ends the identity's connection.
+  func drop(_ reason: DropReason)
+  /// Tells the device of a change of its desired properties, if it wants to know.
+  func deliverDesired(version: Int64, body: [UInt8])
+  /// Sends a direct method's request.
+  func deliverMethod(name: String, requestID: String, payload: [UInt8])
+  /// Messages wait for the device.
+  func pullCloudToDevice()
+}

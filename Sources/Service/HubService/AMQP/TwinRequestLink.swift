@@ -1,0 +1,68 @@
+import AMQP
+import AMQPCodec
+import Endpoints
+
+/// A device's link for requests to its twin (contract §4); the answers go the other way, on the link
+/// that the device receives on.
+final class TwinRequestLink: AMQPLink {
+  static let window: Int32 = 32
+  /// The resource of notifications.
+  static let desired = "/notifications/twin/properties/desired"
+
+  private unowned let device: AMQPDevice
+
+  var requirement: AMQPRequirement? { nil }
+
+  init(_ device: AMQPDevice) { self.device = device }
+
+  func delivered(_ delivery: AMQPDelivery) {
+    let peer = device.peer
+    guard let message = try? AMQPMessage(delivery.message.span) else {
+      if let id = delivery.id {
+        peer.connection.settle(id, .rejected(AMQPError(AMQPError.decodeError, "no message")))
+      }
+      return
+    }
+    if let id = delivery.id { peer.connection.settle(id, .accepted) }
+    let annotations = message.messageAnnotations
+    let operation = annotations["operation"]?.text?.uppercased() ?? ""
+    let resource = annotations["resource"]?.text?.lowercased() ?? ""
+    let correlation = message.properties.correlationID
+    guard let reply = peer.reply else { return }
+    let identity = device.identity
+    let respond: @Sendable (TwinReply) -> Void = { answer in
+      reply { peer in peer.device(identity)?.answerTwin(answer, correlation) }
+    }
+    switch (operation, resource) {
+    case ("GET", _): peer.hub.twin(of: identity, reply: respond)
+    case ("PATCH", "/properties/reported"):
+      peer.hub.patchReported(
+        message.payload ?? [],
+        of: identity,
+        onVersion: annotations["version"]?.integer,
+        reply: respond
+      )
+    case ("PUT", Self.desired):
+      device.wantsDesired = true
+      device.answerTwin(TwinReply(status: 200), correlation)
+    case ("DELETE", Self.desired):
+      device.wantsDesired = false
+      device.answerTwin(TwinReply(status: 200), correlation)
+    default: device.answerTwin(TwinReply(status: 400), correlation)
+    }
+  }
+}
+
+extension AMQPDevice {
+  /// Answers a twin request.
+  func answerTwin(_ reply: TwinReply, _ correlation: AMQPValue) {
+    guard let id = twinAnswers else { return }
+    var message = AMQPMessage(body: .data([reply.body]))
+    message.properties.correlationID = correlation
+    message.messageAnnotations = ["status": .int(Int32(clamping: reply.status))]
+    if let version = reply.version {
+      message.messageAnnotations.pairs.append(.init(.symbol("version"), .long(version)))
+    }
+    send(message, on: id)
+  }
+}
