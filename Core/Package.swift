@@ -46,7 +46,7 @@ func tests(_ name: String, _ dependencies: String...) -> Target {
 
 let libraries = [
   "ByteIO", "JSONTree", "MQTT", "AMQPCodec", "HubContract", "QueryLanguage", "MessageLog",
-  "HubEngine", "Simulation",
+  "HubEngine", "ProvisioningEngine", "Simulation",
 ]
 
 let package = Package(
@@ -62,10 +62,14 @@ let package = Package(
     wire("QueryLanguage", "JSONTree"),
     engine("MessageLog", "ByteIO"),
     engine("HubEngine", "ByteIO", "JSONTree", "HubContract", "QueryLanguage"),
+    engine("ProvisioningEngine", "ByteIO", "JSONTree", "HubContract", "HubEngine"),
     source(
       "",
       "Simulation",
-      ["ByteIO", "JSONTree", "MQTT", "HubContract", "MessageLog", "HubEngine"]
+      [
+        "ByteIO", "JSONTree", "MQTT", "HubContract", "MessageLog", "HubEngine",
+        "ProvisioningEngine",
+      ]
     ),
     tests("ByteIOTests", "ByteIO"),
     tests("JSONTreeTests", "JSONTree", "ByteIO"),
@@ -81,6 +85,15 @@ let package = Package(
       "JSONTree",
       "ByteIO",
       "QueryLanguage",
+      "Simulation"
+    ),
+    tests(
+      "ProvisioningEngineTests",
+      "ProvisioningEngine",
+      "HubEngine",
+      "HubContract",
+      "JSONTree",
+      "ByteIO",
       "Simulation"
     ),
     tests(

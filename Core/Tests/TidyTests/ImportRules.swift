@@ -10,7 +10,7 @@ struct ImportRules {
 
   private static let core: Set<String> = [
     "ByteIO", "JSONTree", "MQTT", "AMQPCodec", "HubContract", "QueryLanguage", "MessageLog",
-    "HubEngine", "Simulation",
+    "HubEngine", "ProvisioningEngine", "Simulation",
   ]
   private static let engines: Set<String> = core.subtracting(["Simulation"])
 
@@ -25,6 +25,7 @@ struct ImportRules {
       "QueryLanguage": ["ByteIO", "JSONTree"],
       "MessageLog": ["ByteIO"],
       "HubEngine": ["ByteIO", "JSONTree", "HubContract", "QueryLanguage"],
+      "ProvisioningEngine": ["ByteIO", "JSONTree", "HubContract", "HubEngine"],
       "Simulation": engines,
       "CLinux": [],
       "CProton": [],

@@ -16,6 +16,9 @@ struct BodyFields {
     self.path = path.isEmpty ? "" : "\(path)."
   }
 
+  /// The object itself.
+  var whole: JSONValue { .object(object) }
+
   /// The full name of a member, as messages show it.
   func name(_ key: String) -> String { path + key }
 

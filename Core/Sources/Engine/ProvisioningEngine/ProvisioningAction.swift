@@ -1,0 +1,61 @@
+public import HubContract
+public import JSONTree
+
+/// A step of an operation, which the driver takes and whose result it records.
+///
+/// Taken again after a crash it must lead to the same.
+public struct ProvisioningAction: Equatable, Sendable {
+  /// What is to be done.
+  public enum Step: Equatable, Sendable {
+    /// Ask the webhook; the answer is `allocated`.
+    case allocate(CustomAllocation, body: JSONValue)
+    /// Make a certificate for the registration ID; the answer is `issued`.
+    case issue(signingRequest: [UInt8], authority: String, commonName: String)
+    /// Disable the identity and read its twin; the answer is `detached`, nil where it is unknown.
+    case detach(hub: String, deviceID: String)
+    /// Create the identity, or give the one that is there this credential; the answer is `done`.
+    case install(hub: String, HubAssignment)
+    /// Delete the identity, if it is there; the answer is `done`.
+    case remove(hub: String, deviceID: String)
+    /// Enable the identity again, if it is there; the answer is `done`.
+    case reattach(hub: String, deviceID: String)
+  }
+
+  /// The operation that it belongs to.
+  public var operationID: String
+  /// Which step of it this is.
+  public var attempt: UInt64
+  /// What is to be done.
+  public var step: Step
+}
+
+/// What a device's identity at a hub is to be.
+public struct HubAssignment: Equatable, Sendable {
+  /// Its ID.
+  public var deviceID: String
+  /// How it proves who it is there.
+  public var authentication: Authentication
+  /// Whether it is an edge device.
+  public var isEdge: Bool
+  /// What its twin begins with.
+  public var twin: InitialTwin?
+  /// Whether an identity that is there keeps its twin; else its tags and desired properties are
+  /// replaced by `twin`.
+  public var keepsTwin: Bool
+}
+
+/// The result of a step.
+public enum ProvisioningResult: Equatable, Sendable {
+  /// The webhook's answer.
+  case allocated(hub: String?, initialTwin: InitialTwin?, payload: JSONValue?)
+  /// The certificate with its chain as PEM, leaf first, and the leaf.
+  case issued(chain: String, leaf: CertificateSummary)
+  /// The twin of the identity that was disabled, nil if there is none.
+  case detached(InitialTwin?)
+  /// It is done.
+  case done
+  /// It never will be.
+  case refused(HubError)
+  /// It may be, later.
+  case unavailable
+}

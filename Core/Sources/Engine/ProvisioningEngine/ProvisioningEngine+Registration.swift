@@ -1,0 +1,275 @@
+public import HubContract
+internal import HubEngine
+internal import JSONTree
+
+extension ProvisioningEngine {
+  /// Begins a registration, or joins the one of the same device that still goes on.
+  ///
+  /// - Parameters:
+  ///   - presentedID: the registration ID as the device wrote it.
+  ///   - request: the body.
+  ///   - credential: what the device presents.
+  ///   - circumstances: the time and the cryptography.
+  ///   - tpm: encrypts keys to chips; nil refuses them.
+  /// - Returns: the operation, and whether its steps are now to be taken by the caller.
+  /// - Throws: 401002 for what is wrong with the credential, 400202 for another ID in the body.
+  public mutating func register(
+    _ presentedID: String,
+    _ request: RegistrationRequest,
+    _ credential: PresentedCredential,
+    _ circumstances: ProvisioningView<Storage>.Circumstances,
+    tpm: (any TPMCredentialMaker)? = nil
+  ) throws(HubError) -> (operation: OperationRecord, isNew: Bool) {
+    let view = view
+    let (enrollment, proved) = try view.judge(presentedID, credential, circumstances)
+    guard let id = RegistrationID.normalized(presentedID) else {
+      throw HubError(.invalidRegistrationID, "The registration ID is none.")
+    }
+    if let other = request.registrationID, RegistrationID.normalized(other) != id {
+      throw HubError(.invalidRegistrationID, "The body names another registration ID.")
+    }
+    var judgement = proved
+    if case .tpm(let endorsementKey, let root) = enrollment.attestation {
+      judgement = try chip(endorsementKey, root, request, tpm)
+    }
+    let running = try stored { storage throws(StorageFault) in
+      try storage.runningOperation(of: id)
+    }
+    if let running { return (try join(running, judgement), false) }
+    return (try begin(id, enrollment, judgement, request, circumstances.now), true)
+  }
+
+  /// The step that an operation waits for; nil if it is finished or unknown.
+  public func nextAction(_ operationID: String) throws(HubError) -> ProvisioningAction? {
+    let found = try view.stored { storage throws(StorageFault) in
+      try storage.operation(operationID)
+    }
+    guard let found, case .running(let run) = found.state else { return nil }
+    return ProvisioningAction(
+      operationID: operationID,
+      attempt: run.attempt,
+      step: step(found, run)
+    )
+  }
+
+  /// Forgets finished operations that nobody may ask for any more; false if some may remain.
+  public mutating func sweepOperations(now: Timestamp) throws(HubError) -> Bool {
+    let time = now.adding(seconds: -rules.operationSeconds)
+    let old = try stored { storage throws(StorageFault) in
+      try storage.finishedOperations(before: time, limit: 100)
+    }
+    try stored { storage throws(StorageFault) in
+      for id in old { try storage.deleteOperation(id) }
+    }
+    return old.count < 100
+  }
+
+  /// The hub key of a device with a chip: fresh, and only the chip can read it.
+  private func chip(
+    _ endorsementKey: [UInt8],
+    _ root: [UInt8]?,
+    _ request: RegistrationRequest,
+    _ tpm: (any TPMCredentialMaker)?
+  ) throws(HubError) -> Judgement {
+    guard let given = request.tpm, given.endorsementKey == endorsementKey,
+      root == nil || given.storageRootKey == nil || given.storageRootKey == root,
+      let storageRootKey = given.storageRootKey ?? root
+    else { throw HubError(.provisioningUnauthorized, "Unauthorized") }
+    let key = try mintHubKey()
+    guard let tpm,
+      let blob = tpm.wrap(
+        key.bytes,
+        endorsementKey: endorsementKey,
+        storageRootKey: storageRootKey
+      )
+    else { throw HubError(.invalidEndorsementKey, "The chip's keys cannot be encrypted to.") }
+    return Judgement(
+      authentication: .sas(primary: key, secondary: key),
+      proof: .tpm(authenticationKey: blob)
+    )
+  }
+
+  private func mintHubKey() throws(HubError) -> SymmetricKey {
+    guard let key = SymmetricKey(bytes: random(32)) else {
+      throw HubError(.serverError, "The source of randomness did not answer 32 bytes.")
+    }
+    return key
+  }
+
+  /// The same device again: it waits for the same answer, which opens with what it showed last.
+  private mutating func join(
+    _ operation: OperationRecord,
+    _ judgement: Judgement
+  ) throws(HubError) -> OperationRecord {
+    guard case .running(var run) = operation.state else { return operation }
+    // A chip's key is made anew for every request; the first one stands.
+    if case .tpm = judgement.proof { return operation }
+    guard run.judgement != judgement, run.phase != .reattaching, run.phase != .withdrawing else {
+      return operation
+    }
+    run.judgement = judgement
+    run.attempt &+= 1
+    if run.phase == .removing { run.phase = .installing }
+    return try write(operation, .running(run))
+  }
+
+  private mutating func begin(
+    _ id: String,
+    _ enrollment: Enrollment,
+    _ judgement: Judgement,
+    _ request: RegistrationRequest,
+    _ now: Timestamp
+  ) throws(HubError) -> OperationRecord {
+    let known = try stored { storage throws(StorageFault) in try storage.registration(id) }
+    var state =
+      known
+      ?? RegistrationState(
+        registrationID: id,
+        enrollment: enrollment.key,
+        proof: judgement.proof,
+        now: now
+      )
+    state.status = .assigning
+    state.failure = nil
+    state.updatedTime = now
+    state.etagCounter = try nextETag()
+    let written = state
+    try stored { storage throws(StorageFault) in try storage.put(written) }
+
+    var run = RunningOperation(
+      phase: .installing,
+      enrollment: enrollment,
+      judgement: judgement
+    )
+    run.payload = request.payload
+    run.signingRequest = request.certificateSigningRequest
+    run.twin = enrollment.initialTwin
+    let policy = enrollment.allocationPolicy ?? rules.defaultAllocation
+    let kept = state.assignedHub.flatMap { rules.hub($0) }
+    if let kept, !enrollment.reprovisionPolicy.updatesAssignment {
+      run.targetHub = kept.host
+    } else if policy == .custom {
+      run.phase = .allocating
+    } else {
+      let candidates = Allocation.candidates(enrollment, rules)
+      run.targetHub = Allocation.choose(id, policy, among: candidates)?.host
+      if run.targetHub == nil {
+        run.failure = HubError(.argumentInvalid, "No linked hub may be used.")
+      }
+    }
+    // 120 bits, so that no one guesses another's.
+    let operation = OperationRecord(
+      id: "4.\(Self.name(random(15)))",
+      registrationID: id,
+      createdTime: now,
+      state: .running(run)
+    )
+    guard run.phase != .allocating else { return try write(operation, operation.state) }
+    return try advance(operation, run, known: state, now: now)
+  }
+
+  private static func name(_ bytes: [UInt8]) -> String {
+    let digits = Array("0123456789abcdef".utf8)
+    return String(
+      decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] },
+      as: UTF8.self
+    )
+  }
+
+  /// Stores the operation in a new state.
+  @discardableResult
+  mutating func write(
+    _ operation: OperationRecord,
+    _ state: OperationRecord.State
+  ) throws(HubError) -> OperationRecord {
+    var written = operation
+    written.state = state
+    let record = written
+    try stored { storage throws(StorageFault) in try storage.put(record) }
+    return record
+  }
+
+  private func step(
+    _ operation: OperationRecord,
+    _ run: RunningOperation
+  )
+    -> ProvisioningAction.Step
+  {
+    let deviceID = run.enrollment.deviceID ?? operation.registrationID
+    let old = run.previousHub ?? ""
+    let oldID = run.previousDeviceID ?? deviceID
+    switch run.phase {
+    case .allocating:
+      let custom =
+        run.enrollment.customAllocation ?? CustomAllocation(webhookURL: "", apiVersion: "")
+      return .allocate(custom, body: webhookBody(operation, run))
+    case .issuing:
+      return .issue(
+        signingRequest: run.signingRequest ?? [],
+        authority: run.enrollment.issuingAuthority ?? "",
+        commonName: operation.registrationID
+      )
+    case .detaching: return .detach(hub: old, deviceID: oldID)
+    case .installing:
+      return .install(
+        hub: run.targetHub ?? "",
+        HubAssignment(
+          deviceID: deviceID,
+          authentication: authentication(operation, run, deviceID),
+          isEdge: run.enrollment.isEdge,
+          twin: run.twin,
+          keepsTwin: run.previousHub == nil
+        )
+      )
+    case .removing: return .remove(hub: old, deviceID: oldID)
+    case .withdrawing: return .remove(hub: run.targetHub ?? "", deviceID: deviceID)
+    case .reattaching: return .reattach(hub: old, deviceID: oldID)
+    }
+  }
+
+  /// The credential at the hub.
+  ///
+  /// Where the hub has the authority itself, any certificate of it for this device will do; else the
+  /// presented one, and the last one before it, so that a renewal does not shut out who still has it.
+  private func authentication(
+    _ operation: OperationRecord,
+    _ run: RunningOperation,
+    _ deviceID: String
+  ) -> Authentication {
+    if let leaf = run.issuedLeaf { return .selfSigned(primary: leaf.sha256, secondary: nil) }
+    guard case .selfSigned(let primary, let secondary) = run.judgement.authentication else {
+      return run.judgement.authentication
+    }
+    if run.judgement.isByAuthority, rules.hub(run.targetHub ?? "")?.sharesAuthorities == true,
+      deviceID == operation.registrationID
+    {
+      return .certificateAuthority
+    }
+    guard secondary == nil,
+      let known = try? view.registration(operation.registrationID),
+      case .certificate(let last, _) = known.proof, last.sha256 != primary
+    else { return run.judgement.authentication }
+    return .selfSigned(primary: primary, secondary: last.sha256)
+  }
+
+  private func webhookBody(_ operation: OperationRecord, _ run: RunningOperation) -> JSONValue {
+    var context: JSONObject = ["registrationId": .string(operation.registrationID)]
+    switch run.judgement.proof {
+    case .symmetricKey: context["symmetricKey"] = [:]
+    case .certificate(let leaf, let signer):
+      var x509: JSONObject = ["certificateInfo": leaf.info]
+      x509["signingCertificateInfo"] = signer?.info
+      context["x509"] = .object(x509)
+    case .tpm: context["tpm"] = [:]
+    }
+    context["payload"] = run.payload
+    let member =
+      run.enrollment.key.kind == .individual ? "individualEnrollment" : "enrollmentGroup"
+    return [
+      member: run.enrollment.json(.shown), "deviceRuntimeContext": .object(context),
+      "linkedHubs": .array(
+        Allocation.candidates(run.enrollment, rules).map { .string($0.host) }
+      ),
+    ]
+  }
+}

@@ -1,0 +1,171 @@
+public import HubContract
+internal import HubEngine
+internal import JSONTree
+
+extension ProvisioningEngine {
+  /// Takes the result of a step and goes on to the next.
+  ///
+  /// A result of a step that is no longer the current one changes nothing.
+  ///
+  /// - Parameters:
+  ///   - result: what came of it.
+  ///   - operationID: the operation.
+  ///   - attempt: the step's number, as its action named it.
+  ///   - now: the time.
+  /// - Returns: whether it was the current step.
+  /// - Throws: only what the storage's faults become.
+  public mutating func record(
+    _ result: ProvisioningResult,
+    for operationID: String,
+    attempt: UInt64,
+    now: Timestamp
+  ) throws(HubError) -> Bool {
+    let found = try stored { storage throws(StorageFault) in try storage.operation(operationID) }
+    guard let operation = found, case .running(var run) = operation.state,
+      run.attempt == attempt
+    else { return false }
+    let id = operation.registrationID
+    guard
+      let state = try stored({ storage throws(StorageFault) in try storage.registration(id) })
+    else { return false }
+    if case .unavailable = result {
+      run.tries += 1
+      // Giving up a withdrawal could leave the device at two hubs.
+      guard run.tries >= rules.stepTries, run.phase != .withdrawing else {
+        try write(operation, .running(run))
+        return true
+      }
+    }
+    run.attempt &+= 1
+    run.tries = 0
+    _ = try apply(result, operation, &run, state, now)
+    return true
+  }
+
+  private mutating func apply(
+    _ result: ProvisioningResult,
+    _ operation: OperationRecord,
+    _ run: inout RunningOperation,
+    _ state: RegistrationState,
+    _ now: Timestamp
+  ) throws(HubError) -> OperationRecord {
+    switch (run.phase, result) {
+    case (.allocating, .allocated(let hub, let twin, let payload)):
+      let candidates = Allocation.candidates(run.enrollment, rules)
+      run.targetHub = hub.flatMap { name in candidates.first { $0.isCalled(name) } }?.host
+      run.twin = twin ?? run.twin
+      run.answerPayload = payload
+      if run.targetHub == nil {
+        run.failure = HubError(
+          .customAllocationHubNotSpecified,
+          "The custom allocation named no linked hub of the enrollment."
+        )
+      }
+      return try advance(operation, run, known: state, now: now)
+    case (.issuing, .issued(let chain, let leaf)):
+      run.issuedChain = chain
+      run.issuedLeaf = leaf
+      return try advance(operation, run, known: state, now: now)
+    case (.detaching, .detached(let twin)):
+      if run.enrollment.reprovisionPolicy.migratesData { run.twin = twin ?? run.twin }
+      run.phase = .installing
+      return try write(operation, .running(run))
+    case (.installing, .done):
+      guard run.previousHub != nil else { return try finish(operation, run, state, now) }
+      run.phase = .removing
+      return try write(operation, .running(run))
+    case (.removing, _):
+      // Disabled it is in any case, and that is what counts.
+      return try finish(operation, run, state, now)
+    case (.reattaching, _): return try finish(operation, run, state, now)
+    case (.withdrawing, _):
+      guard run.previousHub != nil else { return try finish(operation, run, state, now) }
+      run.phase = .reattaching
+      return try write(operation, .running(run))
+    case (_, .refused(let error)): run.failure = error
+    case (.allocating, _):
+      run.failure = HubError(.customAllocationFailed, "The custom allocation failed.")
+    case (_, .unavailable):
+      run.failure = HubError(.serviceUnavailable, "A hub or authority could not be reached.")
+    case (.issuing, _), (.detaching, _), (.installing, _):
+      run.failure = HubError(.serverError, "A step answered what it cannot.")
+    }
+    switch run.phase {
+    case .installing where run.previousHub != nil || state.assignedHub == nil:
+      // It may have been installed all the same, if only the answer was lost.
+      run.phase = .withdrawing
+    case .detaching: run.phase = .reattaching
+    case .allocating, .issuing, .installing, .removing, .withdrawing, .reattaching:
+      return try finish(operation, run, state, now)
+    }
+    return try write(operation, .running(run))
+  }
+
+  /// Goes on once the hub is known: a certificate first, then the move or the installation.
+  mutating func advance(
+    _ operation: OperationRecord,
+    _ current: RunningOperation,
+    known state: RegistrationState,
+    now: Timestamp
+  ) throws(HubError) -> OperationRecord {
+    var run = current
+    guard run.failure == nil, let target = run.targetHub else {
+      return try finish(operation, run, state, now)
+    }
+    if run.signingRequest != nil, run.issuedLeaf == nil {
+      guard run.enrollment.issuingAuthority != nil else {
+        run.failure = HubError(
+          .argumentInvalid,
+          "The enrollment names no authority that issues certificates."
+        )
+        return try finish(operation, run, state, now)
+      }
+      run.phase = .issuing
+      return try write(operation, .running(run))
+    }
+    run.phase = .installing
+    let deviceID = run.enrollment.deviceID ?? operation.registrationID
+    let isElsewhere = state.assignedHub != target || state.deviceID != deviceID
+    if let old = state.assignedHub, isElsewhere, rules.hub(old) != nil {
+      run.previousHub = old
+      run.previousDeviceID = state.deviceID
+      run.phase = .detaching
+    }
+    return try write(operation, .running(run))
+  }
+
+  /// Gives the answer: the registration's state and the operation's last one, in one transaction.
+  private mutating func finish(
+    _ operation: OperationRecord,
+    _ run: RunningOperation,
+    _ known: RegistrationState,
+    _ now: Timestamp
+  ) throws(HubError) -> OperationRecord {
+    var state = known
+    state.enrollment = run.enrollment.key
+    state.updatedTime = now
+    state.etagCounter = try nextETag()
+    state.payload = run.answerPayload
+    if let failure = run.failure {
+      state.status = .failed
+      state.failure = failure
+    } else {
+      let moved = known.assignedHub != nil && known.assignedHub != run.targetHub
+      state.status = .assigned
+      state.failure = nil
+      state.assignedHub = run.targetHub
+      state.deviceID = run.enrollment.deviceID ?? operation.registrationID
+      state.proof = run.judgement.proof
+      state.issuedCertificate = run.issuedChain
+      if moved {
+        let migrated = run.previousHub != nil && run.enrollment.reprovisionPolicy.migratesData
+        state.substatus = migrated ? .deviceDataMigrated : .deviceDataReset
+      } else if known.assignedHub == nil {
+        state.substatus = .initialAssignment
+      }
+    }
+    let answer = state
+    try stored { storage throws(StorageFault) in try storage.put(answer) }
+    return try write(operation, .finished(answer))
+  }
+}

@@ -1,0 +1,210 @@
+import ByteIO
+import HubContract
+import HubEngine
+import JSONTree
+import ProvisioningEngine
+import Simulation
+import Testing
+
+@Suite("Provisioning under crashes (simulation)")
+struct CrashSimulationTests {
+  /// Hubs, a service whose power fails, a driver that takes its steps, and devices that register.
+  private struct World {
+    struct Identity {
+      var isEnabled = true
+      var authentication: Authentication
+      var tags: JSONObject
+    }
+
+    var service: TestService
+    var random: SeededGenerator
+    var hubs: [String: [String: Identity]] = [:]
+    /// What devices were told, by operation.
+    var answers: [String: JSONValue] = [:]
+    var operations: Set<String> = []
+    let devices = ["d1", "d2", "d3"]
+
+    init(seed: UInt64) throws {
+      random = SeededGenerator(seed: seed)
+      service = TestService()
+      service.engine.storage.begin()
+      try service.put(.group("g"), body("a"))
+      service.engine.storage.commit()
+    }
+
+    func body(_ hub: String) -> String {
+      #"""
+      {"attestation":{"type":"x509","x509":{"signingCertificates":{"primary":
+      {"certificate":"R"}}}},"allocationPolicy":"static","iotHubs":["\#(hub)"],
+      "initialTwin":{"tags":{"from":"\#(hub)"}}}
+      """#
+    }
+
+    mutating func chance(_ percent: Int) -> Bool {
+      Int.random(in: 0..<100, using: &random) < percent
+    }
+
+    /// Runs a command in a transaction; false if the power failed before it was durable.
+    mutating func transact(_ body: (inout TestService) throws -> Void) throws -> Bool {
+      service.engine.storage.begin()
+      if chance(8) {
+        service.engine.storage.accessesUntilFault = Int.random(in: 0...4, using: &random)
+      }
+      do {
+        try body(&service)
+      } catch {
+        guard service.engine.fault != nil else {
+          service.engine.storage.rollback()
+          throw error
+        }
+        service.engine.storage.rollback()
+        service.engine.transactionUndone()
+        return false
+      }
+      // A cut just before the commit.
+      if chance(8) {
+        service.engine.storage.rollback()
+        return false
+      }
+      service.engine.storage.accessesUntilFault = nil
+      service.engine.storage.commit()
+      return true
+    }
+
+    mutating func turn() throws {
+      service.now = service.now.adding(seconds: 1)
+      switch Int.random(in: 0..<10, using: &random) {
+      case 0:
+        let hub = ["a", "b", "c"].randomElement(using: &random) ?? "a"
+        let text = body(hub)
+        _ = try transact { try $0.put(.group("g"), text, ifMatch: "*") }
+      case 1...3:
+        let device = devices.randomElement(using: &random) ?? "d1"
+        let letter: Character = ["d", "e", "f"].randomElement(using: &random) ?? "d"
+        let credential = try leaf(letter, device, signers: [("R", 1)])
+        var id: String?
+        let isDurable = try transact { id = try $0.register(device, credential).id }
+        if isDurable, let id { operations.insert(id) }
+      case 4: try ask()
+      default:
+        guard let id = try service.engine.view.runningOperations().randomElement(using: &random)
+        else { return }
+        try step(id)
+      }
+      try check()
+    }
+
+    /// One step of an operation; the crash may come before it, or between it and its record.
+    mutating func step(_ id: String) throws {
+      guard let action = try service.engine.nextAction(id), !chance(5) else { return }
+      let result = perform(action.step)
+      if chance(10) { return }
+      let now = service.now
+      _ = try transact {
+        _ = try $0.engine.record(result, for: id, attempt: action.attempt, now: now)
+      }
+    }
+
+    /// What a hub does; now and then it does it and the answer is lost, or does nothing.
+    mutating func perform(_ step: ProvisioningAction.Step) -> ProvisioningResult {
+      if chance(15) { return .unavailable }
+      let result = carryOut(step)
+      return chance(10) ? .unavailable : result
+    }
+
+    mutating func carryOut(_ step: ProvisioningAction.Step) -> ProvisioningResult {
+      switch step {
+      case .allocate, .issue: return .done
+      case .detach(let hub, let device):
+        guard let identity = hubs[hub]?[device] else { return .detached(nil) }
+        hubs[hub]?[device]?.isEnabled = false
+        return .detached(InitialTwin(tags: identity.tags))
+      case .install(let hub, let assignment):
+        if chance(5) { return .refused(HubError(.tooManyDevices, "")) }
+        let old = hubs[hub]?[assignment.deviceID]
+        let twin = assignment.twin?.tags ?? [:]
+        hubs[hub, default: [:]][assignment.deviceID] = Identity(
+          isEnabled: assignment.keepsTwin ? old?.isEnabled ?? true : true,
+          authentication: assignment.authentication,
+          tags: assignment.keepsTwin ? old?.tags ?? twin : twin
+        )
+        return .done
+      case .remove(let hub, let device):
+        hubs[hub]?[device] = nil
+        return .done
+      case .reattach(let hub, let device):
+        hubs[hub]?[device]?.isEnabled = true
+        return .done
+      }
+    }
+
+    mutating func ask() throws {
+      guard let id = operations.randomElement(using: &random) else { return }
+      for device in devices {
+        guard let operation = try? service.engine.view.operation(id, of: device),
+          operation.isFinished
+        else { continue }
+        if let told = answers[id] {
+          #expect(told == operation.json, "an answer changed")
+        }
+        answers[id] = operation.json
+      }
+    }
+
+    func check() throws {
+      for device in devices {
+        let homes = hubs.filter { $0.value[device]?.isEnabled == true }.keys
+        #expect(homes.count <= 1, "\(device) is enabled at \(homes)")
+      }
+    }
+
+    /// Everything comes to an end, and each device is where it was told to be.
+    mutating func settle() throws {
+      var turns = 0
+      while let id = try service.engine.view.runningOperations().first {
+        turns += 1
+        try #require(turns < 2000, "an operation without end")
+        try step(id)
+        try check()
+      }
+      for id in operations {
+        var found = 0
+        for device in devices where (try? service.engine.view.operation(id, of: device)) != nil {
+          found += 1
+        }
+        #expect(found == 1, "an operation is gone")
+      }
+      for device in devices {
+        guard let state = try? service.engine.view.registration(device) else { continue }
+        #expect(state.status == .assigned || state.status == .failed)
+        guard let hub = state.assignedHub else { continue }
+        for (other, identities) in hubs where other != hub {
+          #expect(identities[device]?.isEnabled != true)
+        }
+        guard state.status == .assigned else { continue }
+        let identity = hubs[hub]?[device]
+        #expect(identity?.isEnabled == true)
+        guard case .certificate(let leaf, _) = state.proof else { continue }
+        guard case .selfSigned(let primary, _)? = identity?.authentication else {
+          Issue.record("no certificate at the hub")
+          continue
+        }
+        #expect(primary == leaf.sha256)
+      }
+    }
+  }
+
+  @Test("a device is enabled at one hub at most, and an answer once given stays")
+  func crashes() throws {
+    for seed in 0..<40 as Range<UInt64> {
+      var world = try World(seed: seed)
+      do {
+        for _ in 0..<250 { try world.turn() }
+        try world.settle()
+      } catch {
+        Issue.record("seed \(seed): \(error)")
+        return
+      }
+    }
+  }
+}

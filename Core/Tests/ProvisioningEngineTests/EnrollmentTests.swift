@@ -1,0 +1,119 @@
+import HubContract
+import HubEngine
+import JSONTree
+import ProvisioningEngine
+import Testing
+
+@Suite("Enrollments (contract §6.6)")
+struct EnrollmentTests {
+  private let keyed = #"{"attestation":{"type":"symmetricKey"}}"#
+
+  @Test("without a condition it creates, with one it replaces")
+  func conditions() throws {
+    var service = TestService()
+    let made = try service.put(.individual("r"), keyed)
+    let etag = ETags.identity(made.etagCounter)
+    #expect(code { try service.put(.individual("r"), keyed) } == 409_201)
+    #expect(code { try service.put(.individual("x"), keyed, ifMatch: "*") } == 404_201)
+    #expect(code { try service.put(.group("x"), keyed, ifMatch: "*") } == 404_204)
+    try service.put(.group("r"), keyed)
+    #expect(code { try service.put(.group("r"), keyed) } == 409_202)
+    service.now = service.now.adding(seconds: 1)
+    let next = try service.put(.individual("r"), keyed, ifMatch: "\"\(etag)\"")
+    #expect(next.attestation == made.attestation)
+    #expect(next.createdTime == made.createdTime && next.updatedTime > made.updatedTime)
+    #expect(code { try service.put(.individual("r"), keyed, ifMatch: etag) } == 412_000)
+    #expect(
+      code {
+        try service.engine.deleteEnrollment(.individual("r"), ifMatch: .exactly(etag))
+      } == 412_000
+    )
+    try service.engine.deleteEnrollment(.individual("r"), ifMatch: .absent)
+    #expect(
+      code { try service.engine.deleteEnrollment(.individual("r"), ifMatch: .any) } == 404_201
+    )
+  }
+
+  @Test("limits, and hubs that are not linked")
+  func limits() throws {
+    var rules = ProvisioningRules(scope: "0ne", hubs: TestService.hubs)
+    rules.enrollmentLimit = 1
+    rules.groupLimit = 1
+    var service = TestService(rules)
+    try service.put(.individual("r"), keyed)
+    try service.put(.group("g"), keyed)
+    #expect(code { try service.put(.individual("s"), keyed) } == 400_205)
+    #expect(code { try service.put(.group("h"), keyed) } == 400_205)
+    let elsewhere = #"{"attestation":{"type":"symmetricKey"},"iotHubs":["elsewhere"]}"#
+    #expect(code { try service.put(.group("g"), elsewhere, ifMatch: "*") } == 400_004)
+  }
+
+  @Test("a bulk call's elements stand for themselves")
+  func bulk() throws {
+    var service = TestService()
+    try service.put(.individual("b"), keyed)
+    func call(_ text: String) throws -> JSONValue {
+      try service.engine.bulk(.individual, body: try JSON.parse(text), now: service.now)
+    }
+    let element = #""attestation":{"type":"symmetricKey"}"#
+    let answer = try call(
+      #"{"mode":"create","enrollments":[{"registrationId":"a",\#(element)},{"registrationId":"b",\#(element)}]}"#
+    )
+    #expect(answer["isSuccessful"] == false)
+    #expect(answer["errors"]?.arrayValue?.count == 1)
+    #expect(answer["errors"]?.arrayValue?.first?["errorCode"] == 409_201)
+    _ = try service.engine.view.enrollment(.individual("a"))
+    #expect(
+      try call(#"{"mode":"delete","enrollments":[{"registrationId":"A"}]}"#)["isSuccessful"]
+        == true
+    )
+    #expect(
+      try call(
+        #"{"mode":"updateIfMatchETag","enrollments":[{"registrationId":"b","etag":"x",\#(element)}]}"#
+      )[
+        "errors"
+      ]?.arrayValue?.first?["errorCode"] == 412_000
+    )
+    let many = (0..<11).map { #"{"registrationId":"x\#($0)"}"# }.joined(separator: ",")
+    let rows: [(String, Int)] = [
+      (#"{"mode":"create"}"#, 400_005), (#"{"mode":"burn","enrollments":[]}"#, 400_004),
+      (#"{"mode":"delete","enrollments":[\#(many)]}"#, 400_205),
+      (
+        #"{"mode":"delete","enrollments":[{"registrationId":"b"},{"registrationId":"B"}]}"#,
+        400_206
+      ),
+      (#"{"mode":"delete","enrollments":[{"registrationId":"?"}]}"#, 400_202),
+    ]
+    for (body, expected) in rows { #expect(code { _ = try call(body) } == expected, "\(body)") }
+  }
+
+  @Test("a query answers everything, page by page")
+  func query() throws {
+    var service = TestService()
+    for id in ["c", "a", "b"] { try service.put(.individual(id), keyed) }
+    try service.put(.group("g"), keyed)
+    let view = service.engine.view
+    let first = try view.enrollments(
+      .individual,
+      query: "select *  FROM Enrollments",
+      pageSize: 2,
+      continuation: nil
+    )
+    #expect(first.rows.map(\.key.id) == ["a", "b"])
+    let second = try view.enrollments(
+      .individual,
+      query: "SELECT * FROM enrollments",
+      pageSize: 2,
+      continuation: first.continuation
+    )
+    #expect(second.rows.map(\.key.id) == ["c"])
+    #expect(second.continuation == nil)
+    for query in ["", "SELECT * FROM enrollmentGroups", "SELECT * FROM enrollments WHERE 1"] {
+      #expect(
+        code {
+          _ = try view.enrollments(.individual, query: query, pageSize: 2, continuation: nil)
+        } == 400_004
+      )
+    }
+  }
+}
