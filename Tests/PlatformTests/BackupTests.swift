@@ -22,6 +22,16 @@ struct BackupTests {
     #expect(try PrivateFile.read(target + "/registry.sqlite").count == 100_000)
   }
 
+  @Test("plain files are listed by name; folders and what is made anew are not")
+  func files() throws {
+    let directory = try TemporaryDirectory()
+    for name in ["b", "a", ".spare"] {
+      try PrivateFile.replace(directory.path + "/" + name, with: [1])
+    }
+    try PrivateFile.makeDirectory(directory.path + "/c")
+    #expect(try Backup.files(in: directory.path) == ["a", "b"])
+  }
+
   @Test("a changed byte, a missing file and a missing manifest are refused by name")
   func refusals() throws {
     let directory = try TemporaryDirectory()

@@ -44,17 +44,18 @@ package enum Backup {
   }
 
   /// Names of the plain files in `directory`, sorted.
+  ///
+  /// Hidden ones are left out: they are made anew, such as the log's spare segment.
   package static func files(in directory: String) throws(FileFault) -> [String] {
     guard let stream = opendir(directory) else { throw FileFault("open", directory) }
     defer { closedir(stream) }
     var names: [String] = []
     while let entry = readdir(stream) {
       guard entry.pointee.d_type == UInt8(DT_REG) else { continue }
-      names.append(
-        withUnsafePointer(to: &entry.pointee.d_name) {
-          $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-        }
-      )
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if !name.hasPrefix(".") { names.append(name) }
     }
     return names.sorted()
   }
