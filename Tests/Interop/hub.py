@@ -48,7 +48,7 @@ class Hub:
         words = [str(binary()), "hub", "--host", self.address]
         words += ["--names", f"{self.address},localhost", "--ready-file", str(self.ready_path)]
         words += ["--data", str(self.data)] if self.data else ["--ephemeral"]
-        for key, value in {"logging.format": "json", **self.settings}.items():
+        for key, value in {"logging.format": "json", "listen.admin_port": 0, **self.settings}.items():
             words += ["--set", f"{key}={value}"]
         return words + self.arguments
 

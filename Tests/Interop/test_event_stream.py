@@ -54,7 +54,7 @@ class Receiving:
             self.errors.append(error)
             self._changed.notify_all()
 
-    def wait_for(self, count, device=None, seconds=20):
+    def wait_for(self, count, device=None, seconds=45):
         def found():
             return [
                 event for event in self.events
