@@ -1,0 +1,119 @@
+import AMQP
+import AMQPCodec
+import Endpoints
+import HubContract
+import HubEngine
+
+// Links, by what their addresses name.
+extension AMQPPeer {
+  func attached(_ id: LinkID, _ attach: AMQPAttach) {
+    guard let address = attach.address.flatMap({ LinkAddress($0) }) else {
+      return connection.refuse(id, AMQPError(AMQPError.notFound, "no such address here"))
+    }
+    switch address {
+    case .claimsBasedSecurity:
+      nodeLinks[id] = false
+      tokens.attached(id, attach, on: &connection)
+    case .management:
+      nodeLinks[id] = true
+      management.attached(id, attach, on: &connection)
+    case .cloudToDevice, .feedback, .events:
+      let requirement = AMQPRequirement(address: address, rights: .serviceConnect)
+      guard allows(requirement) else { return connection.refuse(id, Self.unauthorized) }
+      serve(id, attach, requirement)
+    case .telemetry(let key), .deviceBound(let key), .methods(let key), .twin(let key):
+      attachDevice(key, id, attach, address)
+    case .fileNotifications, .stream:
+      connection.refuse(id, AMQPError("amqp:not-implemented", "not served by this hub"))
+    }
+  }
+
+  /// Serves a link of a device or module, which with its first link becomes connected.
+  func attachDevice(
+    _ key: IdentityKey,
+    _ id: LinkID,
+    _ attach: AMQPAttach,
+    _ address: LinkAddress
+  ) {
+    if let device = devices[key] { return open(id, attach, address, of: device) }
+    guard awaiting[key] == nil else {
+      awaiting[key]?.append((id, attach, address))
+      return
+    }
+    awaiting[key] = [(id, attach, address)]
+    admit(key, model: attach.properties["com.microsoft:model-id"]?.text, isSecondTry: false)
+  }
+
+  func admit(_ key: IdentityKey, model: String?, isSecondTry: Bool) {
+    guard let reply else { return }
+    let (authenticator, grants, chain) = (shared.authenticator, grants, certificates.chain)
+    // Answers the links that wait; they end with the connection.
+    Task {
+      let admitted = await authenticator.admit(key, grants, chain, model: model)
+      reply { peer in
+        guard let admitted else { return peer.admitted(key, nil) }
+        let device = AMQPDevice(admitted, peer)
+        if device.establish() { return peer.admitted(key, device) }
+        // The registry has changed meanwhile.
+        guard !isSecondTry else { return peer.admitted(key, nil) }
+        peer.admit(key, model: model, isSecondTry: true)
+      }
+    }
+  }
+
+  func admitted(_ key: IdentityKey, _ device: AMQPDevice?) {
+    let waiting = awaiting.removeValue(forKey: key) ?? []
+    guard let device else {
+      for link in waiting { connection.refuse(link.id, Self.unauthorized) }
+      return
+    }
+    devices[key] = device
+    for link in waiting { open(link.id, link.attach, link.address, of: device) }
+    device.endIfUnused()
+  }
+
+  func open(
+    _ id: LinkID,
+    _ attach: AMQPAttach,
+    _ address: LinkAddress,
+    of device: AMQPDevice
+  ) {
+    do throws(AMQPError) {
+      links[id] = try device.open(id, attach, address)
+    } catch {
+      connection.refuse(id, error)
+    }
+  }
+
+  func serve(_ id: LinkID, _ attach: AMQPAttach, _ requirement: AMQPRequirement) {
+    switch (requirement.address, attach.isPeerSender) {
+    case (.cloudToDevice, true):
+      links[id] = CloudToDeviceLink(id, self, requirement)
+      connection.accept(id, credit: CloudToDeviceLink.window)
+    case (.feedback, false):
+      connection.accept(id)
+      links[id] = FeedbackLink(id, self, requirement)
+    case (.events(let entity, let group, let partition), false):
+      do throws(AMQPError) {
+        let link = try shared.events.open(
+          id,
+          attach,
+          entity: entity,
+          group: group,
+          partition: partition,
+          self,
+          requirement
+        )
+        connection.accept(id, isPresettled: true)
+        links[id] = link
+      } catch {
+        connection.refuse(id, error)
+      }
+    default:
+      connection.refuse(
+        id,
+        AMQPError(AMQPError.notAllowed, "this address is served in the other direction only")
+      )
+    }
+  }
+}
