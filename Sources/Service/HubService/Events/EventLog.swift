@@ -192,35 +192,15 @@ final class EventLog: TelemetryLog, Sendable {
   private func write(_ work: inout [Submission]) {
     let start = SystemClock.now()
     let now = UInt64(clamping: SystemClock.wallMilliseconds())
-    var faults: [LogFault?] = Array(repeating: nil, count: work.count)
-    var committed: LogFault?
+    var faults: [LogFault?] = Array(repeating: .disk(.missing), count: work.count)
     log.withLock { log in
-      guard log != nil else {
-        committed = .disk(.missing)
-        return
+      let told = log?.write(count: work.count) { log, index throws(LogFault) in
+        try log.append(&work[index].batch.records, now: now)
       }
-      for index in work.indices {
-        do throws(LogFault) {
-          try log?.append(&work[index].batch.records, now: now)
-        } catch .groupFull {
-          // The group is as large as it may be: what came before is committed first.
-          do throws(LogFault) {
-            try log?.commit()
-            try log?.append(&work[index].batch.records, now: now)
-          } catch {
-            faults[index] = error
-          }
-        } catch {
-          faults[index] = error
-        }
-      }
-      do throws(LogFault) {
-        try log?.commit()
-      } catch {
-        committed = error
-      }
+      guard let told else { return }
+      faults = told
       publish(log?.view)
-      noteState(log?.state, isFull: faults.contains(.full) || committed == .full)
+      noteState(log?.state, isFull: faults.contains(.full))
     }
     commits.add(1, ordering: .relaxed)
     commitNanoseconds.add(
@@ -228,8 +208,7 @@ final class EventLog: TelemetryLog, Sendable {
       ordering: .relaxed
     )
     for (index, submission) in work.enumerated() {
-      let fault = faults[index] ?? committed
-      submission.reply(fault.map { .failure($0) } ?? .success(()))
+      submission.reply(faults[index].map { .failure($0) } ?? .success(()))
     }
     work = []
   }
