@@ -118,6 +118,23 @@ struct BulkTests {
     #expect(after.etagCounter > before.etagCounter)
   }
 
+  @Test("a part of the twin that a line without a mode leaves out stays")
+  func restoredPart() throws {
+    var hub = TestHub()
+    let key = try hub.device("d").key
+    for (line, tags, desired) in [
+      (#"{"id":"d","tags":{"t":1},"properties":{"desired":{"d":1}}}"#, ["t": 1], ["d": 1]),
+      (#"{"id":"d","tags":{"u":2}}"#, ["u": 2], ["d": 1]),
+      (#"{"id":"d","properties":{"desired":{"e":2}}}"#, ["u": 2], ["e": 2]),
+      (#"{"id":"d"}"#, ["u": 2], ["e": 2]),
+    ] as [(String, JSONValue, JSONValue)] {
+      try hub.engine.apply(ExportImportDevice(json: json(line)), now: hub.now)
+      let twin = try #require(hub.engine.storage.tables.twins[key])
+      #expect(try JSON.parse(twin.tags) == tags, "\(line)")
+      #expect(try JSON.parse(twin.desired.properties) == desired, "\(line)")
+    }
+  }
+
   @Test("a storage fault refuses the call as a whole")
   func fault() throws {
     var hub = TestHub()

@@ -97,6 +97,33 @@ struct EdgeDeviceTests {
     }
   }
 
+  @Test("without room for its two modules nothing becomes an edge device")
+  func room() throws {
+    var quotas = Quotas()
+    quotas.modulesPerDevice = 3
+    var hub = TestHub(quotas: quotas)
+    let device = try hub.device("d")
+    for id in ["a", "b"] { _ = try hub.module("d", id) }
+    _ = hub.engine.takeEffects()
+    let refusal = code { () throws(HubError) in
+      _ = try hub.engine.putDevice(
+        DeviceIdentityRequest(deviceID: "d", isEdge: true),
+        ifMatch: .any,
+        now: hub.now
+      )
+    }
+    #expect(refusal == .tooManyModulesOnDevice)
+    #expect(try hub.engine.view.device("d").identity == device)
+    #expect(try hub.engine.view.modules(of: "d").count == 2)
+    #expect(hub.engine.takeEffects().isEmpty)
+
+    quotas.modulesPerDevice = 1
+    hub = TestHub(quotas: quotas)
+    let creation = code { () throws(HubError) in _ = try hub.device("e", isEdge: true) }
+    #expect(creation == .tooManyModulesOnDevice)
+    #expect(code { () throws(HubError) in _ = try hub.engine.view.device("e") } == .deviceNotFound)
+  }
+
   @Test("a device can become an edge device and stop being one")
   func change() throws {
     var hub = TestHub()

@@ -68,6 +68,36 @@ struct FeedbackTests {
     #expect(hub.engine.storage.tables.feedback.isEmpty)
   }
 
+  @Test("records past their life go although nobody takes feedback, a few at a time")
+  func sweep() throws {
+    var hub = try hub(5)
+    #expect(try !hub.engine.sweepFeedback(now: hub.now.adding(seconds: 3599)))
+    #expect(hub.engine.storage.tables.feedback.count == 5)
+    hub.now = hub.now.adding(seconds: 3600)
+    #expect(try hub.engine.sweepFeedback(now: hub.now, limit: 3))
+    #expect(hub.engine.storage.tables.feedback.count == 2)
+    #expect(try !hub.engine.sweepFeedback(now: hub.now, limit: 3))
+    #expect(hub.engine.storage.tables.feedback.isEmpty)
+    #expect(try !hub.engine.sweepFeedback(now: hub.now))
+  }
+
+  @Test("a transaction that is undone leaves the holds as they were")
+  func undone() throws {
+    var hub = try hub(1)
+    _ = try hub.engine.takeFeedback(now: hub.now)
+    hub.engine.transactionUndone()
+    let batch = try #require(try hub.engine.takeFeedback(now: hub.now))
+    _ = hub.engine.takeEffects()
+    hub.engine.storage.accessesUntilFault = 0
+    #expect(throws: HubError.self) {
+      try hub.engine.completeFeedback(batch.token, now: hub.now)
+    }
+    hub.engine.storage.accessesUntilFault = nil
+    hub.engine.transactionUndone()
+    try hub.engine.completeFeedback(batch.token, now: hub.now)
+    #expect(hub.engine.storage.tables.feedback.isEmpty)
+  }
+
   @Test("the body")
   func body() throws {
     var hub = try hub(1)

@@ -107,7 +107,7 @@ package final class Hub: Sendable {
     store.submitOwed { engine throws(HubError) in try engine.releaseAllCloudToDevice(now: now) }
   }
 
-  /// Ends expired messages and lapsed locks, and applies the log's retention, until cancelled.
+  /// Ends expired messages, old feedback, lapsed locks and unanswered methods, until cancelled.
   package func keepHouse() async {
     var isFirst = true
     while !Task.isCancelled {
@@ -117,7 +117,9 @@ package final class Hub: Sendable {
         while goesOn {
           goesOn = try await store.write { engine throws(HubError) in
             engine.endLapsedFeedback(now: now)
-            return try engine.sweepCloudToDevice(now: now)
+            let messages = try engine.sweepCloudToDevice(now: now)
+            let feedback = try engine.sweepFeedback(now: now)
+            return messages || feedback
           }
         }
       } catch {

@@ -26,6 +26,8 @@ public struct HubEngine<Storage: HubStorage> {
   public private(set) var fault: StorageFault?
   /// Feedback batches that a consumer holds; forgotten at a restart, so that they come again.
   var heldFeedback: [LockToken: HeldFeedback] = [:]
+  /// The same as of the last transaction that was committed.
+  private var committedFeedback: [LockToken: HeldFeedback] = [:]
 
   private let entropy: (Int) -> [UInt8]
   private var effects: [HubEffect] = []
@@ -57,13 +59,15 @@ public struct HubEngine<Storage: HubStorage> {
 
   /// Hands over what must be done once the transaction is durable, in order.
   public mutating func takeEffects() -> [HubEffect] {
+    committedFeedback = heldFeedback
     defer { effects = [] }
     return effects
   }
 
-  /// Forgets the effects and the fault of a transaction that was undone.
+  /// Forgets the effects, the holds of feedback and the fault of a transaction that was undone.
   public mutating func transactionUndone() {
     effects = []
+    heldFeedback = committedFeedback
     fault = nil
   }
 

@@ -43,6 +43,26 @@ extension HubEngine {
     return FeedbackBatch(token: token, records: records, enqueuedTime: now)
   }
 
+  /// Deletes records past their life, which nobody may ever ask for.
+  ///
+  /// - Parameters:
+  ///   - now: the time.
+  ///   - limit: how many at most, so that a sweep stays short.
+  /// - Returns: whether more is due already.
+  /// - Throws: only what the storage's faults become.
+  public mutating func sweepFeedback(now: Timestamp, limit: Int = 256) throws(HubError) -> Bool {
+    let oldest = now.adding(seconds: -cloudToDeviceRules.feedbackTimeToLiveSeconds)
+    return try stored { storage throws(StorageFault) in
+      // Mostly the first is young, and then all are.
+      guard let first = try storage.feedback(after: 0, limit: 1).first,
+        first.enqueuedTime <= oldest
+      else { return false }
+      let dead = try storage.feedback(after: 0, limit: limit).prefix { $0.enqueuedTime <= oldest }
+      try storage.deleteFeedback(dead.map(\.sequence))
+      return dead.count == limit
+    }
+  }
+
   /// The consumer has the batch: its records are gone.
   ///
   /// - Throws: 412002 if the hold is over.

@@ -164,10 +164,11 @@ extension HubEngine {
       _ = try updateTwin(
         key,
         TwinUpdate(
-          tags: .set(element.tags ?? JSONObject()),
-          desired: .set(element.desired?.withoutSectionFields() ?? JSONObject())
+          tags: element.tags.map { .replace($0) } ?? .absent,
+          desired: element.desired.map { .replace($0.withoutSectionFields()) } ?? .absent
         ),
-        replacing: true,
+        // A part that the line leaves out stays.
+        replacing: element.tags != nil && element.desired != nil,
         ifMatch: .any,
         now: now
       )

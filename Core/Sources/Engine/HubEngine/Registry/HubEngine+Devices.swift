@@ -65,6 +65,7 @@ extension HubEngine {
     let authentication = try deviceAuthentication(request)
     try check(statusReason: request.statusReason)
     let parents = try parentScopes(request, ownScope: nil)
+    if request.isEdge { try checkRoomForEdgeModules(of: request.deviceID) }
     let total = try stored { storage throws(StorageFault) in try storage.statistics() }
     guard total.totalDeviceCount < quotas.devices else {
       throw HubError(.tooManyDevices, "The hub has its maximum of \(quotas.devices) devices.")
@@ -112,6 +113,7 @@ extension HubEngine {
       )
     }
     let parents = try parentScopes(request, ownScope: ownScope)
+    if request.isEdge, !existing.isEdge { try checkRoomForEdgeModules(of: existing.deviceID) }
     var device = existing
     device.etagCounter = try nextIdentityETag()
     device.statusReason = request.statusReason

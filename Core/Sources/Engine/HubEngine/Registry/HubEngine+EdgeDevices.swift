@@ -57,6 +57,23 @@ extension HubEngine {
     )
   }
 
+  /// Checks that a device has room for those of `$edgeAgent` and `$edgeHub` that it lacks.
+  ///
+  /// - Throws: 413003.
+  mutating func checkRoomForEdgeModules(of deviceID: String) throws(HubError) {
+    let modules = try stored { storage throws(StorageFault) in try storage.modules(of: deviceID) }
+    let lacking = [ModuleID.edgeAgent, ModuleID.edgeHub].count { name in
+      !modules.contains { $0.moduleID == name }
+    }
+    guard modules.count + lacking <= quotas.modulesPerDevice else {
+      throw HubError(
+        .tooManyModulesOnDevice,
+        "Device \(deviceID) has no room for the two modules of an edge device: at most "
+          + "\(quotas.modulesPerDevice) are allowed."
+      )
+    }
+  }
+
   /// Creates `$edgeAgent` and `$edgeHub` of an edge device.
   mutating func createEdgeModules(of device: DeviceIdentity, now: Timestamp) throws(HubError) {
     for moduleID in [ModuleID.edgeAgent, ModuleID.edgeHub] {

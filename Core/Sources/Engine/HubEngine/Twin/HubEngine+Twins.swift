@@ -172,6 +172,7 @@ private struct Patch {
       // An empty patch changes nothing and so makes no version.
       if object.isEmpty, !replacing { return nil }
       self.init(object: object, isComplete: replacing)
+    case .replace(let object): self.init(object: object, isComplete: true)
     case .clear: self.init(object: JSONObject(), isComplete: true)
     case .absent:
       guard replacing else { return nil }

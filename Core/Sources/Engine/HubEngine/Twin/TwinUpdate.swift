@@ -11,6 +11,8 @@ public struct TwinUpdate: Equatable, Sendable {
     case clear
     /// A merge patch, or the whole new part where the update replaces.
     case set(JSONObject)
+    /// The whole new part, whether or not the update replaces.
+    case replace(JSONObject)
   }
 
   /// What happens to the tags.
