@@ -2,12 +2,13 @@
 
 import datetime
 import queue
+import struct
 import time
 import uuid
 
 import pytest
 
-from mqtt_wire import c2d_filter
+from mqtt_wire import PUBACK, c2d_filter, packet, publish_packet
 from rest import check_error
 from waiting import wait_for_clock, wait_until
 
@@ -282,3 +283,19 @@ def test_stock_runtime_manager_receives_feedback(hub):
 
     manager = IoTHubHttpRuntimeManager.from_connection_string(hub.connection_string("service"))
     manager.receive_feedback_notification()  # 200 or 204; anything else raises.
+
+
+def test_a_window_full_of_other_messages_holds_nothing_back_for_good(device, rest):
+    """What the hub took out of the queue for a client whose window is full goes when there is room."""
+    with device.connect() as connection:
+        connection.subscribe("$iothub/twin/res/#", c2d_filter(device.device_id))
+        for number in range(100):
+            connection.send(publish_packet(f"$iothub/twin/GET/?$rid={number}", qos=0))
+        answers = [connection.expect_publish(acknowledge=False) for _ in range(100)]
+        sent = [f"{number}".encode() for number in range(20)]
+        for body in sent:
+            rest.send_c2d(device.device_id, body)
+        connection.expect_silence()
+        for answer in answers:
+            connection.send(packet(PUBACK, struct.pack(">H", answer.identifier)))
+        assert [connection.expect_publish().payload for _ in sent] == sent

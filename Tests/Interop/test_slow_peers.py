@@ -11,7 +11,9 @@ import pytest
 import requests
 
 from conftest import make_identities
-from mqtt_wire import Closed, connect_packet, telemetry_topic
+from mqtt_wire import (
+    PINGREQ, PINGRESP, Closed, connect_packet, packet, publish_packet, telemetry_topic,
+)
 from waiting import wait_until
 
 HALF_OPEN = 10_000
@@ -205,3 +207,22 @@ def test_connections_that_come_and_go(hub, device, unharmed):
         with device.open() as connection, contextlib.suppress(Closed):
             connection.send(b"\x10")
     device.connect().disconnect()
+
+
+def test_requests_that_nothing_acknowledges_are_read_no_faster_than_answered(hub, identities):
+    """Twin requests of QoS 0 whose answers go nowhere, as fast as the socket takes them."""
+    device = identities.device()
+    with device.connect() as connection:
+        connection.ping()
+        before = peak = hub.resident_bytes()
+        request = publish_packet("$iothub/twin/GET/?$rid=1", qos=0)
+        flood = request * (65536 // len(request))
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            connection.stream.settimeout(5)
+            connection.send(flood)
+            peak = max(peak, hub.resident_bytes())
+        connection.stream.settimeout(30)
+        connection.send(packet(PINGREQ))
+        connection.expect(PINGRESP, timeout=30)
+    assert peak - before < 64 << 20, f"grew by {(peak - before) >> 20} MB"

@@ -2,11 +2,12 @@
 
 import json
 import queue
+import uuid
 
 import pytest
 from azure.iot.device import exceptions
 
-from mqtt_wire import PUBLISH, publish_packet
+from mqtt_wire import PUBLISH, SUBACK, publish_packet, subscribe_packet
 from rest import check_error
 
 DESIRED = "$iothub/twin/PATCH/properties/desired/#"
@@ -281,3 +282,23 @@ def test_unknown_twins_are_404001(rest, device, method, path):
     body = {} if method == "GET" else {"json": {"tags": {}}}
     answer = rest.call(method, path.format(d=device.device_id), **body)
     check_error(answer, 404, "DeviceNotFound")
+
+
+def test_subscriptions_that_overlap_are_all_kept(device, rest):
+    """A SUBSCRIBE that comes between the answers to two earlier ones forgets neither of them."""
+    desired = "$iothub/twin/PATCH/properties/desired/#"
+    for _ in range(20):
+        device.connect(clean=True).disconnect()
+        connection = device.connect()
+        first, second, third = (connection.next_identifier() for _ in range(3))
+        connection.send(
+            subscribe_packet(first, ("$iothub/twin/res/#", 1)) + subscribe_packet(second, (desired, 1)))
+        connection.expect(SUBACK)
+        connection.send(subscribe_packet(third, ("$iothub/methods/POST/#", 1)))
+        connection.expect(SUBACK)
+        connection.expect(SUBACK)
+        connection.disconnect()
+        with device.connect() as connection:
+            assert connection.session_present
+            rest.patch_twin(device.device_id, {"properties": {"desired": {"now": str(uuid.uuid4())}}})
+            assert connection.expect_publish().topic.startswith(desired.removesuffix("#"))

@@ -20,6 +20,8 @@ struct GrantedTopics {
 struct OutboundPublish {
   let topic: [UInt8]
   let payload: [UInt8]
+  /// The sequence of a cloud-to-device message; 0 for what nobody completes.
+  var delivery: UInt64 = 0
 }
 
 extension DeviceConnection {
@@ -46,11 +48,10 @@ extension DeviceConnection {
     let answer = codes
     let after = kept
     remember(after, device.identity, handle) { connection in
-      connection.subscriptions = after
       connection.write {
         try? PacketEncoder.suback(packetIdentifier: identifier, answer, to: &$0)
       }
-      connection.grant()
+      connection.grant(after)
       connection.flushUnlessProcessing()
     }
   }
@@ -65,9 +66,8 @@ extension DeviceConnection {
     let identifier = layout.packetIdentifier
     let after = kept
     remember(after, device.identity, handle) { connection in
-      connection.subscriptions = after
       connection.write { PacketEncoder.unsuback(identifier, to: &$0) }
-      connection.grant()
+      connection.grant(after)
       connection.flushUnlessProcessing()
     }
   }
@@ -79,22 +79,25 @@ extension DeviceConnection {
     _ handle: DeviceHandle,
     then proceed: @escaping @Sendable (DeviceConnection) -> Void
   ) {
-    // A second SUBSCRIBE may come before the first is durable: it builds on what the first asked.
+    // A second SUBSCRIBE may come before the first is durable: it builds on what the first asked, so
+    // that the answer to the first must not set this back.
     subscriptions = list
     guard !isCleanSession else { return proceed(self) }
+    beginRequest()
     loop.backend.remember(list, of: identity) { isDurable in
       handle.execute { connection in
         if isDurable { proceed(connection) } else { connection.drop(.overloaded) }
+        connection.endRequest()
       }
     }
   }
 
-  /// Takes over what the subscriptions allow, and sends what waited for them.
-  func grant() {
+  /// Takes over what the subscriptions in `list` allow, and sends what waited for them.
+  func grant(_ list: [(filter: String, quality: UInt8)]) {
     guard let topics, let handle, let device else { return }
     let before = granted
     granted = GrantedTopics()
-    for (filter, quality) in subscriptions {
+    for (filter, quality) in list {
       let qos: QoS = quality == 0 ? .atMostOnce : .atLeastOnce
       let bytes = [UInt8](filter.utf8)
       switch topics.classify(filter: bytes.span) {
@@ -123,8 +126,12 @@ extension DeviceConnection {
   func getTwin(_ requestID: [UInt8], acknowledging publish: PublishLayout) {
     guard let device, let handle else { return }
     acknowledge(publish)
+    beginRequest()
     loop.backend.twin(of: device.identity) { reply in
-      handle.execute { $0.answer(requestID, reply) }
+      handle.execute { connection in
+        connection.answer(requestID, reply)
+        connection.endRequest()
+      }
     }
   }
 
@@ -136,11 +143,12 @@ extension DeviceConnection {
   ) {
     guard let device, let handle else { return }
     let identifier = publish
+    beginRequest()
     loop.backend.patchReported(body, of: device.identity, onVersion: version) { reply in
       handle.execute { connection in
         connection.acknowledge(identifier)
         connection.answer(requestID, reply)
-        connection.resume()
+        connection.endRequest()
       }
     }
   }
@@ -199,10 +207,12 @@ extension DeviceConnection {
       if granted.devicebound == .atMostOnce {
         send(OutboundPublish(topic: topic, payload: message.body), .atMostOnce)
         loop.backend.completeCloudToDevice(token: message.token, of: device.identity)
-      } else if let identifier = machine.reserve(delivery: message.sequence) {
+      } else {
         deliveries[message.sequence] = message.token
-        loop.counters.sent.count()
-        publish(topic, message.body, identifier)
+        send(
+          OutboundPublish(topic: topic, payload: message.body, delivery: message.sequence),
+          .atLeastOnce
+        )
       }
     }
     flushUnlessProcessing()
@@ -217,7 +227,9 @@ extension DeviceConnection {
       loop.backend.completeCloudToDevice(token: token, of: device.identity)
       pullCloudToDevice()
     }
-    while let next = waiting.first, let identifier = machine.reserve(delivery: 0) {
+    while let next = waiting.first,
+      let identifier = machine.reserve(delivery: next.delivery)
+    {
       waiting.removeFirst()
       publish(next.topic, next.payload, identifier)
     }
@@ -228,7 +240,7 @@ extension DeviceConnection {
   private func send(_ message: OutboundPublish, _ qos: QoS) {
     loop.counters.sent.count()
     guard qos == .atLeastOnce else { return publish(message.topic, message.payload, 0) }
-    if waiting.isEmpty, let identifier = machine.reserve(delivery: 0) {
+    if waiting.isEmpty, let identifier = machine.reserve(delivery: message.delivery) {
       return publish(message.topic, message.payload, identifier)
     }
     guard waiting.count < Self.waitingLimit else { return drop(.overloaded) }

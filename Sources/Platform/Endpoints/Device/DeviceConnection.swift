@@ -18,6 +18,10 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
 
   /// The largest outbound buffer that an idle connection keeps.
   private static let keptOutboundBytes = 256
+  /// Twin requests and changes of subscriptions that may wait for the backend.
+  ///
+  /// At that many the client is not read. Nothing else holds up a client that asks at QoS 0.
+  private static let requestLimit = 64
   /// Numbers the connections of the process.
   static let numbers = Atomic<UInt64>(0)
 
@@ -36,11 +40,12 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
   private var isReadWanted = false
   private var isPaused = false
   private var isProcessing = false
+  private var requestsUnderWay = 0
 
   private var will: Will?
   var device: AdmittedDevice?
   var topics: DeviceTopics?
-  /// Filters as the client sent them, with the granted quality.
+  /// Filters as the client sent them last, with the granted quality; not all may be durable yet.
   var subscriptions: [(filter: String, quality: UInt8)] = []
   var granted = GrantedTopics()
   var isCleanSession = false
@@ -154,7 +159,7 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
     let span = buffer.readableBytesUInt8Span
     isProcessing = true
     defer { isProcessing = false }
-    loop: while slot >= 0 {
+    loop: while slot >= 0, requestsUnderWay < Self.requestLimit {
       let action = machine.receive(span, from: &position, now: now)
       switch action {
       case .deliver(let publish):
@@ -179,7 +184,9 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
     }
     guard slot >= 0 else { return }
     keep(buffer, from: position)
-    if !machine.isReceiving || loop.mustPause(self) { isPaused = true }
+    if !machine.isReceiving || requestsUnderWay >= Self.requestLimit || loop.mustPause(self) {
+      isPaused = true
+    }
   }
 
   /// Keeps what was not taken, without holding on to a much larger buffer.
@@ -197,9 +204,9 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
 
   /// Goes on after a pause, with what was left unread first.
   func resume() {
-    guard isPaused, slot >= 0, let context, context.channel.isWritable, machine.isReceiving else {
-      return
-    }
+    guard isPaused, slot >= 0, let context, context.channel.isWritable, machine.isReceiving,
+      requestsUnderWay < Self.requestLimit
+    else { return }
     isPaused = false
     if let rest = unread {
       unread = nil
@@ -209,6 +216,15 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
     guard !isPaused, slot >= 0, isReadWanted else { return }
     isReadWanted = false
     context.read()
+  }
+
+  /// The backend is asked for something that the client waits for.
+  func beginRequest() { requestsUnderWay += 1 }
+
+  /// It has answered.
+  func endRequest() {
+    requestsUnderWay -= 1
+    resume()
   }
 
   /// Handles a PUBLISH; false if the connection is being closed.
@@ -376,7 +392,7 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
       if device.session != nil { loop.backend.remember(nil, of: device.identity) { _ in } }
     } else if let remembered = device.session {
       subscriptions = remembered
-      grant()
+      grant(remembered)
     }
     flush()
     resume()
@@ -465,6 +481,8 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
   func tick(_ now: Instant) {
     if let expiry = device?.expiry, now > expiry { return drop(.tokenExpired) }
     guard let deadline = machine.nextDeadline, now >= deadline else { return }
+    // Who is not read because of the backend is not silent.
+    guard requestsUnderWay < Self.requestLimit else { return }
     if case .close(let reason) = machine.timeout(now: now) {
       if device == nil { loop.counters.connectTimeouts.count() }
       loop.logger.debug("connection timed out", metadata: ["reason": "\(reason)"])
