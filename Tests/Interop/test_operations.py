@@ -13,8 +13,8 @@ import requests
 import hub as hub_module
 import sas
 from conftest import Identities, health
-from mqtt_wire import telemetry_topic
-from rest import check_error
+from mqtt_wire import API, MQTTConnection, telemetry_topic
+from rest import check_error, segment
 from waiting import wait_until
 
 SAMPLE = re.compile(
@@ -163,3 +163,42 @@ def test_throttles(hub_factory):
         codes.append(code)
     assert 3 in codes and 0 in codes, codes
     tight.stop()
+
+
+@pytest.mark.parametrize("path", ["/devices", "/devices/{device}/modules"])
+def test_the_admin_token_opens_every_route_of_policies(hub, device, path):
+    answer = requests.get(
+        hub.base + path.format(device=segment(device.device_id)), params={"api-version": API},
+        headers={"Authorization": "Bearer " + hub.ready["adminToken"]}, verify=hub.ca_path, timeout=5)
+    assert answer.status_code == 200, answer.text
+
+
+def test_a_backup_into_a_path_with_a_slash_at_its_end(hub_factory, tmp_path):
+    running = hub_factory({"listen.admin_port": 0}, tmp_path / "data")
+    target = tmp_path / "copy"
+    answer = running.rest().call("POST", "/admin/backup", json={"path": f"{target}/"})
+    assert answer.status_code == 200, answer.text
+    assert (target / "backup.json").exists() and not list(tmp_path.glob("*.partial"))
+
+
+def test_a_backup_that_fails_leaves_nothing(hub_factory, tmp_path):
+    running = hub_factory({"listen.admin_port": 0}, tmp_path / "data")
+    (tmp_path / "data/admin.token").unlink()
+    (tmp_path / "data/admin.token").mkdir()
+    target = tmp_path / "copy"
+    answer = running.rest().call("POST", "/admin/backup", json={"path": str(target)})
+    assert answer.status_code == 400, answer.text
+    assert not target.exists() and not list(tmp_path.glob("copy*"))
+
+
+def test_a_peer_cannot_write_lines_of_its_own_into_the_log(hub_factory):
+    running = hub_factory(settings={"logging.format": "text"})
+    with MQTTConnection.open(running) as connection:
+        assert connection.connect("x\n2026 error forged\x1b[31m", "h/x", "p") == 2
+    line, = wait_until(lambda: [
+        line for line in running.log_path.read_text().split("\n") if "forged" in line],
+        5, "the refusal is in the log")
+    assert "connection refused" in line and "\x1b" not in line
+    running.stop()
+    # Its lines are no JSON, which all logs are checked for at the end.
+    running.log_path.unlink()

@@ -50,13 +50,19 @@ package enum Backup {
     guard let stream = opendir(directory) else { throw FileFault("open", directory) }
     defer { closedir(stream) }
     var names: [String] = []
+    errno = 0
     while let entry = readdir(stream) {
-      guard entry.pointee.d_type == UInt8(DT_REG) else { continue }
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
-      if !name.hasPrefix(".") { names.append(name) }
+      let type = entry.pointee.d_type
+      let isPlain = type == UInt8(DT_REG) || type == UInt8(DT_UNKNOWN)
+      if isPlain, !name.hasPrefix("."), !PrivateFile.isDirectory(type, directory + "/" + name) {
+        names.append(name)
+      }
+      errno = 0
     }
+    guard errno == 0 else { throw FileFault("read", directory) }
     return names.sorted()
   }
 

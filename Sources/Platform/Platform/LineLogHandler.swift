@@ -63,6 +63,23 @@ package struct LineLogHandler: LogHandler {
     return JSON.text(.object(object)) + "\n"
   }
 
+  /// `text` with its control characters spelled out.
+  ///
+  /// Values may come from a peer, which must neither begin a line of its own nor speak to a terminal.
+  package static func visible(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: isControl) else { return text }
+    return text.unicodeScalars.map { scalar in
+      isControl(scalar) ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
+    }.joined()
+  }
+
+  private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case 0..<0x20, 0x7F..<0xA0, 0x2028, 0x2029, 0x202A...0x202E, 0x2066...0x2069: true
+    default: false
+    }
+  }
+
   private func text(
     time: String,
     level: Logger.Level,
@@ -78,7 +95,9 @@ package struct LineLogHandler: LogHandler {
       case .error, .critical: "\u{1B}[31m"
       }
     let name = level.rawValue.padding(to: 8)
-    let values = fields.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
+    let message = Self.visible(message)
+    let values = fields.sorted { $0.key < $1.key }
+      .map { " \($0.key)=\(Self.visible("\($0.value)"))" }.joined()
     return colour
       ? "\(time) \(mark)\(name)\u{1B}[0m \(message)\(values)\n"
       : "\(time) \(name) \(message)\(values)\n"

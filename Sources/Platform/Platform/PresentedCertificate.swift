@@ -76,8 +76,12 @@ package struct PresentedCertificate: Sendable {
     guard let constraints = try? certificate.extensions.basicConstraints,
       case .isCertificateAuthority = constraints
     else { return false }
-    if let usage = try? certificate.extensions.keyUsage { return usage.keyCertSign }
-    return true
+    do {
+      guard let usage = try certificate.extensions.keyUsage else { return true }
+      return usage.keyCertSign
+    } catch {
+      return false
+    }
   }
 
   /// The way from this leaf to one of `roots` through `intermediates` (RFC 5280 §6), nil for none.
@@ -89,6 +93,8 @@ package struct PresentedCertificate: Sendable {
     through intermediates: [PresentedCertificate],
     at seconds: Int64
   ) async -> CertificatePath? {
+    // The policy below leaves key usage out.
+    let intermediates = intermediates.filter(\.isAuthority)
     let date = Date(timeIntervalSince1970: Double(seconds))
     var verifier = Verifier(rootCertificates: CertificateStore(roots.map(\.certificate))) {
       RFC5280Policy(fixedExpiryValidationTime: date)

@@ -115,6 +115,16 @@ package enum PrivateFile {
     try syncDirectory(of: target)
   }
 
+  /// Whether the entry of a directory is one itself, by its `type`, or by what is at `path` where the
+  /// file system leaves the type out (readdir(3)).
+  static func isDirectory(_ type: UInt8, _ path: String) -> Bool {
+    guard type == UInt8(DT_UNKNOWN) else { return type == UInt8(DT_DIR) }
+    let handle = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    guard handle >= 0 else { return false }
+    close(handle)
+    return true
+  }
+
   /// Removes a directory with everything in it, not following links.
   package static func removeTree(_ path: String) {
     guard let directory = opendir(path) else {
@@ -126,7 +136,7 @@ package enum PrivateFile {
         $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
       if name == "." || name == ".." { continue }
-      if entry.pointee.d_type == UInt8(DT_DIR) {
+      if isDirectory(entry.pointee.d_type, path + "/" + name) {
         removeTree(path + "/" + name)
       } else {
         unlink(path + "/" + name)

@@ -8,13 +8,27 @@ extension Hub {
   /// The registry is copied as of one moment; the log has at least all that was acknowledged before
   /// the call. What is half-written at the end of a copied segment is cut off when the copy is opened.
   ///
-  /// Throws a `SettingsFault` if `target` exists, or what kept a file from being copied.
+  /// Throws a `SettingsFault` if `target` exists, or what kept a file from being copied; what was
+  /// copied is removed then.
   func backUp(to target: String) throws {
     guard !PrivateFile.exists(target) else {
       throw SettingsFault("\(target) exists: name a directory that is new")
     }
     let partial = target + ".partial"
     PrivateFile.removeTree(partial)
+    do {
+      let count = try copy(to: partial)
+      try PrivateFile.move(partial, to: target)
+      logger.notice("backup made", metadata: ["directory": "\(target)", "files": "\(count)"])
+    } catch {
+      // It would take the space that the hub itself may need, and it holds keys.
+      PrivateFile.removeTree(partial)
+      throw error
+    }
+  }
+
+  /// Makes a whole backup in the new directory `partial`, and answers the number of its files.
+  private func copy(to partial: String) throws -> Int {
     try PrivateFile.makeDirectory(partial + "/log")
     try PrivateFile.makeDirectory(partial + "/tls")
     var files: [String] = []
@@ -39,7 +53,6 @@ extension Hub {
       files.append("admin.token")
     }
     try Backup.seal(partial, files: files, time: now.iso8601)
-    try PrivateFile.move(partial, to: target)
-    logger.notice("backup made", metadata: ["directory": "\(target)", "files": "\(files.count)"])
+    return files.count
   }
 }

@@ -57,6 +57,9 @@ struct RESTAuthenticator: Sendable {
     case .policy(let rights):
       return try await policy(authorization, rights, target, now)
     case .policyOrOwnEdge(let rights):
+      if Self.adminToken(in: authorization) != nil {
+        return try await policy(authorization, rights, target, now)
+      }
       let token = try token(authorization)
       if token?.policy != nil { return try await policy(authorization, rights, target, now) }
       let key = IdentityKey(deviceID: parameters["deviceId"] ?? "")
@@ -80,6 +83,15 @@ struct RESTAuthenticator: Sendable {
     }
   }
 
+  /// What is presented as the admin token, nil if the header is of another scheme.
+  private static func adminToken(in authorization: String?) -> [UInt8]? {
+    let scheme = "bearer "
+    guard let authorization, authorization.prefix(scheme.count).lowercased() == scheme else {
+      return nil
+    }
+    return [UInt8](authorization.dropFirst(scheme.count).utf8)
+  }
+
   private func token(_ authorization: String?) throws(RESTRefusal) -> SharedAccessSignature? {
     guard let authorization, !authorization.isEmpty else { return nil }
     do throws(SASFault) {
@@ -95,8 +107,7 @@ struct RESTAuthenticator: Sendable {
     _ target: RequestTarget,
     _ now: Timestamp
   ) async throws -> Caller {
-    if let authorization, authorization.lowercased().hasPrefix("bearer ") {
-      let presented = [UInt8](authorization.dropFirst("bearer ".count).utf8)
+    if let presented = Self.adminToken(in: authorization) {
       guard ConstantTime.equals(presented, [UInt8](hub.adminToken.utf8)) else {
         throw refused("another admin token")
       }

@@ -32,9 +32,11 @@ enum AdminRoutes {
     _ request: RESTRequest
   ) async throws -> Response {
     let body = try MemberReader(try request.json())
-    let path = try body.requiredString("path")
-    let parts = path.split(separator: "/", omittingEmptySubsequences: true)
-    guard path.hasPrefix("/"), !parts.isEmpty, !parts.contains(".."), path.utf8.count <= 4_096,
+    let asked = try body.requiredString("path")
+    // The copy is made under a name beside it, which a slash at the end would put into it.
+    let parts = asked.split(separator: "/").filter { $0 != "." }
+    let path = "/" + parts.joined(separator: "/")
+    guard asked.hasPrefix("/"), !parts.isEmpty, !parts.contains(".."), path.utf8.count <= 4_096,
       !path.utf8.contains(0)
     else {
       throw body.invalid("path", "must be an absolute path of a new directory, without \"..\".")
