@@ -2,6 +2,7 @@
 
 import datetime
 import json
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import pytest
@@ -183,3 +184,24 @@ def test_events_can_be_read_again_from_every_kind_of_position(hub, device, event
         again = [int(body_of(event)) for event in stream.available()
                  if event["annotations"]["iothub-connection-device-id"] == device.device_id]
         assert again and again[0] in first and again[-1] == 4, (position, again)
+
+
+@pytest.mark.timeout(120)
+def test_more_than_the_log_takes_in_a_turn_waits_and_is_all_acknowledged(identities):
+    """Sixty devices at once with messages at the limit: no connection ends, nothing is left out."""
+    devices = [identities.device() for _ in range(60)]
+    crowd = [device.connect() for device in devices]
+    count, body = 8, b"x" * (250 << 10)
+
+    def send(device, connection):
+        topic = telemetry_topic(device.device_id)
+        connection.send(b"".join(
+            publish_packet(topic, body, identifier=number) for number in range(1, count + 1)))
+        return [connection.expect(PUBACK, timeout=60) for _ in range(count)]
+
+    with ThreadPoolExecutor(len(crowd)) as pool:
+        answers = list(pool.map(send, devices, crowd))
+    for connection in crowd:
+        connection.ping()
+        connection.abort()
+    assert [len(acknowledged) for acknowledged in answers] == [count] * len(crowd)

@@ -71,7 +71,7 @@ struct Announcement: Sendable {
     let owner = hub.policies.first { $0.name == "iothubowner" }
     return """
       \(title("The hub is ready")) on \(hub.settings.host): \
-      MQTT \(hub.mqttPort), REST and WebSocket \(hub.httpsPort), \
+      MQTT \(hub.mqttPort), AMQP \(hub.amqpPort), REST and WebSocket \(hub.httpsPort), \
       metrics http://\(hub.settings.adminHost):\(hub.adminPort)/metrics
       \(settingsNote(hub))
       \(title("Connection string of the owner")) (a secret; also in \(directory)/connection.json)
@@ -83,7 +83,11 @@ struct Announcement: Sendable {
         azure-iot-device (Python):  IoTHubDeviceClient.create_from_connection_string(
                                       "HostName=\(hub.host);DeviceId=…;SharedAccessKey=…",
                                       server_verification_cert=open("\(ca)").read())
-        azure-iot-hub (Python):     export REQUESTS_CA_BUNDLE=\(ca)
+        azure-iot-hub (Python):     export REQUESTS_CA_BUNDLE=\(ca) SSL_CERT_FILE=\(ca)
+        azure-eventhub (Python):    EventHubConsumerClient.from_connection_string(
+                                      "Endpoint=sb://\(hub.host)/;SharedAccessKeyName=…;\
+      SharedAccessKey=…;EntityPath=events",
+                                      "$Default", connection_verify="\(ca)")
         mosquitto_pub:              --cafile \(ca) -h \(hub.host) -p \(hub.mqttPort)
 
       \(title("Next"))

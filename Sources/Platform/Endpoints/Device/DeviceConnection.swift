@@ -39,6 +39,8 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
   private var spareOutbound: ByteBuffer?
   private var isReadWanted = false
   private var isPaused = false
+  /// Whether it stands in the loop's line of those that wait for the log.
+  var isInLine = false
   private var isProcessing = false
   private var requestsUnderWay = 0
 
@@ -159,7 +161,7 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
     let span = buffer.readableBytesUInt8Span
     isProcessing = true
     defer { isProcessing = false }
-    loop: while slot >= 0, requestsUnderWay < Self.requestLimit {
+    loop: while slot >= 0, requestsUnderWay < Self.requestLimit, !loop.isBehind {
       let action = machine.receive(span, from: &position, now: now)
       switch action {
       case .deliver(let publish):

@@ -162,12 +162,18 @@ package final class DeviceLoop {
     }
   }
 
+  /// Whether no more may be taken until the log has caught up, or the next second has begun.
+  var isBehind: Bool {
+    batch.records.byteCount > Self.pausingBytes || budget.map { $0 <= 0 } == true
+  }
+
   /// Whether the log is so far behind that `connection` must wait; it is told when to go on.
   func mustPause(_ connection: DeviceConnection) -> Bool {
-    guard batch.records.byteCount > Self.pausingBytes || budget.map({ $0 <= 0 }) == true else {
-      return false
+    guard isBehind else { return false }
+    if !connection.isInLine {
+      connection.isInLine = true
+      paused.append(connection)
     }
-    paused.append(connection)
     return true
   }
 
@@ -246,13 +252,20 @@ package final class DeviceLoop {
     }
   }
 
+  /// Lets connections go on in the order in which they came to wait, as far as there is room.
   private func resumePaused() {
-    guard !paused.isEmpty, batch.records.byteCount <= Self.pausingBytes,
-      budget.map({ $0 > 0 }) != false
-    else { return }
+    guard !paused.isEmpty, !isBehind else { return }
     let waiting = paused
-    paused.removeAll()
-    for connection in waiting { connection.resume() }
+    paused = []
+    for (index, connection) in waiting.enumerated() {
+      if isBehind {
+        // Those whose turn did not come stay before those that had one.
+        paused = waiting[index...] + paused
+        return
+      }
+      connection.isInLine = false
+      connection.resume()
+    }
   }
 
   private func settle(_ riders: [Rider], _ identifiers: [UInt16]) {

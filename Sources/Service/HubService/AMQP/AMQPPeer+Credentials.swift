@@ -30,6 +30,7 @@ extension AMQPPeer {
     grants.removeAll { $0.resource == grant.resource && $0.isSameHolder(as: grant) }
     if grants.count >= Self.grantLimit { grants.removeFirst() }
     grants.append(grant)
+    hasShownCredential()
   }
 
   /// Whether a grant of the connection allows what a link needs.

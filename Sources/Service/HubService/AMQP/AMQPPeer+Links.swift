@@ -68,6 +68,7 @@ extension AMQPPeer {
       return
     }
     devices[key] = device
+    hasShownCredential()
     for link in waiting { open(link.id, link.attach, link.address, of: device) }
     device.endIfUnused()
   }

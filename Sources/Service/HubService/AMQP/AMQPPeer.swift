@@ -130,6 +130,11 @@ final class AMQPPeer {
     flush()
   }
 
+  /// Notes that the client is no stranger any more.
+  func hasShownCredential() {
+    if let handler { shared.authenticated(ObjectIdentifier(handler)) }
+  }
+
   /// Whether the client has shown nothing that is good for anything.
   private var isAnonymous: Bool {
     grants.isEmpty && devices.isEmpty && awaiting.isEmpty

@@ -7,7 +7,13 @@ final class AMQPService: Sendable {
   let hub: Hub
   let authenticator: AMQPAuthenticator
   let events: EventStreams
-  private let peers = Mutex<[ObjectIdentifier: NIOLoopBound<AMQPPeer>]>([:])
+  private struct State {
+    var peers: [ObjectIdentifier: NIOLoopBound<AMQPPeer>] = [:]
+    /// Those that have shown no credential yet.
+    var strangers: Set<ObjectIdentifier> = []
+  }
+
+  private let state = Mutex(State())
   private let limit: Int
 
   init(hub: Hub) {
@@ -18,17 +24,28 @@ final class AMQPService: Sendable {
   }
 
   /// Connections now.
-  var count: Int { peers.withLock { $0.count } }
+  var count: Int { state.withLock { $0.peers.count } }
 
   func entered(_ id: ObjectIdentifier, _ peer: NIOLoopBound<AMQPPeer>) {
-    peers.withLock { $0[id] = peer }
+    state.withLock { state in
+      state.peers[id] = peer
+      state.strangers.insert(id)
+    }
   }
 
-  func left(_ id: ObjectIdentifier) { peers.withLock { _ = $0.removeValue(forKey: id) } }
+  /// The connection called `id` has shown a credential that holds.
+  func authenticated(_ id: ObjectIdentifier) { state.withLock { _ = $0.strangers.remove(id) } }
+
+  func left(_ id: ObjectIdentifier) {
+    state.withLock { state in
+      state.peers[id] = nil
+      state.strangers.remove(id)
+    }
+  }
 
   /// Adds the handler of a connection to `channel`; on its loop.
   func add(to channel: any Channel, peer: PeerCertificates) throws {
-    guard count < limit else { throw ChannelError.eof }
+    guard state.withLock({ $0.strangers.count }) < limit else { throw ChannelError.eof }
     try channel.pipeline.syncOperations.addHandler(
       AMQPHandler(shared: self, certificates: peer)
     )
@@ -36,7 +53,7 @@ final class AMQPService: Sendable {
 
   /// Tells every client that the hub stops.
   func stop() async {
-    let all = peers.withLock { Array($0.values) }
+    let all = state.withLock { Array($0.peers.values) }
     for peer in all { try? await peer.eventLoop.submit { peer.value.stop() }.get() }
   }
 }
