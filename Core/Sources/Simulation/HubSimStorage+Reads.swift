@@ -54,7 +54,8 @@ extension SimHubStorage {
       identity: device,
       twin: twin,
       connection: tables.connections[device.key] ?? ConnectionRecord(),
-      cloudToDeviceCount: try cloudToDeviceCount(of: deviceID)
+      cloudToDeviceCount: try cloudToDeviceCount(of: deviceID),
+      configurations: tables.configurationStates[device.key]
     )
   }
 
@@ -100,7 +101,8 @@ extension SimHubStorage {
       identity: module,
       device: device,
       twin: twin,
-      connection: tables.connections[key] ?? ConnectionRecord()
+      connection: tables.connections[key] ?? ConnectionRecord(),
+      configurations: tables.configurationStates[key]
     )
   }
 

@@ -100,7 +100,10 @@ extension SimHubStorage {
 
   /// Deletes a twin.
   public mutating func deleteTwin(_ key: IdentityKey) throws(StorageFault) {
-    try write { $0.twins[key] = nil }
+    try write {
+      $0.twins[key] = nil
+      $0.configurationStates[key] = nil
+    }
   }
 
   /// Sets what is known of an identity's connections.

@@ -337,7 +337,7 @@ extension HubSimulation {
 }
 
 /// Repeatable bytes in the place of entropy.
-private final class HubSimEntropy {
+final class HubSimEntropy {
   private var generator: SeededGenerator
 
   init(seed: UInt64) { generator = SeededGenerator(seed: ~seed) }

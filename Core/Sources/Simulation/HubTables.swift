@@ -21,6 +21,16 @@ public struct HubTables: Equatable, Sendable {
   public var policies: [String: PolicyRecord] = [:]
   /// The certificate authorities by name.
   public var authorities: [String: CertificateAuthorityRecord] = [:]
+  /// The configurations by ID.
+  public var configurations: [String: Configuration] = [:]
+  /// What configurations have done to twins.
+  public var configurationStates: [IdentityKey: ConfigurationState] = [:]
+  /// The walk through all devices, if one is under way.
+  public var configurationSweep: ConfigurationSweep?
+  /// The jobs by ID.
+  public var jobs: [String: ScheduledJob] = [:]
+  /// The devices' parts in jobs.
+  public var deviceJobs: [DeviceJobKey: DeviceJob] = [:]
   /// The counters.
   public var counters: [HubCounter: UInt64] = [:]
   /// The last sequence that was given to a message or feedback record.

@@ -20,6 +20,8 @@ public struct HubEngine<Storage: HubStorage> {
   public let quotas: Quotas
   /// How cloud-to-device messages and feedback are handled.
   public let cloudToDeviceRules: CloudToDeviceRules
+  /// How scheduled jobs are run.
+  public var jobRules = JobRules()
   /// Which events are made; the others would only be thrown away.
   public var eventSources: Set<HubEvent.Source>
   /// The storage's failure in this transaction, which then must be undone.
@@ -28,6 +30,12 @@ public struct HubEngine<Storage: HubStorage> {
   var heldFeedback: [LockToken: HeldFeedback] = [:]
   /// The same as of the last transaction that was committed.
   private var committedFeedback: [LockToken: HeldFeedback] = [:]
+  /// Devices of which this transaction has changed something that configurations may depend on.
+  var touchedDevices: Set<String> = []
+  /// The configurations as they were last compiled.
+  var compiledConfigurations: CompiledConfigurations?
+  /// Methods of jobs that were handed to the driver; forgotten at a restart, so that they come again.
+  var jobInvocations = JobInvocations()
 
   private let entropy: (Int) -> [UInt8]
   private var effects: [HubEffect] = []
@@ -60,7 +68,11 @@ public struct HubEngine<Storage: HubStorage> {
   /// Hands over what must be done once the transaction is durable, in order.
   public mutating func takeEffects() -> [HubEffect] {
     committedFeedback = heldFeedback
-    defer { effects = [] }
+    defer {
+      effects = []
+      touchedDevices = []
+      jobInvocations.committed()
+    }
     return effects
   }
 
@@ -69,10 +81,16 @@ public struct HubEngine<Storage: HubStorage> {
     effects = []
     heldFeedback = committedFeedback
     fault = nil
+    touchedDevices = []
+    compiledConfigurations = nil
+    jobInvocations.undone()
   }
 
   /// Adds to what must be done.
-  mutating func emit(_ effect: HubEffect) { effects.append(effect) }
+  mutating func emit(_ effect: HubEffect) {
+    if case .identityChanged(let key, _) = effect { touchedDevices.insert(key.deviceID) }
+    effects.append(effect)
+  }
 
   /// Whether `effect` was the last to be added, so that a second in a row says nothing new.
   func isLast(_ effect: HubEffect) -> Bool { effects.last == effect }

@@ -49,9 +49,8 @@ extension HubView {
       }
       start = read
     }
-    guard query.source != .jobs else {
-      // Scheduled jobs do not exist yet, so no device has a part in one.
-      return QueryPage(itemType: .deviceJob, body: [UInt8]("[]".utf8), count: 0, continuation: nil)
+    if query.source == .jobs {
+      return try searchJobs(query, text, pageSize: pageSize, start: start)
     }
     if query.isAggregation {
       return try aggregate(query, text, pageSize: pageSize, start: start, facts: facts)
@@ -99,6 +98,77 @@ extension HubView {
       }
     }
     return out.page(query, continuation: nil)
+  }
+
+  /// The devices' parts of jobs; a storage that keeps no jobs has none.
+  private func searchJobs(
+    _ query: TwinQuery,
+    _ text: String,
+    pageSize: Int,
+    start: QueryContinuation?
+  ) throws(HubError) -> QueryPage {
+    var left = start?.rowsLeft ?? query.top ?? .max
+    var last: DeviceJobKey?
+    if case .after(let key)? = start?.position {
+      last = DeviceJobKey(deviceID: key.deviceID, jobID: key.moduleID ?? "")
+    }
+    var out = RowWriter()
+    var rows = DeviceJobRows()
+    guard let storage = storage as? any FleetStorageReader else {
+      return out.page(query, continuation: nil)
+    }
+    scan: while true {
+      let found: (rows: [(key: DeviceJobKey, row: JSONObject)], end: DeviceJobKey?)
+      do throws(StorageFault) {
+        found = try rows.next(storage, jobID: query.jobID, after: last)
+      } catch {
+        throw HubError(error)
+      }
+      for (key, row) in found.rows {
+        if left == 0 { break scan }
+        let matches = query.matches(row)
+        if matches && (out.count >= pageSize || out.size > SearchLimit.bytes) {
+          let next = last.map { IdentityKey(deviceID: $0.deviceID, moduleID: $0.jobID) }
+          return out.page(query, continuation: next, left, text)
+        }
+        last = key
+        guard matches else { continue }
+        left -= left == .max ? 0 : 1
+        out.append(JSON.bytes(.object(row)))
+      }
+      guard let end = found.end else { break }
+      last = end
+    }
+    return out.page(query, continuation: nil)
+  }
+
+  /// The rows that a query's answer has in all, its groups where it has any.
+  ///
+  /// - Throws: 400004 for a query that does not compile.
+  func rowCount(
+    _ text: String,
+    facts: (IdentityKey) -> ConnectionFacts
+  ) throws(HubError) -> Int {
+    let query: TwinQuery
+    do throws(QueryFault) {
+      query = try TwinQuery(text)
+    } catch {
+      throw HubError(.argumentInvalid, error.message)
+    }
+    guard query.source != .jobs else { return 0 }
+    var aggregation = query.isAggregation ? Aggregation(query) : nil
+    var count = 0
+    var last: IdentityKey?
+    var search = Search(query)
+    repeat {
+      let rows = try search.next(in: self, after: last, wanted: .max, facts)
+      for row in rows.rows where query.matches(row) {
+        count += 1
+        aggregation?.add(row)
+      }
+      last = rows.end
+    } while last != nil
+    return min(aggregation?.results.count ?? count, query.top ?? .max)
   }
 
   private func aggregate(
@@ -195,7 +265,7 @@ private struct RowWriter {
     var body = count == 0 ? [UInt8(ascii: "[")] : out.bytes
     body.append(UInt8(ascii: "]"))
     return QueryPage(
-      itemType: query.isProjection ? .raw : .twin,
+      itemType: query.source == .jobs ? .deviceJob : query.isProjection ? .raw : .twin,
       body: body,
       count: count,
       continuation: continuation

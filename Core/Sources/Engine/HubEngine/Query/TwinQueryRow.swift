@@ -10,6 +10,7 @@ final class TwinQueryRow: QueryRow {
   private let twin: TwinRecord
   private let device: DeviceIdentity
   private let activity: IdentityActivity
+  private let configurations: ConfigurationState?
   private let render: () -> [UInt8]
 
   private lazy var tags = StoredObject(text: twin.tags)
@@ -24,6 +25,7 @@ final class TwinQueryRow: QueryRow {
     twin = row.twin
     device = row.identity
     activity = row.activity(facts)
+    configurations = row.configurations
     render = { row.twinText(facts) }
   }
 
@@ -32,6 +34,7 @@ final class TwinQueryRow: QueryRow {
     twin = row.twin
     device = row.device
     activity = row.activity(facts)
+    configurations = row.configurations
     render = { row.twinText(facts) }
   }
 
@@ -56,6 +59,13 @@ final class TwinQueryRow: QueryRow {
     case ("connectionState", 1):
       return .string(activity.isConnected ? "Connected" : "Disconnected")
     case ("version", 1): return .int(Int64(clamping: twin.version))
+    case ("configurations", 3):
+      // What the metrics of configurations ask; without it each of their rows would be parsed whole.
+      guard case .member(let id) = path[1], path[2] == .member("status") else { break }
+      let entry = configurations?.entries.first {
+        $0.configurationID == id && $0.status != .leaving
+      }
+      return entry.map { .string($0.status.rawValue) }
     case ("tags", _): return tags.value(at: path.dropFirst())
     case ("properties", 3...):
       guard case .member(let section) = path[1], case .member(let name) = path[2],

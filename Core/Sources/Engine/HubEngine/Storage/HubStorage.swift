@@ -6,6 +6,8 @@ public enum HubCounter: String, Sendable, CaseIterable {
   case generation
   /// The last ETag of an identity.
   case identityETag
+  /// Changes of configurations.
+  case configuration
 }
 
 /// What the rules read: one consistent view of everything that the hub remembers.

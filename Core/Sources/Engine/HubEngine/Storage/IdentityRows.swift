@@ -31,18 +31,22 @@ public struct DeviceRow: Equatable, Sendable {
   public var connection: ConnectionRecord
   /// Cloud-to-device messages that wait, the locked ones included.
   public var cloudToDeviceCount: Int
+  /// What configurations have done to it, if anything.
+  public var configurations: ConfigurationState?
 
   /// Creates a row.
   public init(
     identity: DeviceIdentity,
     twin: TwinRecord,
     connection: ConnectionRecord = ConnectionRecord(),
-    cloudToDeviceCount: Int = 0
+    cloudToDeviceCount: Int = 0,
+    configurations: ConfigurationState? = nil
   ) {
     self.identity = identity
     self.twin = twin
     self.connection = connection
     self.cloudToDeviceCount = cloudToDeviceCount
+    self.configurations = configurations
   }
 }
 
@@ -56,18 +60,22 @@ public struct ModuleRow: Equatable, Sendable {
   public var twin: TwinRecord
   /// What is known of its connections.
   public var connection: ConnectionRecord
+  /// What configurations have done to it, if anything.
+  public var configurations: ConfigurationState?
 
   /// Creates a row.
   public init(
     identity: ModuleIdentity,
     device: DeviceIdentity,
     twin: TwinRecord,
-    connection: ConnectionRecord = ConnectionRecord()
+    connection: ConnectionRecord = ConnectionRecord(),
+    configurations: ConfigurationState? = nil
   ) {
     self.identity = identity
     self.device = device
     self.twin = twin
     self.connection = connection
+    self.configurations = configurations
   }
 }
 

@@ -49,7 +49,7 @@ extension HubEngine {
     twin.etagCounter &+= 1
     twin.version &+= 1
     let written = twin
-    try stored { storage throws(StorageFault) in try storage.put(written) }
+    try write(twin)
 
     if let desired {
       emit(
@@ -112,7 +112,7 @@ extension HubEngine {
     try twin.reported.apply(patch: patch, replacing: false, limits: limits, now: now)
     twin.version &+= 1
     let written = twin
-    try stored { storage throws(StorageFault) in try storage.put(written) }
+    try write(twin)
     emit(.updateTwin, of: key, at: now) {
       TwinText.updated(written, tags: nil, desired: nil, reported: patch, now: now)
     }
@@ -131,7 +131,7 @@ extension HubEngine {
     try twin.reported.apply(patch: properties, replacing: true, limits: limits, now: now)
     twin.version &+= 1
     let written = twin
-    try stored { storage throws(StorageFault) in try storage.put(written) }
+    try write(twin)
     emit(.updateTwin, of: key, at: now) {
       TwinText.updated(written, tags: nil, desired: nil, reported: properties, now: now)
     }
@@ -148,8 +148,12 @@ extension HubEngine {
     guard twin.modelID != modelID else { return }
     twin.modelID = modelID
     twin.version &+= 1
-    let written = twin
-    try stored { storage throws(StorageFault) in try storage.put(written) }
+    try write(twin)
+  }
+
+  private mutating func write(_ twin: TwinRecord) throws(HubError) {
+    touchedDevices.insert(twin.key.deviceID)
+    try stored { storage throws(StorageFault) in try storage.put(twin) }
   }
 
   private mutating func twin(_ key: IdentityKey) throws(HubError) -> TwinRecord {

@@ -43,7 +43,8 @@ extension DeviceRow {
       identityETag: identity.etagCounter,
       device: identity,
       authentication: identity.authentication,
-      activity: activity(facts)
+      activity: activity(facts),
+      configurations: configurations
     ).text
   }
 }
@@ -56,7 +57,8 @@ extension ModuleRow {
       identityETag: identity.etagCounter,
       device: device,
       authentication: identity.authentication,
-      activity: activity(facts)
+      activity: activity(facts),
+      configurations: configurations
     ).text
   }
 }
@@ -68,6 +70,7 @@ private struct ServiceTwin {
   var device: DeviceIdentity
   var authentication: Authentication
   var activity: IdentityActivity
+  var configurations: ConfigurationState?
 
   var text: [UInt8] {
     var out = ByteWriter(capacity: 1024)
@@ -94,6 +97,10 @@ private struct ServiceTwin {
         out.utf8(#","parentScopes":"#)
         JSON.write(.array(device.parentScopes.map { .string($0) }), to: &out)
       }
+    }
+    if let configurations = configurations?.text {
+      out.utf8(#","configurations":"#)
+      out.append(configurations)
     }
     out.utf8(",\"version\":\(twin.version),\"tags\":")
     out.append(twin.tags)
