@@ -16,6 +16,7 @@ struct RESTHub {
   /// The name it answers to.
   static let host = "hub.test"
 
+  let hub: Hub
   let service: RESTService
   let metrics: PrometheusMetrics
   /// The default policies by name.
@@ -59,6 +60,7 @@ struct RESTHub {
     try await hub.recover()
     let policies = try await hub.policies()
     let rest = RESTHub(
+      hub: hub,
       service: RESTService(hub: hub),
       metrics: metrics,
       policies: Dictionary(policies.map { ($0.name, $0) }) { first, _ in first }

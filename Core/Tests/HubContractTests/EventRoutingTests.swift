@@ -88,6 +88,34 @@ struct EventRoutingTests {
     }
   }
 
+  @Test("where a record goes is told by its head; what is no event goes to the built-in stream")
+  func head() {
+    let place: EventDestinations = [.events, EventDestinations(slot: 9)]
+    #expect(EventView.destinations(of: Self.record(EventRouting(place)).span) == place)
+    #expect(EventView.destinations(of: Self.record(EventRouting([])).span) == [])
+    #expect(EventView.destinations(of: Self.record(.builtIn).span) == .events)
+    for bytes in [[], [1, 1], [1, 1, 8], [9, 9, 9, 9]] as [[UInt8]] {
+      #expect(EventView.destinations(of: bytes.span) == .events)
+    }
+  }
+
+  @Test("a stamp tells what it was made of")
+  func stampParts() {
+    let method = ConnectionAuthMethod(scope: .module, type: .x509, issuer: .external)
+    let parts = EventStamp(
+      identity: IdentityKey(deviceID: "d", moduleID: "m"),
+      authMethod: method,
+      generationID: "g",
+      modelID: "dtmi:x;1"
+    ).parts
+    #expect(parts.identity == IdentityKey(deviceID: "d", moduleID: "m"))
+    #expect(parts.authMethod == method)
+    #expect(parts.generationID == "g" && parts.modelID == "dtmi:x;1")
+    let plain = EventStamp(identity: IdentityKey(deviceID: "d")).parts
+    #expect(plain.identity == IdentityKey(deviceID: "d") && plain.authMethod == nil)
+    #expect(plain.generationID == nil && plain.modelID == nil)
+  }
+
   @Test("numbers that are no slot are no destination", arguments: [-1, 0, 32, 33, Int.max])
   func slots(_ slot: Int) {
     #expect(EventDestinations(slot: slot).isEmpty)

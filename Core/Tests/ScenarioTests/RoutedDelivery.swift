@@ -18,7 +18,7 @@ struct RoutedDelivery: ~Copyable {
   var generator: SeededGenerator
   private let disk: SimDisk
   private var log: MessageLog<SimDisk>
-  private let table: RouteTable
+  private let table: RoutingTable
   private var now = Instant(nanoseconds: 0)
   private var nextID: UInt64 = 1
   /// From now on nothing fails, and no more messages come.
@@ -59,7 +59,7 @@ struct RoutedDelivery: ~Copyable {
     start()
   }
 
-  private static func makeTable() throws -> RouteTable {
+  private static func makeTable() throws -> RoutingTable {
     var configuration = RoutingConfiguration()
     configuration.endpoints = [
       RoutingEndpoint(name: "web", kind: .webhook(WebhookEndpoint(uri: "http://x"))),
@@ -74,7 +74,7 @@ struct RoutedDelivery: ~Copyable {
         endpointNames: [name]
       )
     }
-    return try RouteTable(configuration, hubName: "h")
+    return try RoutingTable(configuration, hubName: "h")
   }
 
   /// The machines begin at what is durable.

@@ -20,6 +20,8 @@ package final class Hub: Sendable {
   let events: EventLog
   let directory: DeviceDirectory
   let methods: MethodService
+  /// Where events go.
+  let routing: RoutingService
   /// The rates of requests and connections.
   let throttles: RequestThrottles
   let authenticator: DeviceAuthenticator
@@ -61,6 +63,18 @@ package final class Hub: Sendable {
       settings: settings,
       logger: logger
     )
+    do {
+      routing = try RoutingService(
+        directory: dataDirectory,
+        hubName: settings.names.first ?? "hub",
+        quotas: settings.quotas,
+        log: events,
+        logger: logger
+      )
+    } catch {
+      events.close()
+      throw error
+    }
     var rules = CloudToDeviceRules()
     rules.defaultTimeToLiveSeconds = Int64(settings.timeToLiveSeconds)
     rules.maximumDeliveryCount = settings.maximumDeliveryCount
@@ -132,6 +146,9 @@ package final class Hub: Sendable {
       isFirst = false
     }
   }
+
+  /// Brings routed events to their endpoints until cancelled; then finishes what is open.
+  package func deliverEvents() async { await routing.deliver() }
 
   /// Closes registry and log, and lets others have the directory.
   package func close() {

@@ -111,6 +111,24 @@ public struct EventStamp: Equatable, Sendable {
     telemetryHead = [EventEncoder.version, EventSource.telemetry.rawValue, 0] + bytes
   }
 
+  /// What the stamp was made of, decoded.
+  public var parts:
+    (
+      identity: IdentityKey, authMethod: ConnectionAuthMethod?, generationID: String?,
+      modelID: String?
+    )
+  {
+    // A whole event has to stand round it to be read.
+    let record = telemetryHead + [0, 0, 0, 0]
+    guard let view = try? EventView(record.span) else {
+      preconditionFailure("a stamp that was encoded here cannot be read")
+    }
+    func text(_ range: Range<Int>) -> String? { range.isEmpty ? nil : view.text(range) }
+    return (
+      view.identity, view.authMethod, text(view.generationIDRange), text(view.modelIDRange)
+    )
+  }
+
   private static func append(_ text: String, to writer: inout ByteWriter) {
     let bytes = [UInt8](text.utf8.prefix(255))
     writer.uint8(UInt8(truncatingIfNeeded: bytes.count))

@@ -82,6 +82,14 @@ public struct EventView: ~Escapable {
     self.bodyRange = bodyRange
   }
 
+  /// Where a record goes, by a look at its head; to the built-in stream if it is none that is known.
+  public static func destinations(of record: Span<UInt8>) -> EventDestinations {
+    guard record.count > 2, EventFlags(rawValue: record[2]).contains(.routed),
+      let view = try? EventView(record)
+    else { return .events }
+    return view.destinations
+  }
+
   /// The sender.
   public var identity: IdentityKey {
     IdentityKey(

@@ -19,7 +19,7 @@ struct RoutedEventTests {
       Route(name: "r", source: source, condition: condition, endpointNames: ["events"])
     ]
     configuration.fallback.isEnabled = false
-    let table = try RouteTable(configuration, hubName: "h")
+    let table = try RoutingTable(configuration, hubName: "h")
     let bag = [UInt8](bag.utf8)
     let event = RoutedEvent(
       source: source,

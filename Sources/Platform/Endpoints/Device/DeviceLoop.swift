@@ -30,6 +30,7 @@ package final class DeviceLoop {
   let logger: Logger
   let limits: DeviceLimits
   private let log: (any TelemetryLog)?
+  private let router: (any TelemetryRouter)?
 
   private var batch: TelemetryBatch
   private var spare: TelemetryBatch?
@@ -57,12 +58,14 @@ package final class DeviceLoop {
     eventLoop: any EventLoop,
     backend: any DeviceBackend,
     log: (any TelemetryLog)?,
+    router: (any TelemetryRouter)? = nil,
     limits: DeviceLimits,
     logger: Logger
   ) {
     self.eventLoop = eventLoop
     self.backend = backend
     self.log = log
+    self.router = router
     self.limits = limits
     self.logger = logger
     counters = EndpointCounters()
@@ -122,6 +125,7 @@ package final class DeviceLoop {
         stamp: stamp,
         partition: partition,
         flags: flags,
+        routing: router?.route(stamp, flags: flags, bag: bag, body: body) ?? .builtIn,
         bag: bag,
         body: body
       )
@@ -149,11 +153,21 @@ package final class DeviceLoop {
     stamp: EventStamp,
     partition: UInt16,
     flags: EventFlags,
+    routing: EventRouting,
     bag: Span<UInt8>,
     body: Span<UInt8>
   ) -> Bool {
+    // Routed nowhere: acknowledged, and dropped (contract §9.1).
+    if routing.destinations.isEmpty { return true }
     records.beginRecord(partition: partition)
-    EventEncoder.append(stamp: stamp, flags: flags, bag: bag, body: body, to: &records)
+    EventEncoder.append(
+      stamp: stamp,
+      flags: flags,
+      routing: routing,
+      bag: bag,
+      body: body,
+      to: &records
+    )
     do throws(LogFault) {
       try records.endRecord()
       return true

@@ -1,3 +1,4 @@
+package import HubContract
 package import MessageLog
 
 /// A batch on its way between a loop and the log's writer, and back for the next turn.
@@ -10,6 +11,19 @@ package final class TelemetryBatch: @unchecked Sendable {
 
   /// An empty batch.
   package init(limits: LogLimits) { records = LogBatch(limits: limits) }
+}
+
+/// Who decides where a device's messages go.
+package protocol TelemetryRouter: Sendable {
+  /// What is decided for one message; called on the connection's loop, and answers at once.
+  ///
+  /// No destination means that the message is not kept: it is acknowledged all the same.
+  func route(
+    _ stamp: EventStamp,
+    flags: EventFlags,
+    bag: Span<UInt8>,
+    body: Span<UInt8>
+  ) -> EventRouting
 }
 
 /// Where loops hand their batches to be made durable.

@@ -1,6 +1,7 @@
 import AMQPCodec
 import ByteIO
 import Dispatch
+import HubContract
 import MessageLog
 import Platform
 
@@ -73,6 +74,8 @@ final class EventReader: @unchecked Sendable {
           maxBytes: Self.batchBytes
         ) { record in
           lastSequence = record.sequence
+          // What routes send elsewhere alone is not in the built-in stream.
+          guard EventView.destinations(of: record.payload).contains(.events) else { return }
           writer.bytes += last
           encoding.append(record, to: &writer)
           batch.ends.append(writer.bytes.count)

@@ -150,6 +150,7 @@ final class LongPolls: Sendable {
     var object: JSONObject
     do throws(EventFault) {
       let view = try EventView(record.payload)
+      guard view.destinations.contains(.events) else { return nil }
       if let wanted, !isOf(wanted, view) { return nil }
       object =
         view.json(

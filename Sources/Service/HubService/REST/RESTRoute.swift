@@ -153,7 +153,7 @@ struct RouteTable: Sendable {
     routes: DocumentRoutes.routes + RegistryRoutes.routes + TransferRoutes.routes
       + TwinRoutes.routes + MethodRoutes.routes + CloudToDeviceRoutes.routes
       + FeedbackRoutes.routes + EventRoutes.routes + CertificateRoutes.routes
-      + PolicyRoutes.routes + AdminRoutes.routes + DeviceSideRoutes.routes
+      + PolicyRoutes.routes + RoutingRoutes.routes + AdminRoutes.routes + DeviceSideRoutes.routes
       + EdgeScopeRoutes.routes
   )
 

@@ -28,9 +28,18 @@ extension RESTService {
     )
     do throws(LogFault) {
       for event in events {
+        let routing = hub.routing.route(
+          stamp,
+          flags: [],
+          bag: event.bag.span,
+          body: event.body.span
+        )
+        // Routed nowhere: acknowledged, and dropped (contract §9.1).
+        if routing.destinations.isEmpty { continue }
         batch.records.beginRecord(partition: partition)
         EventEncoder.append(
           stamp: stamp,
+          routing: routing,
           bag: event.bag.span,
           body: event.body.span,
           to: &batch.records

@@ -36,6 +36,7 @@ struct DeviceLoops: Sendable {
           eventLoop: loop,
           backend: hub,
           log: log,
+          router: hub.routing,
           limits: fixed,
           logger: logger
         )

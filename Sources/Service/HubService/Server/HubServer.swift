@@ -149,6 +149,7 @@ package struct HubServer: Service {
 
     var services: [any Service] = [
       HouseKeeping(hub: hub),
+      RoutedDelivery(hub: hub),
       MemoryReturn(loops: loops),
       HTTPListener(
         server: https,
@@ -268,6 +269,16 @@ private struct Readiness: Service {
     while ports.all == nil { try await Pause.sleep(for: .milliseconds(2)) }
     if let bound = ports.all { try await announce(bound) }
     try? await gracefulShutdown()
+  }
+}
+
+/// Brings routed events to their endpoints until the hub stops.
+private struct RoutedDelivery: Service {
+  let hub: Hub
+
+  func run() async throws {
+    let hub = hub
+    await cancelWhenGracefulShutdown { await hub.deliverEvents() }
   }
 }
 

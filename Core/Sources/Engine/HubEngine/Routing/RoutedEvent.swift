@@ -16,6 +16,17 @@ public struct RoutedEvent: MessageFields, ~Escapable {
     /// Model that it announced.
     public var modelID: String?
 
+    /// What `stamp` tells of its connection.
+    public init(_ stamp: EventStamp) {
+      let parts = stamp.parts
+      self.init(
+        identity: parts.identity,
+        authMethod: parts.authMethod,
+        generationID: parts.generationID,
+        modelID: parts.modelID
+      )
+    }
+
     /// Creates a description.
     public init(
       identity: IdentityKey,
@@ -46,7 +57,7 @@ public struct RoutedEvent: MessageFields, ~Escapable {
 
   /// Describes a message.
   ///
-  /// `twin` is the sender's, with `tags` and `properties`; it is asked only where `RouteTable.needsTwin`.
+  /// `twin` is the sender's, with `tags` and `properties`; it is asked only where `RoutingTable.needsTwin`.
   @_lifetime(copy bag, copy body)
   public init(
     source: EventSource = .telemetry,

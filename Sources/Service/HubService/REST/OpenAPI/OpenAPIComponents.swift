@@ -27,7 +27,9 @@ enum OpenAPIComponents {
 
   private static var schemas: JSONObject {
     var all = JSONObject()
-    for part in [identitySchemas, twinSchemas, messageSchemas, operatorSchemas, errorSchemas] {
+    for part in [
+      identitySchemas, twinSchemas, messageSchemas, routingSchemas, operatorSchemas, errorSchemas,
+    ] {
       for (name, schema) in parse(part).objectValue ?? [:] { all[name] = schema }
     }
     return all

@@ -6,7 +6,7 @@ import QueryLanguage
 import Testing
 
 @Suite("Where a message goes (contract §9.1)")
-struct RouteTableTests {
+struct RoutingTableTests {
   private static let a = EventDestinations(slot: 1)
   private static let b = EventDestinations(slot: 2)
 
@@ -15,7 +15,7 @@ struct RouteTableTests {
     fallback: Bool = true,
     enrichments: [Enrichment] = [],
     messageBytes: Int = 262_144
-  ) throws -> RouteTable {
+  ) throws -> RoutingTable {
     var configuration = RoutingConfiguration()
     configuration.endpoints = ["a", "b"].map { RoutingEndpoint(name: $0, kind: .eventStream) }
     _ = configuration.assignSlots(keeping: RoutingConfiguration(), after: 0)
@@ -24,7 +24,7 @@ struct RouteTableTests {
     configuration.enrichments = enrichments
     var quotas = Quotas()
     quotas.deviceToCloudMessageBytes = messageBytes
-    return try RouteTable(configuration, hubName: "hub1", quotas: quotas)
+    return try RoutingTable(configuration, hubName: "hub1", quotas: quotas)
   }
 
   private static func route(
@@ -43,7 +43,7 @@ struct RouteTableTests {
   }
 
   private static func decide(
-    _ table: RouteTable,
+    _ table: RoutingTable,
     _ source: EventSource = .telemetry,
     bag: String = "level=hot&%24.ct=application%2Fjson&%24.ce=utf-8",
     body: String = #"{"t":21}"#,
@@ -64,7 +64,7 @@ struct RouteTableTests {
 
   @Test("without routes telemetry goes to the built-in stream, everything else nowhere, unseen")
   func builtIn() throws {
-    for table in [RouteTable.builtIn, try Self.table([])] {
+    for table in [RoutingTable.builtIn, try Self.table([])] {
       #expect(table.constant(.telemetry) == .builtIn)
       #expect(!table.needsBody && !table.needsTwin)
       for source in EventSource.allCases where source != .telemetry {

@@ -9,7 +9,7 @@ public import QueryLanguage
 ///
 /// Not its business: where an endpoint stands, and whether it works. What it decides is written into
 /// the record, once.
-public struct RouteTable: Sendable {
+public struct RoutingTable: Sendable {
   /// Whether some condition asks for the body.
   public private(set) var needsBody = false
   /// Whether some condition or enrichment asks for the sender's twin.
@@ -29,7 +29,7 @@ public struct RouteTable: Sendable {
   private let messageBytes: Int
 
   /// All telemetry goes to the built-in stream, everything else nowhere.
-  public static let builtIn = RouteTable()
+  public static let builtIn = RoutingTable()
 
   private init() {
     hubName = ""

@@ -1,0 +1,138 @@
+extension OpenAPIComponents {
+  static let routingSchemas = """
+    {
+      "Route": {
+        "type": "object", "required": ["name", "source", "endpointNames"],
+        "properties": {
+          "name": { "type": "string", "minLength": 1, "maxLength": 64 },
+          "source": {
+            "type": "string",
+            "enum": [
+              "DeviceMessages", "TwinChangeEvents", "DeviceLifecycleEvents",
+              "DeviceConnectionStateEvents", "DigitalTwinChangeEvents", "DeviceJobLifecycleEvents"
+            ]
+          },
+          "condition": { "type": "string", "maxLength": 8192, "default": "true" },
+          "endpointNames": { "type": "array", "items": { "type": "string" }, "minItems": 1 },
+          "isEnabled": { "type": "boolean", "default": true }
+        }
+      },
+      "StorageContainer": {
+        "type": "object", "required": ["name", "containerName"],
+        "properties": {
+          "name": { "type": "string", "minLength": 1, "maxLength": 64 },
+          "containerName": { "type": "string", "minLength": 3, "maxLength": 63 },
+          "fileNameFormat": {
+            "type": "string", "default": "{iothub}/{partition}/{YYYY}/{MM}/{DD}/{HH}/{mm}"
+          },
+          "encoding": { "type": "string", "enum": ["Avro", "JSON"], "default": "Avro" },
+          "batchFrequencyInSeconds": {
+            "type": "integer", "minimum": 60, "maximum": 720, "default": 300
+          },
+          "maxChunkSizeInBytes": {
+            "type": "integer", "minimum": 10485760, "maximum": 524288000, "default": 314572800
+          }
+        }
+      },
+      "Routing": {
+        "type": "object",
+        "properties": {
+          "endpoints": {
+            "type": "object",
+            "properties": {
+              "storageContainers": {
+                "type": "array", "items": { "$ref": "#/components/schemas/StorageContainer" }
+              }
+            }
+          },
+          "routes": { "type": "array", "items": { "$ref": "#/components/schemas/Route" } },
+          "fallbackRoute": {
+            "type": "object",
+            "properties": {
+              "endpointNames": { "type": "array", "items": { "type": "string" } },
+              "isEnabled": { "type": "boolean" }
+            }
+          },
+          "enrichments": {
+            "type": "array",
+            "items": {
+              "type": "object", "required": ["key", "value", "endpointNames"],
+              "properties": {
+                "key": { "type": "string", "minLength": 1, "maxLength": 128 },
+                "value": { "type": "string", "maxLength": 1024 },
+                "endpointNames": { "type": "array", "items": { "type": "string" } }
+              }
+            }
+          }
+        }
+      },
+      "RouteTestMessage": {
+        "type": "object",
+        "properties": {
+          "body": { "type": "string" },
+          "appProperties": { "type": "object", "additionalProperties": { "type": "string" } },
+          "systemProperties": { "type": "object", "additionalProperties": { "type": "string" } }
+        }
+      },
+      "RouteTest": {
+        "type": "object", "required": ["route"],
+        "properties": {
+          "message": { "$ref": "#/components/schemas/RouteTestMessage" },
+          "route": { "$ref": "#/components/schemas/Route" },
+          "twin": { "type": "object" }
+        }
+      },
+      "RouteTestResult": {
+        "type": "object", "required": ["result", "details"],
+        "properties": {
+          "result": { "type": "string", "enum": ["true", "false", "undefined"] },
+          "details": {
+            "type": "object",
+            "properties": { "compilationErrors": { "type": "array", "items": { "type": "object" } } }
+          }
+        }
+      },
+      "RouteTestAll": {
+        "type": "object",
+        "properties": {
+          "routingSource": { "type": "string" },
+          "message": { "$ref": "#/components/schemas/RouteTestMessage" },
+          "twin": { "type": "object" }
+        }
+      },
+      "RouteTestAllResult": {
+        "type": "object", "required": ["routes"],
+        "properties": {
+          "routes": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "properties": { "properties": { "$ref": "#/components/schemas/Route" } }
+            }
+          }
+        }
+      },
+      "EndpointHealths": {
+        "type": "object", "required": ["value"],
+        "properties": {
+          "value": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "properties": {
+                "endpointId": { "type": "string" },
+                "healthStatus": {
+                  "type": "string", "enum": ["unknown", "healthy", "degraded", "unhealthy", "dead"]
+                },
+                "lastKnownError": { "type": ["string", "null"] },
+                "lastKnownErrorTime": { "type": ["string", "null"] },
+                "lastSendAttemptTime": { "type": ["string", "null"] },
+                "lastSuccessfulSendAttemptTime": { "type": ["string", "null"] }
+              }
+            }
+          }
+        }
+      }
+    }
+    """
+}

@@ -1,0 +1,234 @@
+import ByteIO
+import HubContract
+import HubEngine
+import MessageLog
+import Platform
+
+/// Fills the files of one storage endpoint from the log.
+///
+/// `StorageBatch` says what happens to each partition; this reads, encodes and writes. A file is written
+/// under a name that ends with `.part` and gets its own when it is durable.
+struct StorageWriter {
+  /// What a turn did that somebody may want to know.
+  enum Outcome {
+    /// A file was finished.
+    case wrote
+    /// Something failed, and is tried again.
+    case failed(String)
+  }
+
+  private struct Lane {
+    let partition: UInt16
+    var batch: StorageBatch
+    var cursor: LogCursorBox
+    var file: UnfinishedFile?
+    var firstSequence: UInt64 = 0
+    var firstTime = Timestamp.epoch
+  }
+
+  /// Records of one read.
+  private static let recordsPerRead = 512
+  private static let bytesPerRead = 4 << 20
+
+  private let endpoint: RoutingEndpoint
+  private let settings: StorageEndpoint
+  private let folder: String
+  private let hubName: String
+  private let log: EventLog
+  private let checkpoint: EndpointCheckpoint
+  private var lanes: [Lane]
+
+  init(
+    _ endpoint: RoutingEndpoint,
+    _ settings: StorageEndpoint,
+    root: String,
+    hubName: String,
+    log: EventLog,
+    checkpoint: EndpointCheckpoint
+  ) {
+    self.endpoint = endpoint
+    self.settings = settings
+    folder = "\(root)/\(settings.container)"
+    self.hubName = hubName
+    self.log = log
+    self.checkpoint = checkpoint
+    // Without a checkpoint everything that is kept is read: rather twice than never.
+    let stored = checkpoint.read() ?? []
+    lanes = (0..<UInt16(log.partitionCount)).map { partition in
+      let position = stored.indices.contains(Int(partition)) ? stored[Int(partition)] : 0
+      return Lane(
+        partition: partition,
+        batch: StorageBatch(
+          position: position,
+          maximumBytes: settings.batchBytes,
+          maximumSeconds: settings.batchSeconds
+        ),
+        cursor: LogCursorBox(log.makeCursor(partition: partition))
+      )
+    }
+  }
+
+  /// Reads what is there, and finishes what is due.
+  mutating func turn() -> [Outcome] {
+    var outcomes: [Outcome] = []
+    for index in lanes.indices {
+      let now = SystemClock.now()
+      switch lanes[index].batch.timeout(now: now) {
+      case .finish: outcomes.append(finish(index))
+      case .read, .none: break
+      }
+      outcomes += read(index)
+    }
+    return outcomes
+  }
+
+  /// Finishes what is open, because the hub stops or its routes change.
+  mutating func drain() -> [Outcome] {
+    lanes.indices.compactMap { lanes[$0].batch.drain() == .finish ? finish($0) : nil }
+  }
+
+  private mutating func read(_ index: Int) -> [Outcome] {
+    var outcomes: [Outcome] = []
+    while lanes[index].batch.isReading {
+      let view = log.view
+      let start = lanes[index].batch.next
+      var found: [RoutedMessage] = []
+      var end = start
+      let reading: LogReading
+      do throws(LogFault) {
+        reading = try lanes[index].cursor.read(
+          from: start,
+          in: view,
+          maxRecords: Self.recordsPerRead,
+          maxBytes: Self.bytesPerRead
+        ) { record in
+          end = record.sequence + 1
+          guard !EventView.destinations(of: record.payload).isDisjoint(with: endpoint.destination),
+            let event = try? EventView(record.payload),
+            let message = RoutedMessage(
+              event,
+              at: endpoint.destination,
+              partition: record.partition,
+              sequence: record.sequence,
+              enqueuedTime: Timestamp(milliseconds: Int64(clamping: record.enqueuedTime))
+            )
+          else { return }
+          found.append(message)
+        }
+      } catch {
+        outcomes.append(.failed("the log cannot be read: \(error)"))
+        break
+      }
+      var next = 0
+      while next < found.count, lanes[index].batch.isReading {
+        let encoded = encode(found[next])
+        switch lanes[index].batch.found(
+          found[next].sequence,
+          byteCount: encoded.count,
+          now: SystemClock.now()
+        ) {
+        case .write(let isFirst):
+          if let failure = write(encoded, of: found[next], isFirst: isFirst, index) {
+            outcomes.append(failure)
+            return outcomes
+          }
+          next += 1
+        case .finish: outcomes.append(finish(index))
+        case .none: return outcomes
+        }
+      }
+      guard lanes[index].batch.isReading else { break }
+      lanes[index].batch.skipped(to: end)
+      if reading.isAtEnd || end == start { break }
+    }
+    return outcomes
+  }
+
+  private func encode(_ message: RoutedMessage) -> [UInt8] {
+    switch settings.encoding {
+    case .avro: message.avroRecord
+    case .json: message.jsonLine
+    }
+  }
+
+  private mutating func write(
+    _ encoded: [UInt8],
+    of message: RoutedMessage,
+    isFirst: Bool,
+    _ index: Int
+  ) -> Outcome? {
+    do throws(FileFault) {
+      if isFirst {
+        try PrivateFile.makeDirectory(folder)
+        lanes[index].file = try UnfinishedFile(
+          "\(folder)/.\(endpoint.name)-\(message.partition).part",
+          encoding: settings.encoding
+        )
+        lanes[index].firstSequence = message.sequence
+        lanes[index].firstTime = message.enqueuedTime
+      }
+      try lanes[index].file?.append(encoded)
+      return nil
+    } catch {
+      return giveUp(index, error)
+    }
+  }
+
+  private mutating func giveUp(_ index: Int, _ fault: FileFault) -> Outcome {
+    lanes[index].file = nil
+    _ = lanes[index].batch.failed(
+      now: SystemClock.now(),
+      random: UInt64.random(in: .min ... .max)
+    )
+    return .failed("\(fault)")
+  }
+
+  private mutating func finish(_ index: Int) -> Outcome {
+    let lane = lanes[index]
+    let name = settings.fileNameFormat.name(
+      hub: hubName,
+      partition: lane.partition,
+      time: lane.firstTime
+    )
+    let ending = settings.encoding == .avro ? "avro" : "json"
+    let path = "\(folder)/\(name)_\(lane.firstSequence).\(ending)"
+    do throws(FileFault) {
+      try lane.file?.finish(as: path)
+      lanes[index].file = nil
+      var positions = lanes.map(\.batch.position)
+      positions[index] = lane.batch.next
+      try checkpoint.write(positions)
+      _ = lanes[index].batch.finished()
+      return .wrote
+    } catch {
+      return giveUp(index, error)
+    }
+  }
+}
+
+/// A cursor that many values may name; one task reads with it.
+final class LogCursorBox {
+  private var cursor: LogCursor<LinuxDisk>
+  private var position: UInt64?
+
+  init(_ cursor: consuming LogCursor<LinuxDisk>) { self.cursor = cursor }
+
+  /// Reads on from number `start`; goes there first unless it stands there.
+  func read(
+    from start: UInt64,
+    in view: LogView,
+    maxRecords: Int,
+    maxBytes: Int,
+    _ visit: (LogRecord) -> Void
+  ) throws(LogFault) -> LogReading {
+    if position != start { cursor.seek(.sequence(start, inclusive: true), in: view) }
+    position = nil
+    var last: UInt64?
+    let reading = try cursor.read(in: view, maxRecords: maxRecords, maxBytes: maxBytes) { record in
+      last = record.sequence
+      visit(record)
+    }
+    position = last.map { $0 + 1 } ?? start
+    return reading
+  }
+}

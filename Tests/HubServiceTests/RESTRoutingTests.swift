@@ -1,0 +1,151 @@
+import Foundation
+import HTTPTypes
+import HubService
+import JSONTree
+import Platform
+import Testing
+
+@Suite("Message routing by REST")
+struct RESTRoutingTests {
+  private static let configuration = """
+    {"endpoints":{"storageContainers":[{"name":"cold","containerName":"archive","encoding":"JSON"}]},
+     "routes":[{"name":"hot","source":"DeviceMessages","condition":"level = 'hot'",
+       "endpointNames":["cold"]}],
+     "enrichments":[{"key":"hub","value":"$iothubname","endpointNames":["cold","events"]}]}
+    """
+
+  private static func publish(
+    _ hub: RESTHub,
+    _ credential: RESTHub.Credential,
+    _ body: String,
+    level: String
+  ) async throws {
+    let reply = try await hub.send(
+      .post,
+      "/devices/d/messages/events",
+      as: credential,
+      headers: [("iothub-app-level", level)],
+      json: body
+    )
+    #expect(reply.status == 204, "\(reply)")
+  }
+
+  /// The bodies in the built-in stream, and the lines of all files.
+  private static func events(_ hub: RESTHub) async throws -> [JSONValue] {
+    let reply = try await hub.send(.get, "/events?from=earliest&max=1000")
+    return try reply.json()["events"]?.arrayValue ?? []
+  }
+
+  private static func lines(_ folder: String) throws -> [JSONValue] {
+    let root = folder + "/storage/archive"
+    let paths = FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String } ?? []
+    var lines: [JSONValue] = []
+    for path in paths.sorted() where path.hasSuffix(".json") {
+      #expect(path.hasPrefix("hub.test/"))
+      let text = try String(contentsOfFile: "\(root)/\(path)", encoding: .utf8)
+      lines += try text.split(separator: "\n").map { try JSON.parse(String($0)) }
+    }
+    return lines
+  }
+
+  /// Delivers until `isDone`, which is asked every 20 ms, at most 10 s.
+  private static func deliver(_ hub: RESTHub, until isDone: () -> Bool) async throws {
+    let delivery = Task { await hub.hub.deliverEvents() }
+    for _ in 0..<500 where !isDone() { try await Pause.sleep(for: .milliseconds(20)) }
+    delivery.cancel()
+    await delivery.value
+  }
+
+  private static func isCollecting(_ folder: String) -> Bool {
+    let names = try? FileManager.default.contentsOfDirectory(atPath: folder + "/storage/archive")
+    return names?.contains { $0.hasSuffix(".part") } ?? false
+  }
+
+  @Test("A message that a route takes is in the endpoint's file alone, the others in the stream")
+  func delivery() async throws {
+    try await RESTHub.inFolder { folder in
+      try await RESTHub.run(in: folder) { hub in
+        let device = try await hub.device("d")
+        try await Self.publish(hub, device, #""before""#, level: "hot")
+        let put = try await hub.send(.put, "/routing", json: Self.configuration)
+        #expect(put.status == 200, "\(put)")
+        try await Self.publish(hub, device, #""one""#, level: "hot")
+        try await Self.publish(hub, device, #""two""#, level: "cold")
+        try await Self.publish(hub, device, #""three""#, level: "hot")
+        // What is open when the delivery ends is finished then.
+        try await Self.deliver(hub) { Self.isCollecting(folder) }
+        let events = try await Self.events(hub)
+        #expect(events.count == 2)
+        #expect(events.last?["applicationProperties"]?["hub"] == "hub.test")
+        #expect(events.first?["applicationProperties"]?["hub"] == nil)
+      }
+      let lines = try Self.lines(folder)
+      #expect(lines.count == 2)
+      #expect(lines.allSatisfy { $0["Properties"]?["hub"] == "hub.test" })
+      #expect(lines.allSatisfy { $0["SystemProperties"]?["connectionDeviceId"] == "d" })
+
+      // Another life of the hub knows the routes, and writes nothing twice.
+      try await RESTHub.run(in: folder) { hub in
+        let kept = try await hub.send(.get, "/routing").json()
+        #expect(kept["routes"]?.arrayValue?.first?["name"] == "hot")
+        var looks = 0
+        try await Self.deliver(hub) {
+          looks += 1
+          return looks > 20
+        }
+        #expect(try Self.lines(folder).count == 2)
+      }
+    }
+  }
+
+  @Test("A configuration that can't be used is refused, and the old one stays")
+  func refusals() async throws {
+    try await RESTHub.run { hub in
+      let put = try await hub.send(.put, "/routing", json: Self.configuration)
+      #expect(put.status == 200)
+      for (body, hint) in [
+        (
+          #"{"routes":[{"name":"r","source":"DeviceMessages","condition":"level =","#
+            + #""endpointNames":["events"]}]}"#, "line 1, column 8"
+        ),
+        (#"{"routes":[{"name":"r","source":"DeviceMessages","endpointNames":["x"]}]}"#, "x"),
+        (#"{"endpoints":{"webhooks":[{"name":"w","uri":"http://x"}]}}"#, "storage"),
+        (
+          #"{"enrichments":[{"key":"a","value":"$twin.tags.a","endpointNames":["events"]}]}"#,
+          "$twin"
+        ),
+      ] {
+        let reply = try await hub.send(.put, "/routing", json: body)
+        #expect(reply.status == 400 && "\(reply)".contains(hint), "\(reply)")
+      }
+      let kept = try await hub.send(.get, "/routing").json()
+      #expect(kept == (try put.json()))
+      let refused = try await hub.send(.get, "/routing", as: .policy("service"))
+      #expect(refused.status == 401 || refused.status == 403)
+    }
+  }
+
+  @Test("Routes are tried, one or all")
+  func trying() async throws {
+    try await RESTHub.run { hub in
+      _ = try await hub.send(.put, "/routing", json: Self.configuration)
+      let one = try await hub.send(
+        .post,
+        "/routing/routes/$testnew",
+        json: #"{"message":{"body":"{}"},"route":{"name":"r","source":"DeviceMessages","#
+          + #""condition":"a = ","endpointNames":["events"]}}"#
+      )
+      let errors = try one.json()["details"]?["compilationErrors"]?.arrayValue ?? []
+      #expect(one.status == 200 && errors.count == 1)
+      let all = try await hub.send(
+        .post,
+        "/routing/routes/$testall",
+        json: #"{"routingSource":"DeviceMessages","message":{"appProperties":{"level":"hot"}}}"#
+      )
+      let names = try all.json()["routes"]?.arrayValue?.map { $0["properties"]?["name"] }
+      #expect(names == ["hot"])
+      let health = try await hub.send(.get, "/routing/endpointsHealth").json()
+      #expect(health["value"]?.arrayValue?.first?["healthStatus"] == "unknown")
+    }
+  }
+}
