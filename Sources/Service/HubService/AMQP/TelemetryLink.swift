@@ -76,9 +76,18 @@ final class TelemetryLink: AMQPLink {
       throw AMQPError("com.microsoft:argument-error", "\(error)")
     }
     let admitted = device.admitted
+    let routing = device.peer.hub.routing.route(
+      admitted.stamp,
+      flags: [],
+      bag: bag.span,
+      body: body.span
+    )
+    // Routed nowhere: acknowledged, and dropped (contract §9.1).
+    if routing.destinations.isEmpty { return }
     batch.records.beginRecord(partition: admitted.partition)
     EventEncoder.append(
       stamp: admitted.stamp,
+      routing: routing,
       bag: bag.span,
       body: body.span,
       to: &batch.records
