@@ -92,7 +92,7 @@ let package = Package(
       dependencies: [
         "Platform", "Endpoints", "AMQP",
         core("ByteIO"), core("JSONTree"), core("MQTT"), core("AMQPCodec"), core("HubContract"),
-        core("MessageLog"), core("HubEngine"), core("QueryLanguage"),
+        core("MessageLog"), core("HubEngine"), core("ProvisioningEngine"), core("QueryLanguage"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),

@@ -60,6 +60,7 @@ struct Announcement: Sendable {
     object["ca"] = hub.authorityPath.map { .string($0) } ?? .null
     object["policies"] = .object(policies)
     object["adminToken"] = .string(hub.adminToken)
+    object["idScope"] = hub.idScope.map { .string($0) } ?? .null
     object["pid"] = .int(Int64(getpid()))
     return object
   }
@@ -101,6 +102,7 @@ struct Announcement: Sendable {
     var notes = "  names: " + hub.settings.names.joined(separator: ", ")
     if hub.settings.isEphemeral { notes += "\n  ephemeral: everything is gone when it stops" }
     if !hub.settings.isLogEnabled { notes += "\n  log.enabled is false: telemetry is NOT kept" }
+    if let scope = hub.idScope { notes += "\n  provisioning: ID scope \(scope)" }
     if let port = hub.plainMQTTPort {
       notes += "\n  MQTT without TLS on 127.0.0.1:\(port), for measurements only"
     }

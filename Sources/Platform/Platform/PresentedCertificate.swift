@@ -52,6 +52,12 @@ package struct PresentedCertificate: Sendable {
   /// The subject as text, such as `CN=device-1`.
   package var subject: String { "\(certificate.subject)" }
 
+  /// The issuer as text.
+  package var issuer: String { "\(certificate.issuer)" }
+
+  /// The serial number, hexadecimal in upper case.
+  package var serialNumber: String { Hex.encode(certificate.serialNumber.bytes).uppercased() }
+
   /// Seconds since 1970 at which its validity begins and ends.
   package var validity: (from: Int64, to: Int64) {
     (

@@ -44,6 +44,10 @@ extension Hub {
     }
     try store.backUp(to: partial + "/registry.sqlite")
     files.append("registry.sqlite")
+    if let provisioning {
+      try provisioning.store.backUp(to: partial + "/provisioning.sqlite")
+      files.append("provisioning.sqlite")
+    }
     for name in try Backup.files(in: dataDirectory + "/tls") {
       try Backup.copy(dataDirectory + "/tls/" + name, to: partial + "/tls/" + name)
       files.append("tls/" + name)

@@ -21,10 +21,42 @@ extension Hub: DeviceBackend {
     // Answers the connection, which has a deadline of its own.
     Task {
       do throws(DeviceAuthenticator.Refusal) {
+        if let name = request.userName.flatMap({ ProvisioningUserName($0) }) {
+          return reply(.provisioning(try await client(name, request)))
+        }
         reply(.accepted(try await judge(request)))
       } catch {
         reply(.refused(error.code, reason: error.reason))
       }
+    }
+  }
+
+  /// The device of a connection to the provisioning service (contract "Device Provisioning Service").
+  private func client(
+    _ name: ProvisioningUserName,
+    _ request: DeviceConnectRequest
+  ) async throws(DeviceAuthenticator.Refusal) -> any ProvisioningClient {
+    typealias Refusal = DeviceAuthenticator.Refusal
+    guard let provisioning, name.scope.lowercased() == provisioning.scope.lowercased() else {
+      throw Refusal("another ID scope")
+    }
+    guard request.clientID.elementsEqual(name.registrationID.utf8) else {
+      throw Refusal("client ID is not the registration ID", .identifierRejected)
+    }
+    let now = now
+    do throws(HubError) {
+      let credential = try await provisioning.credential(
+        token: request.password,
+        chain: request.chain,
+        now: now
+      )
+      try await provisioning.admit(name.registrationID, credential, now: now)
+      return ProvisioningSession(provisioning, name.registrationID, credential)
+    } catch {
+      guard error.code.httpStatus == 401 else {
+        throw Refusal("\(error)", .serverUnavailable)
+      }
+      throw Refusal("registration: unknown, disabled or not proved")
     }
   }
 

@@ -17,6 +17,8 @@ package final class Hub: Sendable {
   /// What operators present for administration, beside policies with all rights.
   let adminToken: String
   let store: HubStore
+  /// The provisioning service, nil where it is turned off.
+  let provisioning: ProvisioningService?
   let events: EventLog
   let directory: DeviceDirectory
   let methods: MethodService
@@ -94,6 +96,22 @@ package final class Hub: Sendable {
       events.close()
       throw SettingsFault.registry(registry, error)
     }
+    do {
+      provisioning =
+        settings.isProvisioningEnabled
+        ? try ProvisioningService(
+          directory: dataDirectory,
+          isDurable: !settings.isEphemeral,
+          hub: store,
+          hubName: settings.names.first ?? "localhost",
+          skewSeconds: Int64(settings.skewSeconds),
+          logger: logger
+        ) : nil
+    } catch {
+      events.close()
+      store.close()
+      throw SettingsFault.registry(dataDirectory + "/provisioning.sqlite", error)
+    }
     effects.set { [weak self] in self?.carryOut($0) }
     collectMetrics()
   }
@@ -119,6 +137,11 @@ package final class Hub: Sendable {
       logger.error("policies not completed", metadata: ["error": "\(error)"])
     }
     store.submitOwed { engine throws(HubError) in try engine.releaseAllCloudToDevice(now: now) }
+    do throws(HubError) {
+      try await provisioning?.recover()
+    } catch {
+      logger.error("provisioning not recovered", metadata: ["error": "\(error)"])
+    }
   }
 
   /// Ends expired messages, old feedback, lapsed locks and unanswered methods, until cancelled.
@@ -136,6 +159,7 @@ package final class Hub: Sendable {
             return messages || feedback
           }
         }
+        try await provisioning?.sweep(now: now)
       } catch {
         logger.error("sweep failed", metadata: ["error": "\(error)"])
       }
@@ -152,6 +176,7 @@ package final class Hub: Sendable {
 
   /// Closes registry and log, and lets others have the directory.
   package func close() {
+    provisioning?.close()
     store.close()
     events.close()
     lock.release()

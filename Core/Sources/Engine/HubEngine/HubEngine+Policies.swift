@@ -142,6 +142,8 @@ extension AccessRights {
     if contains(.registryWrite) { names.append("RegistryWrite") }
     if contains(.serviceConnect) { names.append("ServiceConnect") }
     if contains(.deviceConnect) { names.append("DeviceConnect") }
+    if contains(.enrollmentRead) { names.append("EnrollmentRead") }
+    if contains(.enrollmentWrite) { names.append("EnrollmentWrite") }
     return names
   }
 }

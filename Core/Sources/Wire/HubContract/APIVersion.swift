@@ -9,6 +9,11 @@ public enum APIVersion {
   /// Versions that a stock edge hub asks its parent's scope with (contract §3.10).
   public static let edgeScope: Set<String> = ["2018-08-30-preview", "2020-06-30-preview"]
 
+  /// Versions of the provisioning service (contract §6.2, §6.6).
+  public static let provisioning: Set<String> = [
+    "2018-11-01", "2019-03-31", "2021-06-01", "2021-10-01",
+  ]
+
   /// Judges the query parameter `api-version`; to be done before authentication.
   ///
   /// - Throws: 400001 if it is missing or unknown.
@@ -19,7 +24,7 @@ public enum APIVersion {
         "The query parameter api-version is missing; add api-version=2021-04-12."
       )
     }
-    guard service.contains(text) || edgeScope.contains(text) else {
+    guard service.contains(text) || edgeScope.contains(text) || provisioning.contains(text) else {
       throw HubError(
         .invalidProtocolVersion,
         "This api-version is not known; use api-version=2021-04-12."

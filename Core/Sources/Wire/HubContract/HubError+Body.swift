@@ -1,6 +1,6 @@
 public import JSONTree
 
-/// Which of the three shapes of error bodies an operation answers with (contract §7.2).
+/// Which of the four shapes of error bodies an operation answers with (contract §7.2).
 public enum HubErrorShape: Sendable, CaseIterable {
   /// `Message` and `ExceptionMessage`: devices, twins, configurations, queries, jobs.
   case registry
@@ -8,6 +8,8 @@ public enum HubErrorShape: Sendable, CaseIterable {
   case module
   /// The module shape as a string inside the registry shape: direct methods.
   case method
+  /// The module shape with `info`: the provisioning service (contract §6.8).
+  case provisioning
 }
 
 extension HubError {
@@ -29,6 +31,11 @@ extension HubError {
       return [
         "errorCode": .int(Int64(code.rawValue)), "message": .string(message),
         "trackingId": .string(trackingID), "timestampUtc": .string(time.iso8601),
+      ]
+    case .provisioning:
+      return [
+        "errorCode": .int(Int64(code.rawValue)), "trackingId": .string(trackingID),
+        "message": .string(message), "info": [:], "timestampUtc": .string(time.iso8601),
       ]
     case .method:
       let inner: JSONValue = [

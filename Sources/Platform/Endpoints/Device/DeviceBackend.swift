@@ -22,6 +22,8 @@ package struct DeviceConnectRequest: Sendable {
 package enum DeviceAdmission: Sendable {
   /// The device may connect.
   case accepted(AdmittedDevice)
+  /// It speaks to the provisioning service, which answers it.
+  case provisioning(any ProvisioningClient)
   /// It may not; `reason` is for the log alone.
   case refused(ConnectReturnCode, reason: String)
 }

@@ -31,6 +31,7 @@ extension DeviceConnection {
   // MARK: Subscriptions
 
   func subscribe(_ layout: SubscribeLayout, _ span: Span<UInt8>) {
+    if provisioning != nil { return subscribeToProvisioning(layout, span) }
     guard let device, let topics, let handle else { return }
     var codes: [SubscribeReturnCode] = []
     var kept = subscriptions
@@ -57,6 +58,7 @@ extension DeviceConnection {
   }
 
   func unsubscribe(_ layout: UnsubscribeLayout, _ span: Span<UInt8>) {
+    if provisioning != nil { return unsubscribeFromProvisioning(layout, span) }
     guard let device, let handle else { return }
     var kept = subscriptions
     layout.forEach(in: span) { range in
@@ -237,7 +239,7 @@ extension DeviceConnection {
 
   // MARK: Sending
 
-  private func send(_ message: OutboundPublish, _ qos: QoS) {
+  func send(_ message: OutboundPublish, _ qos: QoS) {
     loop.counters.sent.count()
     guard qos == .atLeastOnce else { return publish(message.topic, message.payload, 0) }
     if waiting.isEmpty, let identifier = machine.reserve(delivery: message.delivery) {

@@ -46,6 +46,9 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
 
   private var will: Will?
   var device: AdmittedDevice?
+  /// The provisioning service, where the connection is to that and not to the hub.
+  private(set) var provisioning: (any ProvisioningClient)?
+  var provisioningRequests = 0
   var topics: DeviceTopics?
   /// Filters as the client sent them last, with the granted quality; not all may be durable yet.
   var subscriptions: [(filter: String, quality: UInt8)] = []
@@ -120,7 +123,7 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
     guard slot >= 0 else { return }
     let ending = machine.linkLost()
     if let device, let topics, let will = ending.will { publish(will, device, topics) }
-    if device == nil { loop.counters.unauthenticated.count(-1) }
+    if device == nil, provisioning == nil { loop.counters.unauthenticated.count(-1) }
     loop.leave(slot)
     slot = -1
     context = nil
@@ -232,7 +235,9 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
   /// Handles a PUBLISH; false if the connection is being closed.
   @inline(__always)
   private func deliver(_ publish: PublishLayout, _ span: Span<UInt8>) -> Bool {
-    guard let device, let topics else { return false }
+    guard let device, let topics else {
+      return provisioning.map { ask($0, publish, span) } ?? false
+    }
     let topic = span.extracting(publish.topic)
     switch topics.classify(topic) {
     case .telemetry(let range):
@@ -362,6 +367,21 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
         ]
       )
       refuse(code)
+    case .provisioning(let client):
+      // Nobody hears of a device that is being provisioned and goes.
+      guard will == nil else { return refuse(.notAuthorized) }
+      provisioning = client
+      loop.counters.unauthenticated.count(-1)
+      var buffer = takeOutbound()
+      let stands = machine.accept(session: nil, will: nil, now: SystemClock.now(), to: &buffer)
+      outbound = buffer
+      guard stands else { return }
+      loop.logger.debug(
+        "provisioning client connected",
+        metadata: ["registration": "\(client.registrationID)"]
+      )
+      flush()
+      resume()
     case .accepted(let device):
       let topics = DeviceTopics(device.identity)
       if let will {

@@ -53,7 +53,7 @@ struct RESTAuthenticator: Sendable {
     now: Timestamp
   ) async throws -> Caller {
     switch route.access {
-    case .open: return .anyone
+    case .open, .registration: return .anyone
     case .policy(let rights):
       return try await policy(authorization, rights, target, now)
     case .policyOrOwnEdge(let rights):

@@ -116,6 +116,7 @@ extension HTTPField.Name {
   static let continuation = field("x-ms-continuation")
   static let itemType = field("x-ms-item-type")
   static let maxItemCount = field("x-ms-max-item-count")
+  static let provisioningErrorCode = field("x-ms-error-code")
   static let messageLockTimeout = field("IotHub-MessageLockTimeout")
   static let errorCode = field(HubErrorCode.headerName)
 

@@ -13,6 +13,8 @@ enum RouteAccess: Sendable, Equatable {
   case policyOrOwnEdge(AccessRights)
   /// The device or module that the path names.
   case identity
+  /// The device that the path names by its registration ID; the route itself judges it.
+  case registration
   /// The edge hub of the edge device that the path names, by its own credential alone.
   case edgeHub
 }
@@ -154,7 +156,7 @@ struct RouteTable: Sendable {
       + TwinRoutes.routes + MethodRoutes.routes + CloudToDeviceRoutes.routes
       + FeedbackRoutes.routes + EventRoutes.routes + CertificateRoutes.routes
       + PolicyRoutes.routes + RoutingRoutes.routes + AdminRoutes.routes + DeviceSideRoutes.routes
-      + EdgeScopeRoutes.routes
+      + EdgeScopeRoutes.routes + EnrollmentRoutes.routes + ProvisioningRoutes.routes
   )
 
   func match(_ method: HTTPRequest.Method, _ segments: [String]) -> Match {

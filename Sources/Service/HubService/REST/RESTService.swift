@@ -143,6 +143,10 @@ package struct RESTService: Sendable {
   }
 
   private func refuse(_ refusal: RESTRefusal, _ exchange: inout Exchange) -> Response {
+    var refusal = refusal
+    if exchange.route?.shape == .provisioning, refusal.status == 401 {
+      refusal.error = HubError(.provisioningUnauthorized, "Unauthorized")
+    }
     exchange.refusal = refusal.error
     exchange.closes = refusal.closesConnection
     let body = refusal.body(
@@ -152,6 +156,9 @@ package struct RESTService: Sendable {
     )
     var response = Response.json(body, status: refusal.status)
     response.headers[.errorCode] = refusal.name
+    if exchange.route?.shape == .provisioning {
+      response.headers[.provisioningErrorCode] = String(refusal.error.code.rawValue)
+    }
     if let allow = refusal.allow { response.headers[.allow] = allow }
     if let seconds = refusal.retryAfterSeconds {
       response.headers[.retryAfter] = String(seconds)

@@ -177,6 +177,7 @@ package struct HubServer: Service {
             plainMQTTPort: plain?.port,
             authorityPath: identity.authorityPath,
             adminToken: hub.adminToken,
+            idScope: hub.provisioning?.scope,
             policies: try await hub.policies()
           )
         )
@@ -222,6 +223,8 @@ package struct ReadyHub: Sendable {
   package let authorityPath: String?
   /// What operators present for administration: a secret.
   package let adminToken: String
+  /// The ID scope of the provisioning service, nil where it is turned off.
+  package let idScope: String?
   package let policies: [PolicyRecord]
 
   /// The host that connection strings name.

@@ -29,6 +29,7 @@ package struct HubSettings: Sendable {
   package var connectSeconds: Int
   package var unauthenticatedConnections: Int
   package var quotas: Quotas
+  package var isProvisioningEnabled: Bool
   package var timeToLiveSeconds: Int
   package var maximumDeliveryCount: Int
   package var lockSeconds: Int
@@ -172,6 +173,12 @@ package struct HubSettings: Sendable {
       .number(1...1_000_000),
       "20000",
       "Connections at most that have not yet said who they are."
+    ),
+    SettingKey(
+      "provisioning.enabled",
+      .flag,
+      "true",
+      "Whether devices can be provisioned here: enrollments, and registration over MQTT and HTTPS."
     ),
     SettingKey(
       "quota.devices",
@@ -323,6 +330,7 @@ package struct HubSettings: Sendable {
     quotas.modulesPerDevice = settings.number("quota.modules_per_device")
     quotas.cloudToDeviceQueueDepth = settings.number("quota.c2d_queue")
     self.quotas = quotas
+    isProvisioningEnabled = settings.flag("provisioning.enabled")
     timeToLiveSeconds = settings.number("quota.c2d_default_ttl_seconds")
     maximumDeliveryCount = settings.number("quota.c2d_max_delivery_count")
     lockSeconds = settings.number("quota.c2d_lock_seconds")

@@ -16,7 +16,11 @@ public struct AccessRights: OptionSet, Hashable, Sendable {
   public static let serviceConnect = AccessRights(rawValue: 4)
   /// Connecting as a device.
   public static let deviceConnect = AccessRights(rawValue: 8)
-  /// Everything.
+  /// Reading enrollments and registrations of the provisioning service.
+  public static let enrollmentRead = AccessRights(rawValue: 16)
+  /// Writing enrollments, and reading their keys.
+  public static let enrollmentWrite = AccessRights(rawValue: 32)
+  /// Everything of the hub; the provisioning service is a realm of its own.
   public static let all: AccessRights = [
     .registryRead, .registryWrite, .serviceConnect, .deviceConnect,
   ]

@@ -18,6 +18,26 @@ extension OpenAPIComponents {
         "name": "certificateName", "in": "path", "required": true,
         "description": "The authority's name.", "schema": { "$ref": "#/components/schemas/Name" }
       },
+      "path.enrollmentId": {
+        "name": "enrollmentId", "in": "path", "required": true,
+        "description": "The registration ID of an individual enrollment, or the group's name.",
+        "schema": { "$ref": "#/components/schemas/RegistrationID" }
+      },
+      "path.registrationId": {
+        "name": "registrationId", "in": "path", "required": true,
+        "description": "The device's registration ID.",
+        "schema": { "$ref": "#/components/schemas/RegistrationID" }
+      },
+      "path.idScope": {
+        "name": "idScope", "in": "path", "required": true,
+        "description": "The ID scope of the provisioning service.",
+        "schema": { "type": "string" }
+      },
+      "path.operationId": {
+        "name": "operationId", "in": "path", "required": true,
+        "description": "The operation, as the registration was answered.",
+        "schema": { "type": "string" }
+      },
       "path.policyName": {
         "name": "policyName", "in": "path", "required": true,
         "description": "The policy's name.", "schema": { "$ref": "#/components/schemas/Name" }

@@ -69,6 +69,7 @@ struct OpenAPIDocument {
       "Needs \(rights.names.joined(separator: " and ")), or the credential of the edge device itself."
     case .identity:
       "Needs the credential of the device or module itself, or a policy with DeviceConnect."
+    case .registration: "Needs the token or the certificate of the enrollment."
     case .edgeHub: "Needs the credential of the edge device's module $edgeHub."
     }
   }
@@ -77,7 +78,7 @@ struct OpenAPIDocument {
     switch route.access {
     case .open: []
     case .policy: [["sas": []]]
-    case .policyOrOwnEdge, .identity, .edgeHub: [["sas": []], ["certificate": []]]
+    case .policyOrOwnEdge, .identity, .registration, .edgeHub: [["sas": []], ["certificate": []]]
     }
   }
 
@@ -135,7 +136,7 @@ struct OpenAPIDocument {
   }
 
   private static func refusal(_ route: RESTRoute, _ codes: [HubErrorCode]) -> JSONValue {
-    let schema = route.shape == .module ? "ModuleError" : "Error"
+    let schema = route.shape == .module || route.shape == .provisioning ? "ModuleError" : "Error"
     var headers: JSONObject = [
       "x-ms-request-id": reference("headers", "RequestID"),
       "iothub-errorcode": [

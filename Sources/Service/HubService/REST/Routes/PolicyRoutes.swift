@@ -190,13 +190,14 @@ enum PolicyRoutes {
     let known: [String: AccessRights] = [
       "RegistryRead": .registryRead, "RegistryWrite": .registryWrite,
       "ServiceConnect": .serviceConnect, "DeviceConnect": .deviceConnect,
+      "EnrollmentRead": .enrollmentRead, "EnrollmentWrite": .enrollmentWrite,
     ]
     var rights: AccessRights = []
     for name in try body.requiredStrings("rights") {
       guard let right = known[name] else {
         throw body.invalid(
           "rights",
-          "may hold RegistryRead, RegistryWrite, ServiceConnect and DeviceConnect."
+          "may hold RegistryRead, RegistryWrite, ServiceConnect, DeviceConnect, EnrollmentRead and EnrollmentWrite."
         )
       }
       rights.insert(right)

@@ -1,0 +1,284 @@
+import ByteIO
+import Endpoints
+import HubContract
+import HubEngine
+import JSONTree
+import Logging
+import Platform
+import ProvisioningEngine
+import Synchronization
+
+/// The provisioning service: devices register here and learn their hub (contract §6).
+///
+/// A registration is an operation of the engine, whose steps are taken here, one at a time for each
+/// operation, and again from where it stood after a crash.
+final class ProvisioningService: Sendable {
+  /// The policy of those who manage enrollments.
+  static let ownerPolicy = "provisioningserviceowner"
+
+  let store: ProvisioningStore
+  private let hub: HubStore
+  private let hubName: String
+  private let skewSeconds: Int64
+  private let logger: Logger
+  private let intermediates = KnownIntermediates()
+
+  /// Opens the database in `directory`; devices are assigned to the hub called `hubName`.
+  init(
+    directory: String,
+    isDurable: Bool,
+    hub: HubStore,
+    hubName: String,
+    skewSeconds: Int64,
+    logger: Logger
+  ) throws {
+    let name = hubName.lowercased()
+    store = try ProvisioningStore(
+      path: directory + "/provisioning.sqlite",
+      isDurable: isDurable,
+      hubs: [LinkedHub(host: name, sharesAuthorities: true)]
+    )
+    self.hub = hub
+    self.hubName = name
+    self.skewSeconds = skewSeconds
+    self.logger = logger
+  }
+
+  /// The ID scope that devices name.
+  var scope: String { store.scope }
+
+  /// Makes the policy that is missing, and goes on with what a crash interrupted.
+  func recover() async throws(HubError) {
+    _ = try await hub.write { engine throws(HubError) in
+      guard try engine.view.policy(Self.ownerPolicy) == nil else { return }
+      _ = try engine.putPolicy(Self.ownerPolicy, rights: [.enrollmentRead, .enrollmentWrite])
+    }
+    for id in try await store.read({ view throws(HubError) in try view.runningOperations() }) {
+      takeSteps(of: id)
+    }
+  }
+
+  func close() { store.close() }
+
+  /// Forgets operations that are long over.
+  func sweep(now: Timestamp) async throws(HubError) {
+    while try await !store.write({ engine throws(HubError) in
+      try engine.sweepOperations(now: now)
+    }) {}
+  }
+
+  /// Begins a registration.
+  ///
+  /// - Throws: What the rules refuse; 401002 for whatever is wrong with the credential.
+  func register(
+    _ id: String,
+    _ request: RegistrationRequest,
+    _ credential: PresentedCredential,
+    now: Timestamp
+  ) async throws(HubError) -> OperationRecord {
+    let skew = skewSeconds
+    let begun = try await store.write { engine throws(HubError) in
+      try engine.register(id, request, credential, Self.circumstances(now, skew))
+    }
+    if begun.isNew {
+      logger.info("registration", metadata: ["registration": "\(begun.operation.registrationID)"])
+      takeSteps(of: begun.operation.id)
+    }
+    return begun.operation
+  }
+
+  /// The operation called `operationID`, for the device that began it.
+  ///
+  /// - Throws: 401002, 404203.
+  func operation(
+    _ operationID: String,
+    of id: String,
+    _ credential: PresentedCredential,
+    now: Timestamp
+  ) async throws(HubError) -> OperationRecord {
+    let skew = skewSeconds
+    return try await store.read { view throws(HubError) in
+      _ = try view.judge(id, credential, Self.circumstances(now, skew))
+      return try view.operation(operationID, of: RegistrationID.normalized(id) ?? id)
+    }
+  }
+
+  /// The state of a registration, for its device.
+  ///
+  /// - Throws: 401002, 404202.
+  func registration(
+    of id: String,
+    _ credential: PresentedCredential,
+    now: Timestamp
+  ) async throws(HubError) -> RegistrationState {
+    let skew = skewSeconds
+    return try await store.read { view throws(HubError) in
+      _ = try view.judge(id, credential, Self.circumstances(now, skew))
+      return try view.registration(RegistrationID.normalized(id) ?? id)
+    }
+  }
+
+  /// Whether the device may register, for CONNECT.
+  ///
+  /// - Throws: 401002.
+  func admit(
+    _ id: String,
+    _ credential: PresentedCredential,
+    now: Timestamp
+  ) async throws(HubError) {
+    let skew = skewSeconds
+    try await store.read { view throws(HubError) in
+      _ = try view.judge(id, credential, Self.circumstances(now, skew))
+    }
+  }
+
+  /// Reads what a device presents: a token, or else its certificate with all that vouches for it.
+  ///
+  /// - Throws: 401002 for a token that is none.
+  func credential(
+    token: (some Collection<UInt8>)?,
+    chain: PresentedChain,
+    now: Timestamp
+  ) async throws(HubError) -> PresentedCredential {
+    if let token, !token.isEmpty {
+      do throws(SASFault) {
+        return .token(try SharedAccessSignature(token))
+      } catch {
+        throw HubError(.provisioningUnauthorized, "Unauthorized")
+      }
+    }
+    let presented = chain.certificates.compactMap { PresentedCertificate($0) }
+    guard let leaf = presented.first, let summary = CertificateSummary(leaf) else { return .none }
+    var signers: [PresentedLeaf.Signer] = []
+    let between = chain.isResumed ? intermediates.all : Array(presented.dropFirst())
+    for anchor in try await anchors() {
+      // Most anchors have nothing to do with this device: names are cheaper than signatures.
+      let names = [leaf.issuer] + between.map(\.issuer)
+      guard names.contains(anchor.certificate.subject),
+        let summary = CertificateSummary(anchor.certificate),
+        let path = await leaf.path(
+          among: [anchor.certificate],
+          through: between,
+          at: now.seconds
+        )
+      else { continue }
+      intermediates.remember(path.intermediates)
+      signers.append(
+        PresentedLeaf.Signer(
+          certificate: summary,
+          authorityName: anchor.name,
+          distance: path.intermediates.count + 1
+        )
+      )
+    }
+    return .certificate(
+      PresentedLeaf(certificate: summary, commonName: leaf.commonName, signers: signers)
+    )
+  }
+
+  /// The certificates of groups, and the verified authorities of the hub with their names.
+  private func anchors() async throws(HubError) -> [(
+    certificate: PresentedCertificate, name: String?
+  )] {
+    let groups = try await store.read { view throws(HubError) in
+      try view.signingCertificates().map(\.der)
+    }
+    let authorities = try await hub.read { view throws(HubError) in
+      try view.certificateAuthorities().filter(\.isVerified).map { ($0.name, $0.certificate) }
+    }
+    return groups.compactMap { der in PresentedCertificate(der).map { ($0, nil) } }
+      + authorities.compactMap { name, der in PresentedCertificate(der).map { ($0, name) } }
+  }
+
+  private static func circumstances(
+    _ now: Timestamp,
+    _ skew: Int64
+  ) -> ProvisioningStore.View.Circumstances {
+    .init(now: now, skewSeconds: skew, hmacSHA256: Hashing.hmacSHA256)
+  }
+
+  // MARK: Steps
+
+  /// Takes the steps of an operation until it has its answer.
+  ///
+  /// Nobody awaits the task: what is left when the process ends goes on at the next start.
+  private func takeSteps(of id: String) {
+    Task {
+      var pause = Duration.milliseconds(100)
+      while true {
+        do throws(HubError) {
+          let action = try await store.read { view throws(HubError) in try view.nextAction(id) }
+          guard let action else { return }
+          let result = await perform(action.step)
+          let now = Timestamp(ticks: SystemClock.wallTicks())
+          _ = try await store.write { engine throws(HubError) in
+            try engine.record(result, for: id, attempt: action.attempt, now: now)
+          }
+          guard case .unavailable = result else {
+            pause = .milliseconds(100)
+            continue
+          }
+        } catch {
+          logger.error("provisioning step failed", metadata: ["error": "\(error)"])
+          guard error.code == .serverError || error.code == .serviceUnavailable else { return }
+        }
+        do {
+          try await Pause.sleep(for: pause)
+        } catch {
+          return
+        }
+        pause = min(pause * 2, .seconds(30))
+      }
+    }
+  }
+
+  private func perform(_ step: ProvisioningAction.Step) async -> ProvisioningResult {
+    switch step {
+    case .allocate:
+      return .refused(
+        HubError(.customAllocationFailed, "This service has no way to ask webhooks.")
+      )
+    case .issue:
+      return .refused(HubError(.argumentInvalid, "This service issues no certificates."))
+    case .detach(let name, let deviceID):
+      guard name == hubName else { return .detached(nil) }
+      return await answer { engine, now throws(HubError) in
+        .detached(try engine.detach(deviceID, now: now))
+      }
+    case .install(let name, let assignment):
+      guard name == hubName else {
+        return .refused(HubError(.argumentInvalid, "The hub is no longer linked."))
+      }
+      return await answer { engine, now throws(HubError) in
+        try engine.install(assignment, now: now)
+        return .done
+      }
+    case .remove(let name, let deviceID):
+      guard name == hubName else { return .done }
+      return await answer { engine, now throws(HubError) in
+        try engine.withdraw(deviceID, now: now)
+        return .done
+      }
+    case .reattach(let name, let deviceID):
+      guard name == hubName else { return .done }
+      return await answer { engine, now throws(HubError) in
+        try engine.reattach(deviceID, now: now)
+        return .done
+      }
+    }
+  }
+
+  private func answer(
+    _ command:
+      @escaping @Sendable (
+        inout HubStore.Engine, Timestamp
+      ) throws(HubError) -> ProvisioningResult
+  ) async -> ProvisioningResult {
+    let now = Timestamp(ticks: SystemClock.wallTicks())
+    do throws(HubError) {
+      return try await hub.write { engine throws(HubError) in try command(&engine, now) }
+    } catch {
+      return error.code.httpStatus >= 500 ? .unavailable : .refused(error)
+    }
+  }
+}

@@ -1,0 +1,255 @@
+"""The provisioning service under the stock client and over raw REST (contract 6)."""
+
+import base64
+import hashlib
+import hmac
+import itertools
+import time
+
+import pytest
+from azure.iot.device import IoTHubDeviceClient, ProvisioningDeviceClient, X509, exceptions
+
+import certificates
+import sas
+from rest import Rest
+
+NUMBERS = itertools.count(1)
+VERSION = "2019-03-31"
+
+
+@pytest.fixture(scope="module")
+def owner(hub):
+    """Raw REST under the provisioning service's policy."""
+    policy = "provisioningserviceowner"
+    return Rest(hub.base, hub.host, hub.ca_path, policy, hub.policy_key(policy), hub.note_secret)
+
+
+def call(owner, method, path, expect, **options):
+    response = owner.call(method, path, api_version=VERSION, **options)
+    assert response.status_code == expect, response.text
+    return response
+
+
+def name(prefix):
+    return f"{prefix}-{next(NUMBERS)}"
+
+
+def enroll(owner, path, attestation, **fields):
+    body = {"attestation": attestation, **fields}
+    return call(owner, "PUT", path, 200, json=body).json()
+
+
+def keys(owner, path):
+    """The enrollment's two keys, which the enrollment itself does not show."""
+    found = call(owner, "POST", path + "/attestationmechanism", 200).json()["symmetricKey"]
+    for key in found.values():
+        owner._note_secret(key)
+    return found["primaryKey"], found["secondaryKey"]
+
+
+def derived(group_key, registration_id):
+    digest = hmac.new(base64.b64decode(group_key), registration_id.encode(), hashlib.sha256)
+    return base64.b64encode(digest.digest()).decode()
+
+
+def client(hub, registration_id, credential, websockets=False):
+    """The stock provisioning client, by key or by certificate."""
+    common = dict(
+        provisioning_host=hub.address, registration_id=registration_id,
+        id_scope=hub.ready["idScope"], server_verification_cert=hub.ca_pem,
+        websockets=websockets)
+    if isinstance(credential, str):
+        return ProvisioningDeviceClient.create_from_symmetric_key(
+            symmetric_key=credential, **common)
+    return ProvisioningDeviceClient.create_from_x509_certificate(x509=credential, **common)
+
+
+def register(hub, registration_id, credential, **options):
+    result = client(hub, registration_id, credential, **options).register()
+    assert result.status == "assigned"
+    return result.registration_state
+
+
+def connects(hub, state, credential):
+    """The device opens its hub with what it registered with."""
+    common = dict(hostname=state.assigned_hub, device_id=state.device_id,
+                  server_verification_cert=hub.ca_pem)
+    if isinstance(credential, str):
+        device = IoTHubDeviceClient.create_from_symmetric_key(symmetric_key=credential, **common)
+    else:
+        device = IoTHubDeviceClient.create_from_x509_certificate(x509=credential, **common)
+    try:
+        device.connect()
+        assert device.connected
+        return device.get_twin()
+    finally:
+        device.shutdown()
+
+
+@pytest.mark.parametrize("websockets", [False, True], ids=["mqtt", "websocket"])
+def test_individual_key(hub, owner, websockets):
+    device = name("single")
+    path = f"/enrollments/{device}"
+    enroll(owner, path, {"type": "symmetricKey"}, registrationId=device, deviceId=f"{device}.d",
+           initialTwin={"tags": {"site": 1}, "properties": {"desired": {"rate": 5}}})
+    for key in keys(owner, path):
+        state = register(hub, device, key, websockets=websockets)
+        assert state.assigned_hub == hub.host
+        assert state.device_id == f"{device}.d"
+        assert state.sub_status == "initialAssignment"
+        assert connects(hub, state, key)["desired"]["rate"] == 5
+    assert hub.rest().twin(f"{device}.d")["tags"] == {"site": 1}
+    shown = call(owner, "GET", path, 200).json()
+    assert "symmetricKey" not in shown["attestation"]
+    assert shown["registrationState"]["status"] == "assigned"
+
+
+def test_derived_group_key(hub, owner):
+    group, device = name("group"), name("member")
+    enroll(owner, f"/enrollmentGroups/{group}", {"type": "symmetricKey"})
+    for key in keys(owner, f"/enrollmentGroups/{group}"):
+        own = derived(key, device)
+        owner._note_secret(own)
+        state = register(hub, device, own)
+        assert state.device_id == device
+        connects(hub, state, own)
+    page = call(owner, "POST", f"/registrations/{group}/query", 200).json()
+    assert [row["registrationId"] for row in page] == [device]
+
+
+def test_individual_certificate(hub, owner, tmp_path):
+    device = name("leaf")
+    certificate = certificates.self_signed(device)
+    enroll(owner, f"/enrollments/{device}", {"type": "x509", "x509": {
+        "clientCertificates": {"primary": {"certificate": certificate.pem}}}})
+    credential = X509(*certificate.write(tmp_path, device))
+    connects(hub, register(hub, device, credential), credential)
+    other = X509(*certificates.self_signed(device).write(tmp_path, "other"))
+    with pytest.raises(exceptions.CredentialError):
+        client(hub, device, other).register()
+
+
+def test_group_by_intermediate_with_a_new_leaf_every_day(hub, owner, tmp_path):
+    group, device = name("line"), name("machine")
+    root = certificates.authority("root")
+    line = root.issue("line", ca=True)
+    enroll(owner, f"/enrollmentGroups/{group}", {"type": "x509", "x509": {
+        "signingCertificates": {"primary": {"certificate": line.pem}}}})
+    for day in range(3):
+        leaf = line.issue(device)
+        credential = X509(*leaf.write(tmp_path, f"day-{day}"))
+        state = register(hub, device, credential)
+        assert state.sub_status == "initialAssignment"
+        connects(hub, state, credential)
+    identity = hub.rest().device(device)
+    prints = identity["authentication"]["x509Thumbprint"]
+    assert prints["primaryThumbprint"] == leaf.thumbprint("sha256")
+    stranger = X509(*root.issue(device).write(tmp_path, "stranger"))
+    with pytest.raises(exceptions.CredentialError):
+        client(hub, device, stranger).register()
+
+
+def test_refusals_of_the_stock_client(hub, owner):
+    device = name("refused")
+    path = f"/enrollments/{device}"
+    enroll(owner, path, {"type": "symmetricKey"}, provisioningStatus="disabled")
+    key, _ = keys(owner, path)
+    for registration_id, credential in [(device, key), (device, sas.new_key()), ("nobody", key)]:
+        with pytest.raises(exceptions.CredentialError):
+            client(hub, registration_id, credential).register()
+
+
+def test_https(hub, owner):
+    device = name("https")
+    path = f"/enrollments/{device}"
+    enroll(owner, path, {"type": "symmetricKey"})
+    key, _ = keys(owner, path)
+    scope = hub.ready["idScope"]
+    base = f"/{scope}/registrations/{device}"
+    token = sas.token(f"{scope}/registrations/{device}", key, "registration")
+    assert call(owner, "POST", base, 404, json={}, token=token).json()["errorCode"] == 404202
+    body = {"registrationId": device}
+    begun = call(owner, "PUT", base + "/register", 202, json=body, token=token)
+    assert begun.headers["Retry-After"] == "3"
+    assert begun.json()["status"] == "assigning"
+    operation = f"{base}/operations/{begun.json()['operationId']}"
+    for _ in range(50):
+        answer = owner.call("GET", operation, token=token, api_version=VERSION)
+        if answer.status_code == 200:
+            break
+        assert answer.status_code == 202 and answer.headers["Retry-After"] == "3"
+        time.sleep(0.1)
+    result = answer.json()
+    assert result["status"] == result["registrationState"]["status"] == "assigned"
+    assert result["registrationState"]["assignedHub"] == hub.host
+    again = call(owner, "POST", base, 200, json=body, token=token).json()
+    assert again["deviceId"] == device
+    wrong = sas.token(f"{scope}/registrations/{device}", sas.new_key(), "registration")
+    refused = call(owner, "PUT", base + "/register", 401, json=body, token=wrong)
+    assert refused.json()["errorCode"] == 401002
+    assert refused.headers["x-ms-error-code"] == "401002"
+    assert set(refused.json()) == {"errorCode", "trackingId", "message", "info", "timestampUtc"}
+    call(owner, "PUT", base + "/register", 401, json=body, token=False)
+    call(owner, "GET", f"{base}/operations/4.none", 404, token=token)
+
+
+def test_enrollments_over_rest(hub, owner):
+    ids = [name("managed") for _ in range(3)]
+    path = f"/enrollments/{ids[0]}"
+    made = enroll(owner, path, {"type": "symmetricKey"})
+    body = {"attestation": {"type": "symmetricKey"}, "provisioningStatus": "disabled"}
+    assert call(owner, "PUT", path, 409, json=body).json()["errorCode"] == 409201
+    before = keys(owner, path)
+    call(owner, "PUT", path, 200, json=body, headers={"If-Match": made["etag"]})
+    assert keys(owner, path) == before
+    stale = call(owner, "PUT", path, 412, json=body, headers={"If-Match": made["etag"]})
+    assert stale.json()["errorCode"] == 412000
+    elements = [{"registrationId": i, "attestation": {"type": "symmetricKey"}} for i in ids]
+    bulk = call(owner, "POST", "/enrollments", 200, json={"mode": "create", "enrollments": elements})
+    assert bulk.json()["isSuccessful"] is False
+    assert [error["registrationId"] for error in bulk.json()["errors"]] == ids[:1]
+    found, headers = [], {"x-ms-max-item-count": "2"}
+    while True:
+        page = call(owner, "POST", "/enrollments/query", 200, headers=headers,
+                    json={"query": "SELECT * FROM enrollments"})
+        assert len(page.json()) <= 2
+        found += [row["registrationId"] for row in page.json()]
+        if "x-ms-continuation" not in page.headers:
+            break
+        headers["x-ms-continuation"] = page.headers["x-ms-continuation"]
+    assert found == sorted(found) and set(ids) <= set(found)
+    call(owner, "DELETE", path, 204)
+    assert call(owner, "GET", path, 404).json()["errorCode"] == 404201
+    # The hub's own policies do not reach into enrollments, nor this one into the hub.
+    assert hub.rest().call("GET", path, api_version=VERSION).status_code == 401
+    assert owner.call("GET", "/devices").status_code == 401
+
+
+def test_enrollments_survive_a_restart(hub_factory, tmp_path):
+    hub = hub_factory(data=tmp_path / "data")
+    policy = "provisioningserviceowner"
+
+    def owner():
+        return Rest(
+            hub.base, hub.host, hub.ca_path, policy, hub.policy_key(policy), hub.note_secret)
+
+    enroll(owner(), "/enrollments/lasting", {"type": "symmetricKey"})
+    key, _ = keys(owner(), "/enrollments/lasting")
+    first = register(hub, "lasting", key)
+    scope = hub.ready["idScope"]
+    hub.kill()
+    hub.start()
+    assert hub.ready["idScope"] == scope
+    again = register(hub, "lasting", key)
+    assert again.device_id == first.device_id
+    connects(hub, again, key)
+
+
+def test_turned_off(hub_factory):
+    hub = hub_factory({"provisioning.enabled": "false"})
+    assert hub.ready["idScope"] is None
+    with pytest.raises(exceptions.CredentialError):
+        common = dict(provisioning_host=hub.address, registration_id="r", id_scope="0ne",
+                      server_verification_cert=hub.ca_pem)
+        ProvisioningDeviceClient.create_from_symmetric_key(
+            symmetric_key=sas.new_key(), **common).register()
