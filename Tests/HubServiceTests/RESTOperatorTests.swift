@@ -154,7 +154,10 @@ struct RESTOperatorTests {
       let list = try await hub.send(.get, "/policies")
       #expect(
         try list.json().arrayValue?.compactMap { $0["name"]?.stringValue }.sorted()
-          == ["device", "iothubowner", "registryRead", "registryReadWrite", "service"]
+          == [
+            "device", "iothubowner", "provisioningserviceowner", "registryRead",
+            "registryReadWrite", "service",
+          ]
       )
       let old = RESTHub.Credential.policy("service")
       _ = try await hub.device("d1")

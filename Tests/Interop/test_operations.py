@@ -82,6 +82,7 @@ def test_ready_file(hub):
     assert ready["pid"] == hub.process.pid and ready["mqtt"] == 8883 and ready["https"] == 443
     assert ready["amqp"] == 5671
     assert set(ready["policies"]) == {
+        "provisioningserviceowner",
         "iothubowner", "service", "device", "registryRead", "registryReadWrite"}
     mode = stat.S_IMODE(hub.ready_path.stat().st_mode)
     assert mode & 0o077 == 0, f"the file holds keys and has mode {mode:o}"
