@@ -6,7 +6,7 @@ import Testing
 struct HubErrorCodeTests {
   @Test("the first three digits are the status, the name is the table's")
   func names() {
-    #expect(HubErrorCode.all.count == 50)
+    #expect(HubErrorCode.all.count == 66)
     #expect(HubErrorCode.deviceNotFound.name == "DeviceNotFound")
     #expect(HubErrorCode.deviceNotFound.httpStatus == 404)
     #expect(HubErrorCode.gatewayTimeout.httpStatus == 504)
