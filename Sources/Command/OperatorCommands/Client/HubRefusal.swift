@@ -45,7 +45,9 @@ package enum HubRefusal {
   }
 
   private static func code(named name: String) -> HubErrorCode? {
-    HubErrorCode.all.first { $0.name == name }
+    // The provisioning service has a code of the same name as one of the registry's, which comes
+    // after it; what has names alone is the registry's answer.
+    HubErrorCode.all.last { $0.name == name }
   }
 
   private static func status(of code: HubErrorCode?, _ http: Int) -> CommandStatus {
