@@ -85,9 +85,32 @@ struct InboundFramesTests {
     #expect(pieces(bytes(header) + frame(bare)).attaches == ["abc:"])
   }
 
+  @Test("a delivery begins with its ID and tag; only what goes on with one may leave them out")
+  func deliveryIDs() {
+    let begun = bytes(header) + open("40")
+    let first = "43 43 a0 01 61"
+    let bare = frame("005314 c0 02 01 43")
+    let whole = frame(list("005314", 3, first))
+    let part = frame(list("005314", 6, "\(first) 40 40 41"))
+    let aborted = frame(list("005314", 10, "\(first) 40 40 41 40 40 40 41"))
+    let begin = frame(list("005311", 4, "40 43 43 43"))
+    let attach = frame(list("005312", 2, "a1 01 61 43"))
+    let sound = [whole, whole + whole, part + bare, part + bare + whole, part + part + bare]
+    for stream in sound {
+      if case .fault(let fault) = pieces(begun + stream).last { Issue.record("\(fault)") }
+    }
+    let broken = [
+      bare, frame("005314 45"), frame("005314 c0 03 02 43 40"), frame("005314 c0 04 03 43 43 40"),
+      whole + bare, part + bare + bare, aborted + bare, part + begin + bare, part + attach + bare,
+    ]
+    for (index, stream) in broken.enumerated() {
+      #expect(pieces(begun + stream).last == .fault(.unexpectedType), "stream \(index)")
+    }
+  }
+
   @Test("bytes come out as they go in, whatever the pieces")
   func anyPieces() {
-    let data = bytes(header) + open("40") + frame("005314 c0 02 01 43") + frame("")
+    let data = bytes(header) + open("40") + frame("005314 c0 06 03 43 43 a0 01 61") + frame("")
     var frames = InboundFrames(frameLimit: 512)
     var (inbox, given) = ([UInt8](), [UInt8]())
     var position = 0

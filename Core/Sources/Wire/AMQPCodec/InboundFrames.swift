@@ -30,6 +30,8 @@ public struct InboundFrames: ~Copyable, Sendable {
   private var frameLeft = 0
   private var hasOpened = false
   private var batchTags: [[UInt8]] = []
+  /// Links on which a delivery goes on in the next transfer; see `end`.
+  private var unfinished: Set<UInt64> = []
 
   /// Message format of several messages in one.
   public static let batchFormat: UInt32 = 0x8001_3700
@@ -45,23 +47,87 @@ public struct InboundFrames: ~Copyable, Sendable {
     return batchTags
   }
 
-  /// Notes the tag of a transfer whose message format says that it is a batch.
-  private mutating func look(_ head: Span<UInt8>) {
+  /// The first fields of the list behind the descriptor of the performative in `head`.
+  ///
+  /// Nil where they are not what the AMQP types allow, or don't fit in a head.
+  private func fields(_ head: Span<UInt8>, limit: Int) -> [AMQPValue]? {
     let body = Int(head[4]) * 4
-    guard body < head.count else { return }
+    guard body < head.count else { return nil }
     var descriptor = AMQPReader(head.extracting(body..<head.count))
-    guard (try? descriptor.descriptor()) != nil else { return }
+    guard (try? descriptor.descriptor()) != nil else { return nil }
     let list = body + descriptor.position
-    guard list < head.count else { return }
-    let first = list + (head[list] == 0xD0 ? 9 : 3)
-    guard first < head.count else { return }
-    var fields = AMQPReader(head.extracting(first..<head.count))
-    // handle, delivery-id, delivery-tag, message-format
-    guard (try? fields.value()) != nil, (try? fields.value()) != nil,
-      case .binary(let tag)? = try? fields.value(),
-      case .uint(Self.batchFormat)? = try? fields.value()
-    else { return }
-    batchTags.append(tag)
+    guard list < head.count else { return nil }
+    var count = 0
+    var first = list + 1
+    switch head[list] {
+    case 0xC0:
+      guard list + 3 <= head.count else { return nil }
+      count = Int(head[list + 2])
+      first = list + 3
+    case 0xD0:
+      guard list + 9 <= head.count else { return nil }
+      count = Int(head[list + 8]) | (head[list + 5] | head[list + 6] | head[list + 7] > 0 ? 256 : 0)
+      first = list + 9
+    case 0x45: return []
+    default: return nil
+    }
+    var found: [AMQPValue] = []
+    var values = AMQPReader(head.extracting(first..<head.count))
+    while found.count < min(count, limit) {
+      guard let value = try? values.value() else { return nil }
+      found.append(value)
+    }
+    return found
+  }
+
+  /// A link's end as the peer numbers it: channel and handle.
+  private static func end(_ head: Span<UInt8>, handle: UInt32) -> UInt64 {
+    UInt64(head[6]) << 40 | UInt64(head[7]) << 32 | UInt64(handle)
+  }
+
+  /// Judges a transfer's first fields, and notes the tag of a batch.
+  ///
+  /// The engine relies on a delivery ID at the start of each delivery (AMQP 1.0 §2.7.5) and ends the
+  /// process without one. Only a transfer that goes on with a delivery may leave it out.
+  private mutating func isSound(transfer head: Span<UInt8>) -> Bool {
+    // handle, delivery-id, delivery-tag, message-format, settled, more
+    guard let fields = fields(head, limit: 6), case .uint(let handle)? = fields.first else {
+      return false
+    }
+    let end = Self.end(head, handle: handle)
+    if !unfinished.contains(end) {
+      guard fields.count > 2, case .uint = fields[1], case .binary(let tag) = fields[2] else {
+        return false
+      }
+      if fields.count > 3, case .uint(Self.batchFormat) = fields[3] { batchTags.append(tag) }
+    }
+    guard fields.count > 5, case .boolean(true) = fields[5] else {
+      unfinished.remove(end)
+      return true
+    }
+    // An aborted delivery does not go on, whatever it says of more.
+    guard let all = self.fields(head, limit: 10) else { return false }
+    if all.count > 9, case .boolean(true) = all[9] {
+      unfinished.remove(end)
+    } else {
+      unfinished.insert(end)
+    }
+    return true
+  }
+
+  /// Forgets what was unfinished on a handle or channel that begins anew.
+  private mutating func begin(_ head: Span<UInt8>, code: UInt64) {
+    let channel = Self.end(head, handle: 0)
+    if code == 0x11 {
+      unfinished = unfinished.filter { $0 >> 32 != channel >> 32 }
+    } else if let fields = fields(head, limit: 2), fields.count > 1,
+      case .uint(let handle) = fields[1]
+    {
+      unfinished.remove(Self.end(head, handle: handle))
+    } else {
+      // An attach whose name alone fills the head.
+      unfinished = unfinished.filter { $0 >> 32 != channel >> 32 }
+    }
   }
 
   /// The next piece at `position`, which moves behind it.
@@ -91,7 +157,8 @@ public struct InboundFrames: ~Copyable, Sendable {
     guard isEmpty || 0x10...0x18 ~= code, code != 0x10 || !hasOpened else {
       return .fault(.unexpectedFrame)
     }
-    if code == 0x14 { look(head) }
+    if code == 0x14, !isSound(transfer: head) { return .fault(.unexpectedType) }
+    if code == 0x11 || code == 0x12 { begin(head, code: code) }
     guard code == 0x10 || code == 0x12 else {
       frameLeft = Int(size)
       return next(bytes, from: &position)
