@@ -78,39 +78,82 @@ struct InboundFramesTests {
     arguments: ["00 53 12", "00 80 0000000000000012"]
   )
   func attach(descriptor: String) {
-    let nulls = String(repeating: "40", count: 11)
-    let body = list(descriptor, 13, "a1 03 616263 \(nulls) a3 01 78")
-    let bare = list(descriptor, 1, "a1 03 616263")
-    #expect(pieces(bytes(header) + frame(body)).attaches == ["abc:x"])
-    #expect(pieces(bytes(header) + frame(bare)).attaches == ["abc:"])
+    let nulls = String(repeating: "40", count: 9)
+    let body = list(descriptor, 13, "a1 03 616263 43 41 \(nulls) a3 01 78")
+    let bare = list(descriptor, 3, "a1 03 616263 43 41")
+    let begun = bytes(header) + frame("005311 c0 05 04 40434343")
+    #expect(pieces(begun + frame(body)).attaches == ["abc:x"])
+    #expect(pieces(begun + frame(bare)).attaches == ["abc:"])
   }
 
   @Test("a delivery begins with its ID and tag; only what goes on with one may leave them out")
   func deliveryIDs() {
-    let begun = bytes(header) + open("40")
+    let begin = frame(list("005311", 4, "40 43 43 43"))
+    let end = frame("005317 45")
+    let attach = frame(list("005312", 3, "a1 01 61 43 42"))
+    let detach = frame(list("005316", 2, "43 41"))
+    let begun = bytes(header) + open("40") + begin + attach
     let first = "43 43 a0 01 61"
     let bare = frame("005314 c0 02 01 43")
     let whole = frame(list("005314", 3, first))
     let part = frame(list("005314", 6, "\(first) 40 40 41"))
     let aborted = frame(list("005314", 10, "\(first) 40 40 41 40 40 40 41"))
-    let begin = frame(list("005311", 4, "40 43 43 43"))
-    let attach = frame(list("005312", 2, "a1 01 61 43"))
-    let sound = [whole, whole + whole, part + bare, part + bare + whole, part + part + bare]
+    let sound = [
+      whole, whole + whole, part + bare, part + bare + whole, part + part + bare,
+      part + detach + attach + whole, part + end + begin + attach + whole,
+    ]
     for stream in sound {
       if case .fault(let fault) = pieces(begun + stream).last { Issue.record("\(fault)") }
     }
     let broken = [
       bare, frame("005314 45"), frame("005314 c0 03 02 43 40"), frame("005314 c0 04 03 43 43 40"),
-      whole + bare, part + bare + bare, aborted + bare, part + begin + bare, part + attach + bare,
+      whole + bare, part + bare + bare, aborted + bare, part + detach + attach + bare,
+      part + end + begin + attach + bare,
     ]
     for (index, stream) in broken.enumerated() {
       #expect(pieces(begun + stream).last == .fault(.unexpectedType), "stream \(index)")
     }
   }
 
+  @Test("channels and handles are begun once, used after that, and free when they end")
+  func endpoints() {
+    let begin = frame(list("005311", 4, "40 43 43 43"))
+    let end = frame("005317 45")
+    let sender = frame(list("005312", 3, "a1 01 61 43 42"))
+    let receiver = frame(list("005312", 3, "a1 01 61 43 41"))
+    let detach = frame(list("005316", 2, "43 41"))
+    let transfer = frame(list("005314", 3, "43 43 a0 01 61"))
+    let begun = bytes(header) + open("40")
+    let rows: [(stream: [UInt8], last: InboundFrames.Piece)] = [
+      (begin + end + begin + sender + detach + receiver + detach + end, .wait),
+      (begin + begin, .fault(.endpointInUse)),
+      (end, .fault(.unknownEndpoint)),
+      (sender, .fault(.unknownEndpoint)),
+      (begin + sender + receiver, .fault(.endpointInUse)),
+      (begin + detach, .fault(.unknownEndpoint)),
+      (begin + sender + detach + detach, .fault(.unknownEndpoint)),
+      (begin + transfer, .fault(.unknownEndpoint)),
+      (begin + sender + detach + transfer, .fault(.unknownEndpoint)),
+      (begin + sender + end + begin + transfer, .fault(.unknownEndpoint)),
+      // The engine would take the transfer for one that it sends itself.
+      (begin + receiver + transfer, .fault(.unexpectedFrame)),
+      (begin + frame(list("005312", 3, "a1 01 61 70 80000000 42")), .fault(.unknownEndpoint)),
+      (begin + frame(list("005312", 3, "a1 01 61 70 7fffffff 42")), .wait),
+      (begin + frame(list("005312", 2, "a1 01 61 43")), .fault(.unexpectedType)),
+      (begin + frame(list("005312", 3, "a1 01 61 40 41")), .fault(.unexpectedType)),
+      (begin + sender + frame("005316 45"), .fault(.unexpectedType)),
+    ]
+    for (index, row) in rows.enumerated() {
+      #expect(pieces(begun + row.stream).last == row.last, "stream \(index)")
+    }
+  }
+
   @Test("bytes come out as they go in, whatever the pieces")
   func anyPieces() {
-    let data = bytes(header) + open("40") + frame("005314 c0 06 03 43 43 a0 01 61") + frame("")
+    let data =
+      bytes(header) + open("40") + frame("005311 c0 05 04 40434343")
+      + frame(list("005312", 3, "a1 01 61 43 42")) + frame("005314 c0 06 03 43 43 a0 01 61")
+      + frame("")
     var frames = InboundFrames(frameLimit: 512)
     var (inbox, given) = ([UInt8](), [UInt8]())
     var position = 0

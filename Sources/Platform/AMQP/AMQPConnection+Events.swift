@@ -95,6 +95,11 @@ extension AMQPConnection {
     // A session that ends for its limits takes its links with it.
     guard pn_session_state(pn_link_session(link)) & PN_LOCAL_ACTIVE != 0 else { return }
     let id = enter(link)
+    // Refused links stand until the peer has detached them; one that never does is refused itself.
+    guard links.count <= 2 * limits.links else {
+      takesInput = false
+      return close(AMQPError(AMQPError.resourceLimitExceeded, "too many links"))
+    }
     guard links.count <= limits.links else {
       return refuse(id, AMQPError(AMQPError.resourceLimitExceeded, "too many links"))
     }

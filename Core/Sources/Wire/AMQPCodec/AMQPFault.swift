@@ -22,8 +22,13 @@ public enum AMQPFault: Error, Equatable, Sendable {
   case frameSize(Int)
   /// A protocol header that is none, or not the expected one (part 2 §2.2).
   case protocolHeader
-  /// A SASL frame that does not belong here (part 5 §5.3.2).
+  /// A frame that does not belong here: a SASL frame out of turn (part 5 §5.3.2), a performative of
+  /// no kind, a transfer from the end of a link that receives.
   case unexpectedFrame
+  /// A begin on a channel, or an attach on a handle, that is in use (part 2 §2.5.1, §2.6.2).
+  case endpointInUse
+  /// A frame for a channel or handle that is not in use, or can't be (part 2 §2.5.1, §2.6.2).
+  case unknownEndpoint
 }
 
 /// How much one decoding may build at most; a peer can't ask for more.

@@ -30,8 +30,7 @@ public struct InboundFrames: ~Copyable, Sendable {
   private var frameLeft = 0
   private var hasOpened = false
   private var batchTags: [[UInt8]] = []
-  /// Links on which a delivery goes on in the next transfer; see `end`.
-  private var unfinished: Set<UInt64> = []
+  private var endpoints = PeerEndpoints()
 
   /// Message format of several messages in one.
   public static let batchFormat: UInt32 = 0x8001_3700
@@ -80,53 +79,29 @@ public struct InboundFrames: ~Copyable, Sendable {
     return found
   }
 
-  /// A link's end as the peer numbers it: channel and handle.
-  private static func end(_ head: Span<UInt8>, handle: UInt32) -> UInt64 {
-    UInt64(head[6]) << 40 | UInt64(head[7]) << 32 | UInt64(handle)
-  }
-
-  /// Judges a transfer's first fields, and notes the tag of a batch.
-  ///
-  /// The engine relies on a delivery ID at the start of each delivery (AMQP 1.0 §2.7.5) and ends the
-  /// process without one. Only a transfer that goes on with a delivery may leave it out.
-  private mutating func isSound(transfer head: Span<UInt8>) -> Bool {
-    // handle, delivery-id, delivery-tag, message-format, settled, more
-    guard let fields = fields(head, limit: 6), case .uint(let handle)? = fields.first else {
-      return false
-    }
-    let end = Self.end(head, handle: handle)
-    if !unfinished.contains(end) {
-      guard fields.count > 2, case .uint = fields[1], case .binary(let tag) = fields[2] else {
-        return false
+  /// Judges a performative by what the peer has begun, and notes the tag of a batch.
+  private mutating func judge(_ head: Span<UInt8>, code: UInt64) throws(AMQPFault) {
+    let channel = UInt16(head[6]) << 8 | UInt16(head[7])
+    switch code {
+    case 0x11: try endpoints.begin(channel: channel)
+    case 0x14:
+      guard var fields = fields(head, limit: 6) else { throw .unexpectedType }
+      // Behind them may be a state of any length; what stands there matters only to a part.
+      if PeerEndpoints.saysMore(fields) {
+        guard let all = self.fields(head, limit: 10) else { throw .unexpectedType }
+        fields = all
       }
-      if fields.count > 3, case .uint(Self.batchFormat) = fields[3] { batchTags.append(tag) }
-    }
-    guard fields.count > 5, case .boolean(true) = fields[5] else {
-      unfinished.remove(end)
-      return true
-    }
-    // An aborted delivery does not go on, whatever it says of more.
-    guard let all = self.fields(head, limit: 10) else { return false }
-    if all.count > 9, case .boolean(true) = all[9] {
-      unfinished.remove(end)
-    } else {
-      unfinished.insert(end)
-    }
-    return true
-  }
-
-  /// Forgets what was unfinished on a handle or channel that begins anew.
-  private mutating func begin(_ head: Span<UInt8>, code: UInt64) {
-    let channel = Self.end(head, handle: 0)
-    if code == 0x11 {
-      unfinished = unfinished.filter { $0 >> 32 != channel >> 32 }
-    } else if let fields = fields(head, limit: 2), fields.count > 1,
-      case .uint(let handle) = fields[1]
-    {
-      unfinished.remove(Self.end(head, handle: handle))
-    } else {
-      // An attach whose name alone fills the head.
-      unfinished = unfinished.filter { $0 >> 32 != channel >> 32 }
+      let begins = try endpoints.transfer(channel: channel, fields: fields)
+      if begins, fields.count > 3, case .uint(Self.batchFormat) = fields[3],
+        case .binary(let tag) = fields[2]
+      {
+        batchTags.append(tag)
+      }
+    case 0x16:
+      guard let fields = fields(head, limit: 1) else { throw .unexpectedType }
+      try endpoints.detach(channel: channel, fields: fields)
+    case 0x17: try endpoints.end(channel: channel)
+    default: break
     }
   }
 
@@ -157,8 +132,7 @@ public struct InboundFrames: ~Copyable, Sendable {
     guard isEmpty || 0x10...0x18 ~= code, code != 0x10 || !hasOpened else {
       return .fault(.unexpectedFrame)
     }
-    if code == 0x14, !isSound(transfer: head) { return .fault(.unexpectedType) }
-    if code == 0x11 || code == 0x12 { begin(head, code: code) }
+    do throws(AMQPFault) { try judge(head, code: code) } catch { return .fault(error) }
     guard code == 0x10 || code == 0x12 else {
       frameLeft = Int(size)
       return next(bytes, from: &position)
@@ -185,12 +159,13 @@ public struct InboundFrames: ~Copyable, Sendable {
     return AMQPReader.code(of: descriptor) ?? 0
   }
 
-  private func attach(_ frame: Span<UInt8>) throws(AMQPFault) -> Piece {
+  private mutating func attach(_ frame: Span<UInt8>) throws(AMQPFault) -> Piece {
     var reader = AMQPReader(frame.extracting(Int(frame[4]) * 4..<frame.count))
     guard case .described(_, .list(let fields)) = try reader.value() else {
       throw .unexpectedType
     }
     guard let name = fields.first?.text else { throw .unexpectedType }
+    try endpoints.attach(channel: UInt16(frame[6]) << 8 | UInt16(frame[7]), fields: fields)
     let capabilities = fields.count > 12 ? fields[12].multiple.compactMap(\.text) : []
     return .attach(frame.array(), name: name, desiredCapabilities: capabilities)
   }
