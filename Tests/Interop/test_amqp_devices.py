@@ -15,6 +15,7 @@ import sas
 from events import body_of
 from hub import BODY_CANARY
 from test_cloud_to_device import Feedback
+from waiting import wait_until
 
 
 def authentication(identity, token=None):
@@ -25,6 +26,11 @@ def authentication(identity, token=None):
         token=token or sas.token(resource, identity.key),
         expires_in=timedelta(minutes=10), expires_at=int(time.time()) + 600,
     )
+
+
+def attached(client):
+    """Waits until the stock library's link stands."""
+    wait_until(client.client_ready, 20, "the link stands")
 
 
 class Links:
@@ -47,8 +53,7 @@ class Links:
         )
         for client in pair:
             client.open(connection=connection)
-            while not client.client_ready():
-                time.sleep(0.02)
+            attached(client)
         return pair
 
     def sender(self, identity, path, auth=None, **options):
@@ -254,8 +259,7 @@ def test_direct_methods(hub, device, links, rest):
 def test_a_new_connection_of_the_identity_takes_over(hub, device, links):
     client = links.receiver(device, path(device, "messages/devicebound"))
     client.open()
-    while not client.client_ready():
-        time.sleep(0.02)
+    attached(client)
     connection, code = device.try_connect()
     assert code == 0
     with pytest.raises(errors.LinkDetach, match="connected again"):
@@ -266,8 +270,7 @@ def test_a_new_connection_of_the_identity_takes_over(hub, device, links):
 def test_a_disabled_device_loses_its_links(hub, device, links, rest):
     client = links.receiver(device, path(device, "messages/devicebound"))
     client.open()
-    while not client.client_ready():
-        time.sleep(0.02)
+    attached(client)
     rest.call(
         "PUT", f"/devices/{device.device_id}", headers={"If-Match": "*"},
         json={**device.record, "status": "disabled"}, expect=200,

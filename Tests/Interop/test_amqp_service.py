@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import timedelta
 
 import pytest
 import uamqp
@@ -9,6 +10,7 @@ from azure.iot.hub import IoTHubRegistryManager
 
 import sas
 from conftest import stock_registry
+from waiting import wait_until
 
 
 @pytest.fixture
@@ -28,11 +30,12 @@ def feedback(hub, bundle):
         token = sas.token(hub.host, hub.policy_key("service"), policy="service")
         auth = uamqp.authentication.SASTokenAuth(
             audience=f"https://{hub.host}", uri=f"https://{hub.host}", token=token,
-            expires_in=__import__("datetime").timedelta(minutes=10),
+            expires_in=timedelta(minutes=10),
             expires_at=int(time.time()) + 600,
         )
         client = uamqp.ReceiveClient(
-            f"amqps://{hub.host}/messages/serviceBound/feedback", auth=auth, timeout=5000, auto_complete=False,
+            f"amqps://{hub.host}/messages/serviceBound/feedback", auth=auth, timeout=5000,
+            auto_complete=False,
             receive_settle_mode=uamqp.constants.ReceiverSettleMode.PeekLock,
         )
         made.append(client)
@@ -54,10 +57,7 @@ def test_a_message_reaches_the_device_with_its_properties(hub, service, device, 
             "contentEncoding": "utf-8", "colour": "blue / green",
         },
     )
-    deadline = time.monotonic() + 10
-    while not got and time.monotonic() < deadline:
-        time.sleep(0.02)
-    message = got[0]
+    message = wait_until(lambda: got, 10, "the message reaches the device")[0]
     assert message.data == "grün".encode()
     assert (message.message_id, message.correlation_id) == ("m1", "c1")
     assert (message.content_type, message.content_encoding) == ("text/plain", "utf-8")

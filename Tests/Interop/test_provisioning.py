@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import itertools
-import time
 
 import pytest
 from azure.iot.device import IoTHubDeviceClient, ProvisioningDeviceClient, X509, exceptions
@@ -12,6 +11,7 @@ from azure.iot.device import IoTHubDeviceClient, ProvisioningDeviceClient, X509,
 import certificates
 import sas
 from rest import Rest
+from waiting import wait_until
 
 NUMBERS = itertools.count(1)
 VERSION = "2019-03-31"
@@ -173,13 +173,15 @@ def test_https(hub, owner):
     assert begun.headers["Retry-After"] == "3"
     assert begun.json()["status"] == "assigning"
     operation = f"{base}/operations/{begun.json()['operationId']}"
-    for _ in range(50):
+
+    def ended():
         answer = owner.call("GET", operation, token=token, api_version=VERSION)
         if answer.status_code == 200:
-            break
+            return answer.json()
         assert answer.status_code == 202 and answer.headers["Retry-After"] == "3"
-        time.sleep(0.1)
-    result = answer.json()
+        return None
+
+    result = wait_until(ended, 5, "the operation ends", interval=0.1)
     assert result["status"] == result["registrationState"]["status"] == "assigned"
     assert result["registrationState"]["assignedHub"] == hub.host
     again = call(owner, "POST", base, 200, json=body, token=token).json()
