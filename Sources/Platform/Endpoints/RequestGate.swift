@@ -9,20 +9,56 @@ import Platform
 /// can't be read as HTTP.
 ///
 /// An upgrade that is none goes on as an ordinary request, which REST refuses in its own shape.
+///
+/// It also ends the connection of a stranger that stays too long: requests that are refused, or open
+/// to everybody, do not keep it alive.
 final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias InboundOut = HTTPServerRequestPart
   typealias OutboundIn = HTTPServerResponsePart
   typealias OutboundOut = HTTPServerResponsePart
 
+  private let timeouts: SharedPortTimeouts
+  private let counters: EndpointCounters
   private var unansweredCount = 0
   private var isClosing = false
+  /// Ends a stranger's connection, whatever it does.
+  private var end: Scheduled<Void>?
+  /// Ends a stranger's connection between two requests.
+  private var idleEnd: Scheduled<Void>?
+  private var isStranger = true
+
+  init(timeouts: SharedPortTimeouts, counters: EndpointCounters) {
+    self.timeouts = timeouts
+    self.counters = counters
+  }
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    let loop = context.eventLoop.assumeIsolated()
+    end = loop.scheduleTask(in: timeouts.stranger) { [counters] in
+      counters.connectTimeouts.count()
+      context.close(promise: nil)
+    }
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) { authenticated() }
+
+  /// A request has shown a credential that holds.
+  func authenticated() {
+    isStranger = false
+    end?.cancel()
+    end = nil
+    idleEnd?.cancel()
+    idleEnd = nil
+  }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     guard !isClosing else { return }
     var part = unwrapInboundIn(data)
     if case .head(var head) = part {
       unansweredCount += 1
+      idleEnd?.cancel()
+      idleEnd = nil
       if head.headers.contains(name: "upgrade"), !Self.isUpgrade(head) {
         head.headers.remove(name: "upgrade")
         head.headers.remove(name: "connection")
@@ -33,7 +69,14 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
   }
 
   func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-    if case .end = unwrapOutboundIn(data) { unansweredCount -= 1 }
+    if case .end = unwrapOutboundIn(data) {
+      unansweredCount -= 1
+      if isStranger, unansweredCount == 0 {
+        idleEnd = context.eventLoop.assumeIsolated().scheduleTask(in: timeouts.strangerIdle) {
+          context.close(promise: nil)
+        }
+      }
+    }
     context.write(data, promise: promise)
   }
 
@@ -82,8 +125,17 @@ struct RequestGateHandle: Sendable {
   private let gate: NIOLoopBound<RequestGate>
 
   /// A gate that is in no pipeline yet; call on `eventLoop`.
-  init(eventLoop: any EventLoop) {
-    gate = NIOLoopBound(RequestGate(), eventLoop: eventLoop)
+  init(eventLoop: any EventLoop, timeouts: SharedPortTimeouts, counters: EndpointCounters) {
+    gate = NIOLoopBound(
+      RequestGate(timeouts: timeouts, counters: counters),
+      eventLoop: eventLoop
+    )
+  }
+
+  /// A request has shown a credential that holds; from any thread.
+  func authenticated() {
+    let gate = gate
+    gate.eventLoop.execute { gate.value.authenticated() }
   }
 
   /// Puts the gate behind the decoder.

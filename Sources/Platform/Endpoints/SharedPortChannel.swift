@@ -32,38 +32,43 @@ package struct SharedPortChannel: HTTPChannelHandler {
 
   package let responder: Responder
   private let tls: ServerTLS?
-  private let idleTimeout: TimeAmount
-  private let counters: EndpointCounters
+  private let timeouts: SharedPortTimeouts
+  private let connections: SharedPortConnections
   private let addStream: @Sendable (any Channel, PeerCertificates, WebSocketProtocol) throws -> Void
 
   /// Prepares the channel.
   ///
   /// - Parameters:
   ///   - tls: The server's TLS side; nil serves in clear, for a listener on loopback alone.
-  ///   - idleTimeout: How long a connection may stay without a request, headers included.
-  ///   - counters: Counts connections that never came to a request.
+  ///   - timeouts: How long a connection may stay without a request.
+  ///   - connections: Where it counts.
   ///   - responder: Answers REST requests.
   ///   - addStream: Adds the handlers of the protocol that the client chose behind the WebSocket ones.
   package init(
     tls: ServerTLS?,
-    idleTimeout: TimeAmount = .seconds(30),
-    counters: EndpointCounters,
+    timeouts: SharedPortTimeouts,
+    connections: SharedPortConnections,
     responder: @escaping Responder,
     addStream: @escaping @Sendable (any Channel, PeerCertificates, WebSocketProtocol) throws -> Void
   ) {
     self.tls = tls
-    self.idleTimeout = idleTimeout
-    self.counters = counters
+    self.timeouts = timeouts
+    self.connections = connections
     self.responder = responder
     self.addStream = addStream
   }
 
   package func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Negotiated> {
-    let (tls, idleTimeout, addStream) = (self.tls, self.idleTimeout, self.addStream)
-    let counters = counters
-    counters.sharedConnections.count()
-    channel.closeFuture.whenComplete { _ in counters.sharedConnections.count(-1) }
-    return channel.eventLoop.makeCompletedFuture {
+    let (tls, timeouts, addStream) = (self.tls, self.timeouts, self.addStream)
+    let connections = connections
+    let prepared = channel.eventLoop.makeCompletedFuture {
+      let gate = RequestGateHandle(
+        eventLoop: channel.eventLoop,
+        timeouts: timeouts,
+        counters: connections.counters
+      )
+      guard connections.enter(channel, gate) else { throw ChannelError.eof }
+      channel.closeFuture.whenComplete { _ in connections.left(channel) }
       let peer = PeerCertificates(eventLoop: channel.eventLoop)
       let operations = channel.pipeline.syncOperations
       if let tls { try operations.addHandler(tls.makeHandler(peer: peer)) }
@@ -72,7 +77,6 @@ package struct SharedPortChannel: HTTPChannelHandler {
       limits.maxHeaderFieldSize = Self.headerLimit
       limits.maxHeaderListSize = Self.headerLimit
       limits.maxHeaderFieldCount = 200
-      let gate = RequestGateHandle(eventLoop: channel.eventLoop)
       let upgrader = NIOTypedWebSocketServerUpgrader<Outcome>(
         maxFrameSize: Self.frameLimit,
         shouldUpgrade: { channel, head in
@@ -84,7 +88,8 @@ package struct SharedPortChannel: HTTPChannelHandler {
         },
         upgradePipelineHandler: { channel, head in
           // The gate knows HTTP alone: it goes before the first frame comes.
-          gate.leave(channel).flatMapThrowing {
+          connections.forget(channel)
+          return gate.leave(channel).flatMapThrowing {
             try channel.pipeline.syncOperations.addHandler(WebSocketBytes())
             try addStream(channel, peer, WebSocketProtocol(offeredIn: head) ?? .mqtt)
             return .webSocket
@@ -97,7 +102,7 @@ package struct SharedPortChannel: HTTPChannelHandler {
           try operations.addHandler(HTTP1ToHTTPServerCodec(secure: tls != nil))
           try operations.addHandler(
             HTTPConnectionStateHandler(
-              idleTimeout: .nanoseconds(idleTimeout.nanoseconds),
+              idleTimeout: .nanoseconds(timeouts.request.nanoseconds),
               logger: logger
             )
           )
@@ -119,8 +124,10 @@ package struct SharedPortChannel: HTTPChannelHandler {
       configuration.enableErrorHandling = false
       configuration.decoderConfiguration = limits
       // The first request decides; one that never comes whole must not hold the connection.
-      let deadline = channel.eventLoop.assumeIsolated().scheduleTask(in: idleTimeout) {
-        counters.connectTimeouts.count()
+      let deadline = channel.eventLoop.assumeIsolated().scheduleTask(
+        in: timeouts.request
+      ) {
+        connections.counters.connectTimeouts.count()
         channel.close(promise: nil)
       }
       let result = try operations.configureUpgradableHTTPServerPipeline(
@@ -131,6 +138,9 @@ package struct SharedPortChannel: HTTPChannelHandler {
       result.assumeIsolated().whenComplete { _ in deadline.cancel() }
       return Negotiated(result: result, channel: channel)
     }
+    // The listener leaves a connection that it could not prepare open.
+    prepared.whenFailure { _ in channel.close(promise: nil) }
+    return prepared
   }
 
   package func handle(value: Negotiated, logger: Logger) async {
@@ -143,6 +153,21 @@ package struct SharedPortChannel: HTTPChannelHandler {
       logger.debug("connection closed before a request", metadata: ["error": "\(error)"])
       value.channel.close(promise: nil)
     }
+  }
+}
+
+/// How long a connection of the shared port may stay.
+package struct SharedPortTimeouts: Sendable {
+  /// Until a whole head of a request is there, the first one or the next.
+  package var request: TimeAmount
+  /// The same between requests, as long as none of them has shown a credential that holds.
+  package var strangerIdle: TimeAmount
+  /// At all, until one has.
+  package var stranger: TimeAmount { request * 2 }
+
+  package init(request: TimeAmount = .seconds(30), strangerIdle: TimeAmount = .seconds(5)) {
+    self.request = request
+    self.strangerIdle = strangerIdle
   }
 }
 

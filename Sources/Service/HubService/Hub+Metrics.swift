@@ -46,6 +46,11 @@ extension Hub {
   func collectMetrics(of loops: DeviceLoops) {
     // Not the loops themselves: they hold the hub, which holds the metrics.
     let counters = loops.counters
+    let sharedPort = loops.sharedPort
+    collectMetrics(of: loops.limit) {
+      counters.reduce(0) { $0 + $1.unauthenticated.load(ordering: .relaxed) }
+    }
+    collectMetrics(of: sharedPort.limit) { sharedPort.strangerCount }
     metrics.collect {
       EndpointCounters.table.map { name, kind, help, counter in
         let sum = counters.reduce(0) { $0 + counter($1) }
@@ -56,6 +61,7 @@ extension Hub {
 
   /// Adds what the AMQP side counts.
   func collectMetrics(of service: AMQPService) {
+    collectMetrics(of: service.limit) { service.strangerCount }
     metrics.collect {
       [
         PrometheusMetrics.Sample(
@@ -69,6 +75,35 @@ extension Hub {
           .gauge,
           "Links that receive events now.",
           value: Double(service.events.count)
+        ),
+      ]
+    }
+  }
+}
+
+extension Hub {
+  /// Adds how many connections of one protocol have not said who they are, and how many more came
+  /// than there may be.
+  private func collectMetrics(
+    of limit: UnauthenticatedLimit,
+    count: @escaping @Sendable () -> Int
+  ) {
+    let labels = [("protocol", limit.name)]
+    metrics.collect {
+      [
+        PrometheusMetrics.Sample(
+          "orrery_unauthenticated_connections",
+          .gauge,
+          "Connections now that have not said who they are, by protocol.",
+          labels: labels,
+          value: Double(count())
+        ),
+        PrometheusMetrics.Sample(
+          "orrery_unauthenticated_refused_total",
+          .counter,
+          "Connections closed at once because too many had not said who they are, by protocol.",
+          labels: labels,
+          value: Double(limit.refusedCount)
         ),
       ]
     }

@@ -14,17 +14,25 @@ final class AMQPService: Sendable {
   }
 
   private let state = Mutex(State())
-  private let limit: Int
+  /// How many connections there may be that have shown no credential.
+  let limit: UnauthenticatedLimit
 
   init(hub: Hub) {
     self.hub = hub
     authenticator = AMQPAuthenticator(hub: hub)
     events = EventStreams(hub: hub)
-    limit = hub.settings.unauthenticatedConnections
+    limit = UnauthenticatedLimit(
+      "amqp",
+      limit: hub.settings.unauthenticatedConnections,
+      logger: hub.logger
+    )
   }
 
   /// Connections now.
   var count: Int { state.withLock { $0.peers.count } }
+
+  /// Those that have shown no credential yet.
+  var strangerCount: Int { state.withLock { $0.strangers.count } }
 
   func entered(_ id: ObjectIdentifier, _ peer: NIOLoopBound<AMQPPeer>) {
     state.withLock { state in
@@ -45,7 +53,7 @@ final class AMQPService: Sendable {
 
   /// Adds the handler of a connection to `channel`; on its loop.
   func add(to channel: any Channel, peer: PeerCertificates) throws {
-    guard state.withLock({ $0.strangers.count }) < limit else { throw ChannelError.eof }
+    guard limit.admits(strangerCount) else { throw ChannelError.eof }
     try channel.pipeline.syncOperations.addHandler(
       AMQPHandler(shared: self, certificates: peer)
     )

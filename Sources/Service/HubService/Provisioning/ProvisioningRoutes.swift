@@ -71,6 +71,7 @@ enum ProvisioningRoutes {
       credential,
       now: request.now
     )
+    request.connection.authenticated()
     return accepted(operation.assigning, provisioning)
   }
 
@@ -85,6 +86,7 @@ enum ProvisioningRoutes {
       credential,
       now: request.now
     )
+    request.connection.authenticated()
     return operation.isFinished ? .json(operation.json) : accepted(operation.json, provisioning)
   }
 
@@ -94,6 +96,7 @@ enum ProvisioningRoutes {
   ) async throws -> Response {
     let (provisioning, id, credential) = try await device(service, request)
     let state = try await provisioning.registration(of: id, credential, now: request.now)
+    request.connection.authenticated()
     return .json(state.deviceJSON)
   }
 

@@ -13,6 +13,8 @@ package struct RESTConnection: Sendable {
   ///
   /// For requests whose body is not wanted: reading it to the end may never end.
   let closeSoon: @Sendable () -> Void
+  /// Says that a request has shown a credential that holds.
+  let authenticated: @Sendable () -> Void
 
   /// How long a client has to read the last response.
   private static let lingering = TimeAmount.seconds(5)
@@ -20,15 +22,17 @@ package struct RESTConnection: Sendable {
   package init(
     presentedChain: @escaping @Sendable () async -> PresentedChain = { PresentedChain([]) },
     sendContinue: @escaping @Sendable () -> Void = {},
-    closeSoon: @escaping @Sendable () -> Void = {}
+    closeSoon: @escaping @Sendable () -> Void = {},
+    authenticated: @escaping @Sendable () -> Void = {}
   ) {
     self.presentedChain = presentedChain
     self.sendContinue = sendContinue
     self.closeSoon = closeSoon
+    self.authenticated = authenticated
   }
 
   /// The connection behind `channel`, whose last handler takes `HTTPResponsePart`.
-  package init(_ channel: any Channel) {
+  package init(_ channel: any Channel, authenticated: @escaping @Sendable () -> Void) {
     self.init(
       presentedChain: { await channel.presentedChain() },
       sendContinue: {
@@ -36,7 +40,8 @@ package struct RESTConnection: Sendable {
       },
       closeSoon: {
         channel.eventLoop.scheduleTask(in: Self.lingering) { channel.close(promise: nil) }
-      }
+      },
+      authenticated: authenticated
     )
   }
 }

@@ -6,7 +6,7 @@ package import HummingbirdCore
 import JSONTree
 import Logging
 import Metrics
-package import NIOCore
+import NIOCore
 import Platform
 
 /// The hub's REST interface: the service side, the device side over HTTPS, and our own additions.
@@ -40,12 +40,7 @@ package struct RESTService: Sendable {
     throttles = hub.throttles
   }
 
-  /// Answers a request that came on `channel`; may close the channel some time after the answer.
-  package func respond(to request: Request, channel: any Channel) async -> Response {
-    await respond(to: request, over: RESTConnection(channel))
-  }
-
-  /// Answers a request that came on `connection`.
+  /// Answers a request that came on `connection`; may close it some time after the answer.
   package func respond(to request: Request, over connection: RESTConnection) async -> Response {
     let start = SystemClock.now()
     var exchange = Exchange(id: RequestID(), now: hub.now)
@@ -107,6 +102,7 @@ package struct RESTService: Sendable {
       connection: connection,
       now: exchange.now
     )
+    if case .anyone = exchange.caller {} else { connection.authenticated() }
     if let throttle = route.throttle { try throttles.admit(throttle) }
     var call = RESTRequest(
       http: request,

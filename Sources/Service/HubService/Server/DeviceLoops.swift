@@ -10,11 +10,15 @@ import Synchronization
 struct DeviceLoops: Sendable {
   private let loops: [ObjectIdentifier: NIOLoopBound<DeviceLoop>]
   private let eventLoops: [any EventLoop]
-  private let unauthenticatedLimit: Int
+  /// The counters of the loops.
+  private let loopCounters: [EndpointCounters]
+  /// How many connections of MQTT there may be that have not said who they are.
+  let limit: UnauthenticatedLimit
+  /// The connections of the shared port.
+  let sharedPort: SharedPortConnections
+
   /// The counters of all loops, and those of the shared port last.
-  let counters: [EndpointCounters]
-  /// Counts what happens on the shared port before a request is there.
-  let sharedPort = EndpointCounters()
+  var counters: [EndpointCounters] { loopCounters + [sharedPort.counters] }
 
   init(
     group: MultiThreadedEventLoopGroup,
@@ -46,9 +50,13 @@ struct DeviceLoops: Sendable {
       counters.append(counter)
     }
     self.loops = loops
-    unauthenticatedLimit = settings.unauthenticatedConnections
     eventLoops = Array(group.makeIterator())
-    self.counters = counters + [sharedPort]
+    loopCounters = counters
+    let most = settings.unauthenticatedConnections
+    limit = UnauthenticatedLimit("mqtt", limit: most, logger: logger)
+    sharedPort = SharedPortConnections(
+      limit: UnauthenticatedLimit("https", limit: most, logger: logger)
+    )
   }
 
   /// Connections of all ports.
@@ -58,9 +66,9 @@ struct DeviceLoops: Sendable {
     }
   }
 
-  /// Connections that have not yet said who they are.
+  /// Connections of MQTT that have not yet said who they are.
   var unauthenticatedCount: Int {
-    counters.reduce(0) { $0 + $1.unauthenticated.load(ordering: .relaxed) }
+    loopCounters.reduce(0) { $0 + $1.unauthenticated.load(ordering: .relaxed) }
   }
 
   /// Closes every connection and waits until their ends are told, at most `limit`.
@@ -80,7 +88,7 @@ struct DeviceLoops: Sendable {
   /// Adds the handler of a device's connection to `channel`; on its loop.
   func add(to channel: any Channel, peer: PeerCertificates) throws {
     guard let loop = loops[ObjectIdentifier(channel.eventLoop)],
-      unauthenticatedCount < unauthenticatedLimit
+      limit.admits(unauthenticatedCount)
     else { throw ChannelError.eof }
     try channel.pipeline.syncOperations.addHandler(
       DeviceConnection(loop: loop.value, peer: peer)

@@ -111,12 +111,19 @@ package struct HubServer: Service {
       tls: tls,
       service: amqpService
     )
+    let sharedPort = loops.sharedPort
     let https = SharedPortChannel(
       tls: tls,
-      idleTimeout: .seconds(Int64(settings.connectSeconds)),
-      counters: loops.sharedPort,
+      timeouts: SharedPortTimeouts(
+        request: .seconds(Int64(settings.connectSeconds)),
+        strangerIdle: .seconds(Int64(settings.unauthenticatedIdleSeconds))
+      ),
+      connections: sharedPort,
       responder: { request, writer, channel in
-        let response = await rest.respond(to: request, channel: channel)
+        let response = await rest.respond(
+          to: request,
+          over: RESTConnection(channel) { sharedPort.authenticated(channel) }
+        )
         try await writer.write(response: response.head, body: response.body)
       },
       addStream: { channel, peer, inside in

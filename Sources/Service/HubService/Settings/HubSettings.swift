@@ -28,6 +28,7 @@ package struct HubSettings: Sendable {
   package var syncsLog: Bool
   package var connectSeconds: Int
   package var unauthenticatedConnections: Int
+  package var unauthenticatedIdleSeconds: Int
   package var quotas: Quotas
   package var isProvisioningEnabled: Bool
   package var timeToLiveSeconds: Int
@@ -172,7 +173,13 @@ package struct HubSettings: Sendable {
       "limit.unauthenticated_connections",
       .number(1...1_000_000),
       "20000",
-      "Connections at most that have not yet said who they are."
+      "Connections at most that have not yet said who they are, of each protocol."
+    ),
+    SettingKey(
+      "limit.unauthenticated_idle_seconds",
+      .number(1...600),
+      "5",
+      "How long an HTTPS connection stays between requests while none has shown a credential."
     ),
     SettingKey(
       "provisioning.enabled",
@@ -325,6 +332,7 @@ package struct HubSettings: Sendable {
     syncsLog = settings.flag("log.sync")
     connectSeconds = settings.number("limit.connect_seconds")
     unauthenticatedConnections = settings.number("limit.unauthenticated_connections")
+    unauthenticatedIdleSeconds = settings.number("limit.unauthenticated_idle_seconds")
     var quotas = Quotas()
     quotas.devices = settings.number("quota.devices")
     quotas.modulesPerDevice = settings.number("quota.modules_per_device")
