@@ -1,7 +1,10 @@
-// An outside reader of a hub's events: follows the stream by HTTPS long-poll and writes every
-// telemetry body to its standard output, behind its length as a big-endian 32-bit number.
+// An outside reader of a hub's events, over AMQP 1.0 and TLS, with all partitions on one
+// connection, from the oldest event on.
 //
-// usage: eventreader HOST PORT SERVER-NAME CA-FILE TOKEN-FILE
+// Writes every body to its standard output, behind its length as a big-endian 32-bit number; or,
+// with --count, reads that many events, and then writes what they took as one JSON object.
+//
+// usage: eventreader HOST PORT SERVER-NAME CA-FILE TOKEN-FILE PARTITIONS [--count N]
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -10,23 +13,48 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <proton/connection.h>
+#include <proton/delivery.h>
+#include <proton/event.h>
+#include <proton/link.h>
+#include <proton/message.h>
+#include <proton/sasl.h>
+#include <proton/session.h>
+#include <proton/transport.h>
 #include <stdnoreturn.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "buffer.h"
 
-enum { READ_SIZE = 64 * 1024, PATIENCE = 30 };
+enum { PATIENCE = 30, CREDIT = 2048, LONGEST = 1 << 20, OUTPUT_SIZE = 64 * 1024 };
 
 static const char *program_host, *program_port, *server_name;
 static char *token;
+static int partitions;
+static unsigned long long wanted, seen;
+static struct timespec began;
 static SSL *tls;
-static struct buffer in, out;
-static char continuation[8193];
+static struct buffer out;
+static pn_connection_t *connection;
+static pn_transport_t *transport;
+static pn_collector_t *collector;
+static pn_session_t *session;
+static pn_link_t *asking, *answers;
 
 static noreturn void fail(const char *what) {
   fprintf(stderr, "eventreader: %s\n", what);
   ERR_print_errors_fp(stderr);
+  exit(2);
+}
+
+static noreturn void fail_for(const char *what, pn_condition_t *condition) {
+  if (!condition || !pn_condition_is_set(condition)) fail(what);
+  const char *text = pn_condition_get_description(condition);
+  fprintf(stderr, "eventreader: %s: %s %s\n", what, pn_condition_get_name(condition),
+          text ? text : "");
   exit(2);
 }
 
@@ -40,7 +68,7 @@ static char *first_line(const char *path) {
   return line;
 }
 
-// ---- the connection
+// ---- the stream
 
 static int open_socket(void) {
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
@@ -59,6 +87,7 @@ static void open_tls(const char *authority) {
   if (!context || !SSL_CTX_load_verify_locations(context, authority, NULL)) fail("the CA file");
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+  SSL_CTX_set_read_ahead(context, 1);
   tls = SSL_new(context);
   unsigned char ignored[16];
   if (inet_pton(AF_INET, server_name, ignored) == 1 ||
@@ -71,145 +100,39 @@ static void open_tls(const char *authority) {
   if (!SSL_set_fd(tls, open_socket()) || SSL_connect(tls) != 1) fail("TLS handshake");
 }
 
+static void write_pending(void) {
+  ssize_t pending;
+  while ((pending = pn_transport_pending(transport)) > 0) {
+    int n = SSL_write(tls, pn_transport_head(transport), (int)pending);
+    if (n <= 0) fail("the connection is gone");
+    pn_transport_pop(transport, (size_t)n);
+  }
+}
+
 static void read_more(void) {
-  int n = SSL_read(tls, buffer_reserve(&in, READ_SIZE), READ_SIZE);
-  if (n <= 0) fail("the hub closed the connection");
-  in.end += (size_t)n;
+  ssize_t capacity = pn_transport_capacity(transport);
+  if (capacity <= 0) fail_for("the hub closed", pn_transport_condition(transport));
+  int n = SSL_read(tls, pn_transport_tail(transport), (int)capacity);
+  if (n <= 0) fail("nothing came, or the connection is gone");
+  pn_transport_process(transport, (size_t)n);
 }
 
-// Reads until `count` bytes are there.
-static void await_bytes(size_t count) {
-  while (buffer_count(&in) < count) read_more();
+// ---- what comes
+
+static double seconds_between(struct timespec from, struct timespec to) {
+  return (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
 }
 
-// Reads until a line has ended; takes it off and returns it, without its end, until the next call.
-static const char *take_line(void) {
-  static char line[4096];
-  const uint8_t *end;
-  size_t searched = 0;
-  while (!(end = memchr(in.bytes + in.start + searched, '\n', buffer_count(&in) - searched))) {
-    searched = buffer_count(&in);
-    read_more();
-  }
-  size_t length = (size_t)(end - (in.bytes + in.start));
-  if (length >= sizeof line) fail("an endless line");
-  memcpy(line, in.bytes + in.start, length);
-  line[length] = 0;
-  line[strcspn(line, "\r")] = 0;
-  buffer_consume(&in, length + 1);
-  return line;
-}
-
-static void ask(void) {
-  static char request[16384];
-  int length = snprintf(
-      request, sizeof request,
-      "GET /events?api-version=2021-04-12&timeout=10&max=1000&partition=all&%s%s HTTP/1.1\r\n"
-      "Host: %s\r\nAuthorization: %s\r\n\r\n",
-      *continuation ? "continuation=" : "from=earliest", continuation, server_name, token);
-  if (length <= 0 || (size_t)length >= sizeof request) fail("the request is too long");
-  if (SSL_write(tls, request, length) != length) fail("the request was not written");
-}
-
-// Reads an answer; its body is left in `body`.
-static void await_answer(struct buffer *body) {
-  const char *line = take_line();
-  if (strncmp(line, "HTTP/1.1 200", 12)) fail(line);
-  size_t length = 0;
-  int is_chunked = 0;
-  while (*(line = take_line())) {
-    if (!strncasecmp(line, "content-length:", 15)) length = strtoull(line + 15, NULL, 10);
-    if (!strncasecmp(line, "transfer-encoding:", 18)) is_chunked = 1;
-  }
-  do {
-    if (is_chunked) length = strtoull(take_line(), NULL, 16);
-    await_bytes(length);
-    buffer_append(body, in.bytes + in.start, length);
-    buffer_consume(&in, length);
-    if (is_chunked) take_line();
-  } while (is_chunked && length);
-}
-
-// ---- the answer's JSON
-
-static unsigned hex_digit(uint8_t c) {
-  return (c <= '9' ? c - (unsigned)'0' : (c | 32u) - 'a' + 10) & 15;
-}
-
-// Decodes a string in place, `at` behind its opening quote; returns where its closing quote is.
-static uint8_t *decode_string(uint8_t *at, const uint8_t *end, uint8_t **decoded_end) {
-  uint8_t *to = at;
-  for (; at < end && *at != '"'; at++) {
-    if (*at != '\\') {
-      *to++ = *at;
-      continue;
-    }
-    if (++at >= end) fail("JSON that is cut short");
-    static const char names[] = "bfnrt", values[] = "\b\f\n\r\t";
-    const char *name = strchr(names, *at);
-    if (*at == 'u') {
-      // The hub escapes control characters only; all others come as UTF-8.
-      if (end - at < 5 || hex_digit(at[1]) || hex_digit(at[2]) || at[3] > '7')
-        fail("an escape beyond ASCII");
-      *to++ = (uint8_t)(hex_digit(at[3]) << 4 | hex_digit(at[4]));
-      at += 4;
-    } else {
-      *to++ = name ? (uint8_t)values[name - names] : *at;
-    }
-  }
-  if (at >= end) fail("JSON that is cut short");
-  *decoded_end = to;
-  return at;
-}
-
-static size_t decode_base64(const uint8_t *text, size_t length, uint8_t *to) {
-  if (length % 4) fail("Base64 that is cut short");
-  int n = EVP_DecodeBlock(to, text, (int)length);
-  if (n < 0) fail("Base64 that is none");
-  while (length && text[--length] == '=') n--;
-  return (size_t)n;
-}
-
-static void put_frame(const uint8_t *bytes, size_t length, int is_base64) {
-  uint8_t *to = buffer_reserve(&out, 4 + length + 3);
-  if (is_base64) {
-    length = decode_base64(bytes, length, to + 4);
-  } else {
-    memcpy(to + 4, bytes, length);
-  }
-  for (int i = 0; i < 4; i++) to[i] = (uint8_t)(length >> (24 - 8 * i));
-  out.end += 4 + length;
-}
-
-static int is_word(const uint8_t *text, const uint8_t *end, const char *word) {
-  size_t length = strlen(word);
-  return (size_t)(end - text) == length && !memcmp(text, word, length);
-}
-
-// Takes the telemetry bodies and the continuation. No general parser: it looks at members whose
-// values are strings, wherever they stand, and relies on `bodyEncoding` coming before `body`.
-static void take_events(uint8_t *at, const uint8_t *end) {
-  int is_base64 = 0, is_telemetry = 0;
-  while (at < end) {
-    if (*at++ != '"') continue;
-    uint8_t *name = at, *name_end, *value, *value_end;
-    at = decode_string(at, end, &name_end) + 1;
-    if (end - at < 2 || at[0] != ':' || at[1] != '"') continue;
-    value = at + 2;
-    at = decode_string(value, end, &value_end) + 1;
-    if (is_word(name, name_end, "iothub-message-source")) {
-      is_telemetry = is_word(value, value_end, "Telemetry");
-    } else if (is_word(name, name_end, "bodyEncoding")) {
-      is_base64 = is_word(value, value_end, "base64");
-    } else if (is_word(name, name_end, "body")) {
-      if (is_telemetry) put_frame(value, (size_t)(value_end - value), is_base64);
-    } else if (is_word(name, name_end, "continuation")) {
-      size_t length = (size_t)(value_end - value);
-      if (length >= sizeof continuation) fail("an endless continuation");
-      memcpy(continuation, value, length);
-      continuation[length] = 0;
-    }
-  }
+static noreturn void report(void) {
+  struct timespec now;
+  struct rusage usage;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  getrusage(RUSAGE_SELF, &usage);
+  double cpu = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+               (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+  printf("{\"messages\": %llu, \"seconds\": %.6f, \"reader_cpu_seconds\": %.6f}\n", seen,
+         seconds_between(began, now), cpu);
+  exit(0);
 }
 
 static void hand_on(void) {
@@ -221,22 +144,201 @@ static void hand_on(void) {
   }
 }
 
+static size_t big_endian(const uint8_t *at, int width) {
+  size_t value = 0;
+  while (width--) value = value << 8 | *at++;
+  return value;
+}
+
+// Where the value at `at` ends (AMQP 1.0 part 1 §1.2): by the upper half of its constructor.
+static const uint8_t *skip_value(const uint8_t *at, const uint8_t *end) {
+  static const size_t fixed[] = {[4] = 0, [5] = 1, [6] = 2, [7] = 4, [8] = 8, [9] = 16};
+  if (at >= end) fail("a message that is cut short");
+  int class = *at++ >> 4;
+  if (class < 4) fail("a value of no type");
+  int width = class < 10 ? 0 : class & 1 ? 4 : 1;
+  if (end - at < width) fail("a message that is cut short");
+  size_t size = width ? big_endian(at, width) : fixed[class];
+  if ((size_t)(end - at - width) < size) fail("a message that is cut short");
+  return at + width + size;
+}
+
+// Puts the body, which is one data section, behind its length.
+static void take_message(const uint8_t *at, const uint8_t *end) {
+  while (end - at > 2) {
+    if (*at++) fail("a section without a descriptor");
+    int is_data = at[0] == 0x53 && at[1] == 0x75;
+    at = skip_value(at, end);
+    const uint8_t *value = at;
+    at = skip_value(at, end);
+    if (!is_data) continue;
+    if (*value != 0xa0 && *value != 0xb0) fail("a body that is no binary");
+    const uint8_t *body = value + (*value == 0xa0 ? 2 : 5);
+    size_t length = (size_t)(at - body);
+    uint8_t *to = buffer_reserve(&out, 4 + length);
+    for (int i = 0; i < 4; i++) to[i] = (uint8_t)(length >> (24 - 8 * i));
+    memcpy(to + 4, body, length);
+    out.end += 4 + length;
+    return;
+  }
+  fail("a message without a body");
+}
+
+static void take_delivery(pn_link_t *link, pn_delivery_t *delivery) {
+  static uint8_t message[LONGEST];
+  if (!pn_delivery_readable(delivery) || pn_delivery_partial(delivery)) return;
+  ssize_t length = pn_link_recv(link, (char *)message, sizeof message);
+  if (length < 0) fail("a message that can't be read");
+  pn_link_advance(link);
+  pn_delivery_settle(delivery);
+  if (!seen++) clock_gettime(CLOCK_MONOTONIC, &began);
+  if (!wanted) {
+    take_message(message, message + length);
+    if (buffer_count(&out) > OUTPUT_SIZE) hand_on();
+  } else if (seen == wanted) {
+    report();
+  }
+  int credit = pn_link_credit(link);
+  if (credit < CREDIT / 2) pn_link_flow(link, CREDIT - credit);
+}
+
+// ---- what is asked
+
+static void send_token(void) {
+  static char encoded[8192];
+  size_t size = sizeof encoded;
+  pn_message_t *message = pn_message();
+  pn_message_set_address(message, "$cbs");
+  pn_message_set_reply_to(message, "reader");
+  pn_data_t *data = pn_message_id(message);
+  pn_data_put_string(data, pn_bytes(1, "1"));
+  data = pn_message_properties(message);
+  const char *pairs[][2] = {
+      {"operation", "put-token"}, {"type", "servicebus.windows.net:sastoken"}, {"name", server_name}};
+  pn_data_put_map(data);
+  pn_data_enter(data);
+  for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+    for (size_t j = 0; j < 2; j++)
+      pn_data_put_string(data, pn_bytes(strlen(pairs[i][j]), pairs[i][j]));
+  pn_data_exit(data);
+  pn_data_put_string(pn_message_body(message), pn_bytes(strlen(token), token));
+  if (pn_message_encode(message, encoded, &size)) fail("the token can't be encoded");
+  pn_message_free(message);
+  pn_delivery(asking, pn_dtag("token", 5));
+  pn_link_send(asking, encoded, size);
+  pn_link_advance(asking);
+}
+
+static void open_readers(void) {
+  char name[128];
+  for (int i = 0; i < partitions; i++) {
+    snprintf(name, sizeof name, "partition-%d", i);
+    pn_link_t *link = pn_receiver(session, name);
+    snprintf(name, sizeof name, "%s/ConsumerGroups/$Default/Partitions/%d", server_name, i);
+    pn_terminus_set_address(pn_link_source(link), name);
+    pn_terminus_set_address(pn_link_target(link), "reader");
+    pn_link_set_snd_settle_mode(link, PN_SND_SETTLED);
+    pn_link_open(link);
+    pn_link_flow(link, CREDIT);
+  }
+}
+
+static void take_answer(pn_delivery_t *delivery) {
+  static char encoded[8192];
+  if (!pn_delivery_readable(delivery) || pn_delivery_partial(delivery)) return;
+  ssize_t length = pn_link_recv(answers, encoded, sizeof encoded);
+  pn_link_advance(answers);
+  pn_delivery_settle(delivery);
+  pn_message_t *message = pn_message();
+  if (length < 0 || pn_message_decode(message, encoded, (size_t)length)) fail("no answer");
+  pn_data_t *data = pn_message_properties(message);
+  pn_data_rewind(data);
+  pn_data_next(data);
+  size_t count = pn_data_get_map(data);
+  pn_data_enter(data);
+  int status = 0;
+  for (size_t i = 0; i + 1 < count; i += 2) {
+    pn_data_next(data);
+    pn_bytes_t key = pn_data_get_string(data);
+    pn_data_next(data);
+    if (key.size == 11 && !memcmp(key.start, "status-code", 11)) status = pn_data_get_int(data);
+  }
+  pn_message_free(message);
+  if (status != 200 && status != 202) fail("the token is refused");
+  open_readers();
+}
+
+static void open_all(void) {
+  connection = pn_connection();
+  transport = pn_transport();
+  collector = pn_collector();
+  pn_connection_collect(connection, collector);
+  pn_connection_set_container(connection, "eventreader");
+  pn_connection_set_hostname(connection, server_name);
+  pn_sasl_allowed_mechs(pn_sasl(transport), "ANONYMOUS");
+  pn_transport_bind(transport, connection);
+  pn_connection_open(connection);
+  session = pn_session(connection);
+  pn_session_set_incoming_capacity(session, 16 << 20);
+  pn_session_open(session);
+  asking = pn_sender(session, "asking");
+  pn_terminus_set_address(pn_link_target(asking), "$cbs");
+  pn_terminus_set_address(pn_link_source(asking), "reader");
+  pn_link_open(asking);
+  answers = pn_receiver(session, "answers");
+  pn_terminus_set_address(pn_link_source(answers), "$cbs");
+  pn_terminus_set_address(pn_link_target(answers), "reader");
+  pn_link_open(answers);
+  pn_link_flow(answers, 10);
+}
+
+static void take(pn_event_t *event) {
+  static int has_asked;
+  pn_link_t *link = pn_event_link(event);
+  switch (pn_event_type(event)) {
+    case PN_LINK_FLOW:
+      if (link == asking && !has_asked && pn_link_credit(link) > 0) {
+        has_asked = 1;
+        send_token();
+      }
+      break;
+    case PN_DELIVERY:
+      if (link == answers) {
+        take_answer(pn_event_delivery(event));
+      } else if (pn_link_is_receiver(link)) {
+        take_delivery(link, pn_event_delivery(event));
+      }
+      break;
+    case PN_LINK_REMOTE_CLOSE:
+    case PN_LINK_REMOTE_DETACH: fail_for("a link was refused", pn_link_remote_condition(link));
+    case PN_SESSION_REMOTE_CLOSE:
+      fail_for("the session was ended", pn_session_remote_condition(session));
+    case PN_CONNECTION_REMOTE_CLOSE:
+      fail_for("the connection was closed", pn_connection_remote_condition(connection));
+    case PN_TRANSPORT_ERROR: fail_for("no AMQP", pn_transport_condition(transport));
+    default: break;
+  }
+}
+
 int main(int argc, char **argv) {
-  if (argc != 6) {
-    fputs("usage: eventreader HOST PORT SERVER-NAME CA-FILE TOKEN-FILE\n", stderr);
+  if (argc != 7 && !(argc == 9 && !strcmp(argv[7], "--count"))) {
+    fputs("usage: eventreader HOST PORT SERVER-NAME CA-FILE TOKEN-FILE PARTITIONS [--count N]\n",
+          stderr);
     return 2;
   }
   program_host = argv[1];
   program_port = argv[2];
   server_name = argv[3];
   token = first_line(argv[5]);
+  partitions = atoi(argv[6]);
+  if (argc == 9) wanted = strtoull(argv[8], NULL, 10);
   open_tls(argv[4]);
-  struct buffer body = {0};
+  open_all();
   for (;;) {
-    ask();
-    await_answer(&body);
-    take_events(body.bytes + body.start, body.bytes + body.end);
-    buffer_consume(&body, buffer_count(&body));
+    for (pn_event_t *event; (event = pn_collector_peek(collector)); pn_collector_pop(collector))
+      take(event);
     hand_on();
+    write_pending();
+    read_more();
   }
 }

@@ -22,6 +22,19 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 API_VERSION = "2021-04-12"
+PARTITIONS = 4  # of the hub's event stream
+
+
+def pinning(core, is_realtime):
+    return [*(["chrt", "-r", "1"] if is_realtime else []), "taskset", "-c", core]
+
+
+def may_be_realtime():
+    try:
+        return subprocess.run(["chrt", "-r", "1", "true"], capture_output=True,
+                              timeout=5).returncode == 0
+    except OSError:
+        return False
 
 
 class Unavailable(Exception):
@@ -187,6 +200,7 @@ class Orrery(Product):
             "--set", "listen.mqtt_port=0", "--set", "listen.https_port=0",
             "--set", "listen.amqp_port=0",
             "--set", "listen.admin_port=0", "--set", f"listen.plain_mqtt_port={self.port}",
+            "--set", f"log.partitions={PARTITIONS}",
             "--set", "listen.loops=1",
             "--set", f"log.enabled={'true' if self.has_log else 'false'}",
             *self.options.orrery_argument]
@@ -219,6 +233,7 @@ class Orrery(Product):
         self.spawn(self.command())
         ready = self.wait_for(self.read_ready_file, "ready file", pause)
         self.tls_port, self.https_port = ready["mqtt"], ready["https"]
+        self.amqp_port = ready["amqp"]
         self.authority = Path(ready["ca"])
         owner = ready["policies"]["iothubowner"]["connectionString"]
         self.owner = dict(part.split("=", 1) for part in owner.split(";"))
@@ -230,13 +245,13 @@ class Orrery(Product):
                              self.owner)
 
     def reader_command(self):
-        """Follows the events by HTTPS long-poll; what that costs the hub is in its figures."""
+        """Follows the events over AMQP and TLS; what that costs the hub is in its figures."""
         token = sas_token(self.host_name, base64.b64decode(self.owner["SharedAccessKey"]),
                           self.owner["SharedAccessKeyName"])
         path = self.folder / "reader-token"
         write_secret(path, token + "\n")
-        return [HERE / "bin" / "eventreader", self.host, self.https_port, self.host_name,
-                self.authority, path]
+        return [HERE / "bin" / "eventreader", self.host, self.amqp_port, self.host_name,
+                self.authority, path, PARTITIONS]
 
     def make_devices(self, count):
         """Registers devices with keys of ours and writes their credentials for the generator."""

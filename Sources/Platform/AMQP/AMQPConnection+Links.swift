@@ -174,6 +174,32 @@ extension AMQPConnection {
     return pn_session_outgoing_bytes(pn_link_session(link))
   }
 
+  /// Sends messages that stand one after the other in `bytes`, settled; each takes one credit.
+  ///
+  /// - Parameter ends: Where each message ends.
+  package mutating func sendSettled(_ bytes: Span<UInt8>, ends: [Int], on id: LinkID) {
+    guard let link = links[id], link.isSender, !link.isDetaching else { return }
+    var position = 0
+    for end in ends {
+      lastTag &+= 1
+      var tag = lastTag.bigEndian
+      let made = withUnsafeBytes(of: &tag) { raw in
+        pn_delivery(link.link, pn_dtag(raw.bindMemory(to: CChar.self).baseAddress, raw.count))
+      }
+      guard let delivery = made else { return }
+      put(bytes.extracting(position..<end), on: link.link)
+      // Settled before it is advanced, so that the transfer itself says so.
+      pn_delivery_settle(delivery)
+      position = end
+    }
+  }
+
+  private func put(_ message: Span<UInt8>, on link: OpaquePointer) {
+    message.withUnsafeBytes { raw in
+      _ = pn_link_send(link, raw.bindMemory(to: CChar.self).baseAddress, raw.count)
+    }
+  }
+
   /// Sends one message; it takes one credit.
   ///
   /// - Returns: The delivery's name, by which `settled` will tell its outcome; nil if it is sent
@@ -190,11 +216,8 @@ extension AMQPConnection {
       pn_delivery(link.link, pn_dtag(raw.bindMemory(to: CChar.self).baseAddress, raw.count))
     }
     guard let delivery = made else { return nil }
-    message.withUnsafeBytes { raw in
-      _ = pn_link_send(link.link, raw.bindMemory(to: CChar.self).baseAddress, raw.count)
-    }
+    put(message, on: link.link)
     guard !isSettled else {
-      // Settled before it is advanced, so that the transfer itself says so.
       pn_delivery_settle(delivery)
       return nil
     }

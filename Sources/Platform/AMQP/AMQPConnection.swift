@@ -58,6 +58,8 @@ package struct AMQPConnection: ~Copyable {
   var capabilities: [(name: String, desired: [String])] = []
   var batchTags: Set<[UInt8]> = []
   var lastNumber: UInt = 0
+  /// The last delivery tag of what is sent settled.
+  var lastTag: UInt64 = 0
   var events: [AMQPEvent] = []
   var hasClosed = false
 

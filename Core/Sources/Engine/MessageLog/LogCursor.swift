@@ -189,44 +189,62 @@ public struct LogCursor<Disk: LogDisk>: ~Copyable {
   ) throws(LogFault) -> LogReading {
     var reading = LogReading()
     while reading.recordCount < maxRecords {
-      guard try openSegment(in: view, &reading) else {
+      guard let limit = try openSegment(in: view, &reading) else {
         reading.isAtEnd = true
         break
       }
-      let limit = view.readableEnd(segmentIndex(in: view))
-      switch try next(view: view, limit: limit, &reading) {
-      case .skipped: continue
-      case .record(let header, let index):
-        let room = maxBytes - reading.payloadByteCount
-        if reading.recordCount > 0, header.byteCount > room { return reading }
-        let payloadStart = index + RecordFrame.headerByteCount
-        visit(
-          LogRecord(
-            partition: partition,
-            sequence: header.sequence,
-            offset: position,
-            enqueuedTime: header.time,
-            payload: window.buffer.span.extracting(payloadStart..<payloadStart + header.byteCount)
+      // Nothing below leaves the segment but at its end.
+      while reading.recordCount < maxRecords, position < limit {
+        passForeign(view.seal, limit: limit)
+        switch try next(view: view, limit: limit, &reading) {
+        case .skipped: continue
+        case .record(let header, let index):
+          let room = maxBytes - reading.payloadByteCount
+          if reading.recordCount > 0, header.byteCount > room { return reading }
+          let payloadStart = index + RecordFrame.headerByteCount
+          visit(
+            LogRecord(
+              partition: partition,
+              sequence: header.sequence,
+              offset: position,
+              enqueuedTime: header.time,
+              payload: window.buffer.span
+                .extracting(payloadStart..<payloadStart + header.byteCount)
+            )
           )
-        )
-        reading.recordCount += 1
-        reading.payloadByteCount += header.byteCount
-        pass(header)
+          reading.recordCount += 1
+          reading.payloadByteCount += header.byteCount
+          pass(header)
+        }
       }
     }
     return reading
+  }
+
+  /// Steps over frames of other partitions that the window holds, as long as nothing is odd: what
+  /// `next` does too, one at a time.
+  private mutating func passForeign(_ seal: FrameSeal, limit: UInt64) {
+    guard position >= verifiedUntil else { return }
+    while let index = window.index(of: position, byteCount: RecordFrame.headerByteCount),
+      let header = seal.header(window.buffer.span, at: index, position: position),
+      !header.isIndex, header.partition != partition,
+      UInt64(header.frameByteCount) < limit - position
+    {
+      position += UInt64(header.frameByteCount)
+    }
   }
 
   private func segmentIndex(in view: LogView) -> Int {
     view.segmentIndex(holding: position) ?? 0
   }
 
-  /// Makes `file` the segment that holds the next frame; false if there is no further one.
+  /// Makes `file` the segment that holds the next frame, and answers where it may be read to; nil if
+  /// there is no further one.
   private mutating func openSegment(
     in view: LogView,
     _ reading: inout LogReading
-  ) throws(LogFault) -> Bool {
-    guard let first = view.segments.first else { return false }
+  ) throws(LogFault) -> UInt64? {
+    guard let first = view.segments.first else { return nil }
     if position < first.dataStart {
       let firstSequence = first.states[Int(partition)].nextSequence
       if let expected, firstSequence > expected { reading.resumedAt = firstSequence }
@@ -241,21 +259,24 @@ public struct LogCursor<Disk: LogDisk>: ~Copyable {
         position = segment.dataStart
         trusted = position
       }
-      if position < view.readableEnd(index) { return try open(segment) }
-      guard index + 1 < view.segments.count else { return false }
+      let limit = view.readableEnd(index)
+      if position < limit {
+        try open(segment)
+        return limit
+      }
+      guard index + 1 < view.segments.count else { return nil }
       position = view.segments[index + 1].base
     }
   }
 
-  private mutating func open(_ segment: Segment) throws(LogFault) -> Bool {
-    if file != nil, fileBase == segment.base { return true }
+  private mutating func open(_ segment: Segment) throws(LogFault) {
+    if file != nil, fileBase == segment.base { return }
     do throws(LogDiskFault) {
       let opened = try disk.open(segment.name, forWriting: false)
       if let file { disk.close(file) }
       file = opened
       fileBase = segment.base
       window.invalidate()
-      return true
     } catch .missing {
       throw .viewOutdated
     } catch {

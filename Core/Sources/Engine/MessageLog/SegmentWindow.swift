@@ -14,6 +14,14 @@ struct SegmentWindow: ~Copyable {
 
   mutating func invalidate() { count = 0 }
 
+  /// Where in `buffer` the bytes from `position` on are; nil if not all of them are in the window.
+  func index(of position: UInt64, byteCount: Int) -> Int? {
+    guard position >= start, position - start <= UInt64(count),
+      byteCount <= count - Int(position - start)
+    else { return nil }
+    return Int(position - start)
+  }
+
   /// Brings `byteCount` bytes from `position` on into the window and answers their index in
   /// `buffer`; nil if they reach beyond `limit` or the file's end.
   mutating func load<Disk: LogDisk>(
@@ -25,11 +33,7 @@ struct SegmentWindow: ~Copyable {
     disk: Disk
   ) throws(LogDiskFault) -> Int? {
     guard position <= limit, UInt64(byteCount) <= limit - position else { return nil }
-    if position >= start, position - start <= UInt64(count),
-      byteCount <= count - Int(position - start)
-    {
-      return Int(position - start)
-    }
+    if let index = index(of: position, byteCount: byteCount) { return index }
     if byteCount > buffer.count {
       buffer = [UInt8](repeating: 0, count: byteCount + 4096)
     }

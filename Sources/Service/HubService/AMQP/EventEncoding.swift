@@ -2,6 +2,7 @@ import AMQPCodec
 import ByteIO
 import HubContract
 import MessageLog
+import Platform
 
 /// Writes records of the log as the messages that consumers of events expect (contract §8.4).
 ///
@@ -9,13 +10,27 @@ import MessageLog
 /// authentication and property bag. Devices repeat their heads, so what was made of one is kept. A
 /// body is copied once, from the log's buffer into the batch that goes to the connection.
 struct EventEncoding {
-  /// What a head becomes.
-  private struct Sections {
+  /// What a head becomes. A class, so that what is kept is taken with one count of references.
+  private final class Sections: Sendable {
+    /// The head itself; empty where none could be read.
+    let head: [UInt8]
     /// Pairs of message annotations, without the map around them.
     let annotations: [UInt8]
     let annotationCount: Int
     /// The sections between annotations and body.
     let properties: [UInt8]
+
+    init(head: [UInt8], annotations: [UInt8], annotationCount: Int, properties: [UInt8]) {
+      self.head = head
+      self.annotations = annotations
+      self.annotationCount = annotationCount
+      self.properties = properties
+    }
+
+    func isMade(of other: Span<UInt8>) -> Bool {
+      let head = head
+      return head.span.elementsEqual(other)
+    }
   }
 
   /// Heads that are kept; more begin anew.
@@ -25,27 +40,35 @@ struct EventEncoding {
   private static let timeKey = symbol("x-opt-enqueued-time")
   private static let hubTimeKey = symbol("iothub-enqueuedtime")
 
-  private var kept: [[UInt8]: Sections] = [:]
+  // Written by a later version, say. Given as it is, so that no number is missing.
+  private static let unknown = Sections(
+    head: [],
+    annotations: [],
+    annotationCount: 0,
+    properties: []
+  )
+
+  private let checksum = Machine.crc32c()
+  /// By the head's checksum; of two with the same one, the later is kept.
+  private var kept: [UInt32: Sections] = [:]
 
   /// Appends the message of a record.
   mutating func append(_ record: borrowing LogRecord, to writer: inout AMQPWriter) {
-    var sections: Sections
+    var sections = Self.unknown
     var bodyStart = 0
     do throws(EventFault) {
       let view = try EventView(record.payload)
       bodyStart = view.bodyRange.lowerBound
-      let head = record.payload.extracting(0..<bodyStart).array()
-      if let known = kept[head] {
+      let head = record.payload.extracting(0..<bodyStart)
+      let key = checksum.checksum(head)
+      if let known = kept[key], known.isMade(of: head) {
         sections = known
       } else {
-        sections = Self.sections(view)
+        sections = Self.sections(view, head: head.array())
         if kept.count >= Self.keptHeads { kept.removeAll(keepingCapacity: true) }
-        kept[head] = sections
+        kept[key] = sections
       }
-    } catch {
-      // Written by a later version, say. Given as it is, so that no number is missing.
-      sections = Sections(annotations: [], annotationCount: 0, properties: [])
-    }
+    } catch {}
     let time = Int64(clamping: record.enqueuedTime)
     writer.descriptor(AMQPMessage.Section.messageAnnotations)
     var map = writer.beginMap()
@@ -65,7 +88,7 @@ struct EventEncoding {
     writer.binary(record.payload.extracting(bodyStart..<record.payload.count))
   }
 
-  private static func sections(_ view: borrowing EventView) -> Sections {
+  private static func sections(_ view: borrowing EventView, head: [UInt8]) -> Sections {
     let decoded = view.properties()
     var annotations = AMQPWriter()
     for item in decoded.annotations {
@@ -88,6 +111,7 @@ struct EventEncoding {
     // Without the empty body that ends it.
     let properties = sections.bytes.dropLast(emptyBody.count)
     return Sections(
+      head: head,
       annotations: annotations.bytes,
       annotationCount: decoded.annotations.count,
       properties: Array(properties)

@@ -6,7 +6,13 @@ import MessageLog
 import Platform
 
 /// Messages of a partition, encoded one after the other.
-struct EventBatch: Sendable {
+///
+/// A reader has one, which it fills again and again: it is the reader's while a reading is under way,
+/// and the receiver's from then until it asks for the next.
+final class EventBatch: @unchecked Sendable {
+  /// Storage that an idle receiver may keep, in bytes.
+  private static let keptBytes = 64 << 10
+
   /// All messages.
   var bytes: [UInt8] = []
   /// Where each ends.
@@ -17,6 +23,19 @@ struct EventBatch: Sendable {
   var committedEnd: UInt64 = 0
   /// What kept the log from being read.
   var fault: LogFault?
+
+  /// Empties it, for the next reading.
+  func clear() {
+    bytes.removeAll(keepingCapacity: true)
+    ends.removeAll(keepingCapacity: true)
+    isAtEnd = false
+    fault = nil
+  }
+
+  /// Gives back what only a long batch needs.
+  func shrink() {
+    if bytes.capacity > Self.keptBytes { bytes = [] }
+  }
 }
 
 /// Reads one partition for one receiver, on a queue of its own: a consumer that begins far back keeps
@@ -37,7 +56,10 @@ final class EventReader: @unchecked Sendable {
   private var start: LogStart
   private var cursor: LogCursor<LinuxDisk>
   private var isPlaced = false
+  /// The last number that was read, from which a reading that is begun anew goes on.
+  private var lastSequence: UInt64?
   private var encoding = EventEncoding()
+  private let batch = EventBatch()
   private let tellsLast: Bool
 
   /// Creates a reader; nothing is read yet.
@@ -52,12 +74,17 @@ final class EventReader: @unchecked Sendable {
 
   /// Reads up to `limit` messages on; `completion` is called from the reader's queue.
   func read(limit: Int, completion: @escaping @Sendable (EventBatch) -> Void) {
-    queue.async { completion(self.next(min(limit, Self.batchLimit))) }
+    queue.async {
+      self.fill(min(limit, Self.batchLimit))
+      completion(self.batch)
+    }
   }
 
-  private func next(_ limit: Int) -> EventBatch {
-    var batch = EventBatch()
-    var writer = AMQPWriter(capacity: 64 << 10)
+  private func fill(_ limit: Int) {
+    batch.clear()
+    var writer = AMQPWriter()
+    swap(&writer.bytes, &batch.bytes)
+    defer { swap(&writer.bytes, &batch.bytes) }
     for _ in 0..<3 {
       let view = log.view
       batch.committedEnd = view.committedEnd
@@ -66,14 +93,13 @@ final class EventReader: @unchecked Sendable {
         isPlaced = true
       }
       let last = tellsLast ? Self.lastEvent(of: view[partition]) : []
-      var lastSequence: UInt64?
       do throws(LogFault) {
         let reading = try cursor.read(
           in: view,
           maxRecords: limit,
           maxBytes: Self.batchBytes
         ) { record in
-          lastSequence = record.sequence
+          self.lastSequence = record.sequence
           // What routes send elsewhere alone is not in the built-in stream.
           guard EventView.destinations(of: record.payload).contains(.events) else { return }
           writer.bytes += last
@@ -81,21 +107,18 @@ final class EventReader: @unchecked Sendable {
           batch.ends.append(writer.bytes.count)
         }
         batch.isAtEnd = reading.isAtEnd
-        batch.fault = nil
-        break
+        return
       } catch .viewOutdated {
         // Retention ran in between; a new view knows what is left.
         if let lastSequence { start = .sequence(lastSequence, inclusive: false) }
         isPlaced = false
-        batch.fault = .viewOutdated
+        if !batch.ends.isEmpty { return }
       } catch {
         batch.fault = error
-        break
+        return
       }
-      if !batch.ends.isEmpty { break }
     }
-    batch.bytes = writer.bytes
-    return batch
+    batch.fault = .viewOutdated
   }
 
   /// The delivery annotations that tell a consumer how far behind it is (contract §8.4).

@@ -17,7 +17,6 @@ final class EventReceiverLink: AMQPLink {
   private let claim: EventClaim
   private var isReading = false
   private var isWaiting = false
-  private var tag: UInt64 = 0
 
   init(
     _ id: LinkID,
@@ -51,18 +50,7 @@ final class EventReceiverLink: AMQPLink {
 
   private func take(_ batch: EventBatch) {
     isReading = false
-    var position = 0
-    for end in batch.ends {
-      tag &+= 1
-      let number = tag
-      peer.connection.send(
-        batch.bytes.span.extracting(position..<end),
-        on: id,
-        tag: (0..<8).map { UInt8(truncatingIfNeeded: number >> (56 - 8 * $0)) },
-        isSettled: true
-      )
-      position = end
-    }
+    peer.connection.sendSettled(batch.bytes.span, ends: batch.ends, on: id)
     if let fault = batch.fault {
       peer.logger.error("events can't be read", metadata: ["fault": "\(fault)"])
       let error = AMQPError(AMQPError.internalError, "the event log can't be read now")
@@ -70,8 +58,10 @@ final class EventReceiverLink: AMQPLink {
     }
     peer.flush()
     guard batch.isAtEnd else { return read() }
+    let end = batch.committedEnd
+    batch.shrink()
     if peer.connection.isDraining(id) { peer.connection.drained(id) }
-    wait(for: batch.committedEnd)
+    wait(for: end)
   }
 
   /// Reads on when more than `position` is committed.
