@@ -176,7 +176,7 @@ extension AMQPConnection {
 
   /// Sends messages that stand one after the other in `bytes`, settled; each takes one credit.
   ///
-  /// - Parameter ends: Where each message ends.
+  /// `ends` says where each message ends.
   package mutating func sendSettled(_ bytes: Span<UInt8>, ends: [Int], on id: LinkID) {
     guard let link = links[id], link.isSender, !link.isDetaching else { return }
     var position = 0

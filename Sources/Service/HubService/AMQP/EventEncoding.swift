@@ -10,7 +10,9 @@ import Platform
 /// authentication and property bag. Devices repeat their heads, so what was made of one is kept. A
 /// body is copied once, from the log's buffer into the batch that goes to the connection.
 struct EventEncoding {
-  /// What a head becomes. A class, so that what is kept is taken with one count of references.
+  /// What a head becomes.
+  ///
+  /// A class, so that what is kept is taken with one count of references.
   private final class Sections: Sendable {
     /// The head itself; empty where none could be read.
     let head: [UInt8]
@@ -40,7 +42,7 @@ struct EventEncoding {
   private static let timeKey = symbol("x-opt-enqueued-time")
   private static let hubTimeKey = symbol("iothub-enqueuedtime")
 
-  // Written by a later version, say. Given as it is, so that no number is missing.
+  /// Of what was written by a later version, say: given as it is, so that no number is missing.
   private static let unknown = Sections(
     head: [],
     annotations: [],
