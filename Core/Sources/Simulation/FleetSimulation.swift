@@ -143,16 +143,7 @@ public struct FleetSimulation {
     } catch {
       if engine.fault == nil, report.failure == nil { report.failure = "refused: \(error.message)" }
     }
-    do throws(StorageFault) {
-      if let fault = engine.fault { throw fault }
-      try engine.storage.commit()
-    } catch {
-      engine.storage.rollback()
-      engine.transactionUndone()
-      return false
-    }
-    _ = engine.takeEffects()
-    return true
+    return engine.commit() != nil
   }
 
   /// Somebody does something.

@@ -73,16 +73,11 @@ struct HubSimDriver {
       outputs += run(work, now: now)
       if engine.fault != nil { break }
     }
-    do throws(StorageFault) {
-      if let fault = engine.fault { throw fault }
-      try engine.storage.commit()
-    } catch {
-      engine.storage.rollback()
-      engine.transactionUndone()
+    guard let effects = engine.commit() else {
       if mistake != .answersBeforeCommit { outputs = [] }
       return outputs + failed(batch)
     }
-    let caused = carryOut(engine.takeEffects())
+    let caused = carryOut(effects)
     return mistake == .carriesOutBeforeAnswering ? caused + outputs : outputs + caused
   }
 

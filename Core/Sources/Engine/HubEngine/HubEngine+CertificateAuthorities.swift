@@ -82,8 +82,7 @@ extension HubEngine {
     case (_, .absent):
       throw HubError(.preconditionFailed, "The name is taken; send If-Match to replace it.")
     case (let existing?, _):
-      let current = ETags.identity(existing.etagCounter)
-      guard condition.allows(current) else { throw .stale("authority", current: current) }
+      try condition.check(ETags.identity(existing.etagCounter), of: "authority")
     }
     let record = CertificateAuthorityRecord(
       name: name,
@@ -163,8 +162,7 @@ extension HubEngine {
       try storage.certificateAuthority(name)
     }
     guard let found else { throw Self.noAuthority(name) }
-    let current = ETags.identity(found.etagCounter)
-    guard condition.allows(current) else { throw .stale("authority", current: current) }
+    try condition.check(ETags.identity(found.etagCounter), of: "authority")
     return found
   }
 

@@ -13,7 +13,7 @@ public import HubContract
 ///
 /// Not its business: connections (the driver maps `IdentityKey` to them), packets, direct methods
 /// (`MethodBroker`, which keeps nothing) and rates (`Throttles`).
-public struct HubEngine<Storage: HubStorage> {
+public struct HubEngine<Storage: HubStorage>: StorageRules {
   /// Where everything is kept.
   public var storage: Storage
   /// The limits that commands enforce.
@@ -25,7 +25,7 @@ public struct HubEngine<Storage: HubStorage> {
   /// Which events are made; the others would only be thrown away.
   public var eventSources: Set<HubEvent.Source>
   /// The storage's failure in this transaction, which then must be undone.
-  public private(set) var fault: StorageFault?
+  public package(set) var fault: StorageFault?
   /// Feedback batches that a consumer holds; forgotten at a restart, so that they come again.
   var heldFeedback: [LockToken: HeldFeedback] = [:]
   /// The same as of the last transaction that was committed.
@@ -37,7 +37,7 @@ public struct HubEngine<Storage: HubStorage> {
   /// Methods of jobs that were handed to the driver; forgotten at a restart, so that they come again.
   var jobInvocations = JobInvocations()
 
-  private let entropy: (Int) -> [UInt8]
+  package let entropy: (Int) -> [UInt8]
   private var effects: [HubEffect] = []
 
   /// Creates the rules over `storage`.
@@ -108,28 +108,8 @@ public struct HubEngine<Storage: HubStorage> {
     effects.append(.event(event))
   }
 
-  /// Runs `access` on the storage and turns its fault into a refusal that also sets `fault`.
-  mutating func stored<Result>(
-    _ access: (inout Storage) throws(StorageFault) -> Result
-  ) throws(HubError) -> Result {
-    do {
-      return try access(&storage)
-    } catch {
-      fault = error
-      throw HubError(error)
-    }
-  }
-
   /// `count` random bytes.
   func random(_ count: Int) -> [UInt8] { entropy(count) }
-
-  /// A new key of 32 random bytes (contract §2.1).
-  func mintKey() throws(HubError) -> SymmetricKey {
-    guard let key = SymmetricKey(bytes: entropy(32)) else {
-      throw HubError(.serverError, "The source of randomness did not answer 32 bytes.")
-    }
-    return key
-  }
 
   /// A new lock token of 16 random bytes.
   func mintToken() throws(HubError) -> LockToken {
@@ -159,25 +139,5 @@ public struct HubEngine<Storage: HubStorage> {
       try storage.setCounter(.generation, to: next)
       return String(next)
     }
-  }
-}
-
-extension HubError {
-  /// The answer to a client whose command met a fault of the storage.
-  public init(_ fault: StorageFault) {
-    switch fault.kind {
-    case .full:
-      self.init(.serviceUnavailable, "The hub's storage is full; free space, then try again.")
-    case .corrupt, .failed:
-      self.init(.serverError, "The hub's storage failed; its log says more.")
-    }
-  }
-
-  /// A refusal for an ETag that is not the current one.
-  static func stale(_ what: String, current: String) -> HubError {
-    HubError(
-      .preconditionFailed,
-      "The ETag in If-Match is not that of the \(what), which is \(current); read it again."
-    )
   }
 }

@@ -17,7 +17,7 @@ public struct ConnectionFacts: Equatable, Sendable {
 /// The hub's reads over one consistent view of the storage.
 ///
 /// Apart from the commands, so that a reader beside the one writer can answer lists and queries.
-public struct HubView<Storage: HubStorageReader> {
+public struct HubView<Storage: HubStorageReader>: StorageView {
   /// Where everything is kept.
   public let storage: Storage
   /// The limits of lists and queries.
@@ -35,7 +35,7 @@ public struct HubView<Storage: HubStorageReader> {
   public func device(_ deviceID: String) throws(HubError) -> DeviceRow {
     guard let row = try stored({ storage throws(StorageFault) in try storage.deviceRow(deviceID) })
     else {
-      throw HubError(.deviceNotFound, "There is no device \(deviceID).")
+      throw .noDevice(deviceID)
     }
     return row
   }
@@ -61,13 +61,8 @@ public struct HubView<Storage: HubStorageReader> {
       return row
     }
     guard try stored({ storage throws(StorageFault) in try storage.device(key.deviceID) }) != nil
-    else {
-      throw HubError(.deviceNotFound, "There is no device \(key.deviceID).")
-    }
-    throw HubError(
-      .moduleNotFound,
-      "There is no module \(key.moduleID ?? "") on device \(key.deviceID)."
-    )
+    else { throw .noDevice(key.deviceID) }
+    throw .noModule(key)
   }
 
   /// All modules of a device, in ID order.
@@ -83,7 +78,7 @@ public struct HubView<Storage: HubStorageReader> {
       return rows
     }
     guard let rows else {
-      throw HubError(.deviceNotFound, "There is no device \(deviceID).")
+      throw .noDevice(deviceID)
     }
     return rows
   }
@@ -96,17 +91,6 @@ public struct HubView<Storage: HubStorageReader> {
   /// The subscriptions of an identity's lasting session, nil if it has none (contract §11).
   public func subscriptions(of key: IdentityKey) throws(HubError) -> [SessionSubscription]? {
     try stored { storage throws(StorageFault) in try storage.subscriptions(of: key) }
-  }
-
-  /// Reads the storage and turns its fault into a refusal.
-  func stored<Result>(
-    _ read: (borrowing Storage) throws(StorageFault) -> Result
-  ) throws(HubError) -> Result {
-    do {
-      return try read(storage)
-    } catch {
-      throw HubError(error)
-    }
   }
 }
 

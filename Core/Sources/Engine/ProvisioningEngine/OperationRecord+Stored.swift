@@ -97,13 +97,7 @@ extension Judgement {
     case .certificateAuthority, .none: break
     }
     object["authority"] = .bool(isByAuthority)
-    switch proof {
-    case .symmetricKey: break
-    case .certificate(let leaf, let signer):
-      object["leaf"] = leaf.stored
-      object["signer"] = signer?.stored
-    case .tpm(let key): object["tpm"] = .string(Base64.encode(key))
-    }
+    proof.store(in: &object)
     return .object(object)
   }
 
@@ -120,14 +114,7 @@ extension Judgement {
         secondary: stored["secondPrint"]?.stringValue.flatMap { Thumbprint(hex: $0) }
       )
     }
-    var proof = RegistrationProof.symmetricKey
-    if let leaf = stored["leaf"] {
-      guard let leaf = CertificateSummary(stored: leaf) else { return nil }
-      proof = .certificate(leaf, signer: stored["signer"].flatMap { .init(stored: $0) })
-    } else if let key = stored["tpm"]?.stringValue {
-      guard let key = Base64.decode(key) else { return nil }
-      proof = .tpm(authenticationKey: key)
-    }
+    guard let proof = RegistrationProof(storedIn: stored) else { return nil }
     self.init(
       authentication: authentication,
       proof: proof,

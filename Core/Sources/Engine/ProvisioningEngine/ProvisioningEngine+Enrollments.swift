@@ -36,7 +36,7 @@ extension ProvisioningEngine {
       guard let existing else { throw .noEnrollment(key) }
       try Self.check(condition, existing.etagCounter)
     }
-    let mint = { [self] () throws(HubError) in try mintKey() }
+    let mint = { [self] () throws(HubError) in try mintKey(byteCount: 64) }
     var enrollment = try Enrollment(
       body: body,
       key: key,

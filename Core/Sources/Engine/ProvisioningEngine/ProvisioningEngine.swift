@@ -10,16 +10,16 @@ public import HubEngine
 ///
 /// What it guarantees, crashes at any point included: a device is enabled at one hub at most, and
 /// an operation's answer, once there, never changes.
-public struct ProvisioningEngine<Storage: ProvisioningStorage> {
+public struct ProvisioningEngine<Storage: ProvisioningStorage>: StorageRules {
   /// Where everything is kept.
   public var storage: Storage
   /// How the service is set up.
   public let rules: ProvisioningRules
   /// The storage's failure in this transaction, which then must be undone.
-  public private(set) var fault: StorageFault?
+  public package(set) var fault: StorageFault?
 
   let readCertificate: CertificateReading
-  private let entropy: (Int) -> [UInt8]
+  package let entropy: (Int) -> [UInt8]
 
   /// Creates the rules over `storage`.
   ///
@@ -46,28 +46,8 @@ public struct ProvisioningEngine<Storage: ProvisioningStorage> {
   /// Forgets the fault of a transaction that was undone.
   public mutating func transactionUndone() { fault = nil }
 
-  /// Runs `access` on the storage and turns its fault into a refusal that also sets `fault`.
-  mutating func stored<Result>(
-    _ access: (inout Storage) throws(StorageFault) -> Result
-  ) throws(HubError) -> Result {
-    do {
-      return try access(&storage)
-    } catch {
-      fault = error
-      throw HubError(error)
-    }
-  }
-
   /// `count` random bytes.
   func random(_ count: Int) -> [UInt8] { entropy(count) }
-
-  /// A new key of 64 random bytes (contract §6.6).
-  func mintKey() throws(HubError) -> SymmetricKey {
-    guard let key = SymmetricKey(bytes: entropy(64)) else {
-      throw HubError(.serverError, "The source of randomness did not answer 64 bytes.")
-    }
-    return key
-  }
 
   /// The next ETag: one counter for everything, so that none is ever given twice.
   mutating func nextETag() throws(HubError) -> UInt64 {

@@ -1,9 +1,9 @@
 internal import ByteIO
 public import HubContract
-internal import HubEngine
+public import HubEngine
 
 /// The service's reads over one consistent view of its storage.
-public struct ProvisioningView<Storage: ProvisioningStorageReader> {
+public struct ProvisioningView<Storage: ProvisioningStorageReader>: StorageView {
   /// Where everything is kept.
   public let storage: Storage
   /// How the service is set up.
@@ -116,16 +116,6 @@ public struct ProvisioningView<Storage: ProvisioningStorageReader> {
   func groups() throws(HubError) -> [Enrollment] {
     try stored { storage throws(StorageFault) in
       try storage.enrollments(.group, after: nil, limit: rules.groupLimit)
-    }
-  }
-
-  func stored<Result>(
-    _ read: (borrowing Storage) throws(StorageFault) -> Result
-  ) throws(HubError) -> Result {
-    do {
-      return try read(storage)
-    } catch {
-      throw HubError(error)
     }
   }
 

@@ -32,11 +32,7 @@ struct BodyFields {
   func contains(_ key: String) -> Bool { object.contains(key) }
 
   func string(_ key: String) throws(HubError) -> String? {
-    guard let value = value(key) else { return nil }
-    guard let text = value.stringValue else {
-      throw Self.wrongType(name(key), "a string", value)
-    }
-    return text
+    try value(key, "a string") { $0.stringValue }
   }
 
   /// A string of which the empty one counts as absent.
@@ -53,27 +49,15 @@ struct BodyFields {
   }
 
   func bool(_ key: String) throws(HubError) -> Bool? {
-    guard let value = value(key) else { return nil }
-    guard let flag = value.boolValue else {
-      throw Self.wrongType(name(key), "true or false", value)
-    }
-    return flag
+    try value(key, "true or false") { $0.boolValue }
   }
 
   func integer(_ key: String) throws(HubError) -> Int64? {
-    guard let value = value(key) else { return nil }
-    guard let number = value.int64Value else {
-      throw Self.wrongType(name(key), "an integer", value)
-    }
-    return number
+    try value(key, "an integer") { $0.int64Value }
   }
 
   func object(_ key: String) throws(HubError) -> JSONObject? {
-    guard let value = value(key) else { return nil }
-    guard let object = value.objectValue else {
-      throw Self.wrongType(name(key), "an object", value)
-    }
-    return object
+    try value(key, "an object") { $0.objectValue }
   }
 
   func fields(_ key: String) throws(HubError) -> BodyFields? {
@@ -82,10 +66,8 @@ struct BodyFields {
   }
 
   func strings(_ key: String) throws(HubError) -> [String]? {
-    guard let value = value(key) else { return nil }
-    guard let elements = value.arrayValue else {
-      throw Self.wrongType(name(key), "an array of strings", value)
-    }
+    let elements = try value(key, "an array of strings") { $0.arrayValue }
+    guard let elements else { return nil }
     var texts: [String] = []
     for element in elements {
       guard let text = element.stringValue else {
@@ -94,6 +76,17 @@ struct BodyFields {
       texts.append(text)
     }
     return texts
+  }
+
+  /// The member as what `read` makes of it, which must be what `expected` says.
+  func value<Value>(
+    _ key: String,
+    _ expected: String,
+    _ read: (JSONValue) -> Value?
+  ) throws(HubError) -> Value? {
+    guard let value = value(key) else { return nil }
+    guard let found = read(value) else { throw Self.wrongType(name(key), expected, value) }
+    return found
   }
 
   /// A refusal of a member's value.

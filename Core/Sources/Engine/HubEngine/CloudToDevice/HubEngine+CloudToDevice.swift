@@ -201,7 +201,7 @@ extension HubEngine {
     now: Timestamp
   ) throws(HubError) -> Int {
     guard try stored({ storage throws(StorageFault) in try storage.device(deviceID) }) != nil
-    else { throw Self.noDevice(deviceID) }
+    else { throw .noDevice(deviceID) }
     var purged = 0
     while true {
       let page = try stored { storage throws(StorageFault) in

@@ -15,7 +15,7 @@ extension HubEngine {
     now: Timestamp
   ) throws(HubError) {
     guard let device = try stored({ storage throws(StorageFault) in try storage.device(deviceID) })
-    else { throw Self.noDevice(deviceID) }
+    else { throw .noDevice(deviceID) }
     guard content.kind == .edge else {
       throw HubError(.invalidConfigurationContent, "The content must hold modulesContent.")
     }

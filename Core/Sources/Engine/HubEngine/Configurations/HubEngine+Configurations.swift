@@ -50,9 +50,7 @@ extension HubEngine where Storage: FleetStorage {
       }
     } else {
       guard let existing else { throw Self.noConfiguration(id) }
-      guard condition.allows(existing.etag) else {
-        throw .stale("configuration", current: existing.etag)
-      }
+      try condition.check(existing.etag, of: "configuration")
       configuration.createdTime = existing.createdTime
       configuration.etagCounter = existing.etagCounter &+ 1
       configuration.content = existing.content
@@ -74,9 +72,7 @@ extension HubEngine where Storage: FleetStorage {
   ) throws(HubError) {
     let existing = try stored { storage throws(StorageFault) in try storage.configuration(id) }
     guard let existing else { throw Self.noConfiguration(id) }
-    guard condition.allows(existing.etag) else {
-      throw .stale("configuration", current: existing.etag)
-    }
+    try condition.check(existing.etag, of: "configuration")
     try stored { storage throws(StorageFault) in try storage.deleteConfiguration(id) }
     try configurationsChanged()
   }

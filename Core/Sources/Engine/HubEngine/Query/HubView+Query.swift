@@ -36,12 +36,7 @@ extension HubView {
     continuation: String?,
     facts: (IdentityKey) -> ConnectionFacts
   ) throws(HubError) -> QueryPage {
-    let query: TwinQuery
-    do throws(QueryFault) {
-      query = try TwinQuery(text)
-    } catch {
-      throw HubError(.argumentInvalid, error.message)
-    }
+    let query = try Self.compile(text)
     var start: QueryContinuation?
     if let continuation {
       guard let read = QueryContinuation(text: continuation, query: text) else {
@@ -56,6 +51,14 @@ extension HubView {
       return try aggregate(query, text, pageSize: pageSize, start: start, facts: facts)
     }
     return try search(query, text, pageSize: pageSize, start: start, facts: facts)
+  }
+
+  private static func compile(_ text: String) throws(HubError) -> TwinQuery {
+    do throws(QueryFault) {
+      return try TwinQuery(text)
+    } catch {
+      throw HubError(.argumentInvalid, error.message)
+    }
   }
 
   private func search(
@@ -149,12 +152,7 @@ extension HubView {
     _ text: String,
     facts: (IdentityKey) -> ConnectionFacts
   ) throws(HubError) -> Int {
-    let query: TwinQuery
-    do throws(QueryFault) {
-      query = try TwinQuery(text)
-    } catch {
-      throw HubError(.argumentInvalid, error.message)
-    }
+    let query = try Self.compile(text)
     guard query.source != .jobs else { return 0 }
     var aggregation = query.isAggregation ? Aggregation(query) : nil
     var count = 0

@@ -32,9 +32,8 @@ extension HubEngine {
       }
       return try createDevice(request, twin: nil, now: now)
     }
-    guard let existing else { throw Self.noDevice(deviceID) }
-    let current = ETags.identity(existing.etagCounter)
-    guard condition.allows(current) else { throw .stale("device", current: current) }
+    guard let existing else { throw .noDevice(deviceID) }
+    try condition.check(ETags.identity(existing.etagCounter), of: "device")
     return try replaceDevice(existing, by: request, now: now)
   }
 
@@ -46,13 +45,10 @@ extension HubEngine {
     ifMatch condition: ETagCondition,
     now: Timestamp
   ) throws(HubError) {
-    if case .absent = condition {
-      throw HubError(.preconditionFailed, "Etag missing: send If-Match, * to delete in any state.")
-    }
+    try condition.checkPresence()
     guard let device = try stored({ storage throws(StorageFault) in try storage.device(deviceID) })
-    else { throw Self.noDevice(deviceID) }
-    let current = ETags.identity(device.etagCounter)
-    guard condition.allows(current) else { throw .stale("device", current: current) }
+    else { throw .noDevice(deviceID) }
+    try condition.check(ETags.identity(device.etagCounter), of: "device")
     try remove(device, now: now)
   }
 
@@ -210,9 +206,5 @@ extension HubEngine {
       .argumentInvalid,
       "A device ID has 1 to 128 ASCII letters, digits or characters of - . + % _ # * ? ! ( ) , : = @ $ '"
     )
-  }
-
-  static func noDevice(_ deviceID: String) -> HubError {
-    HubError(.deviceNotFound, "There is no device \(deviceID).")
   }
 }

@@ -19,9 +19,8 @@ extension HubEngine {
       try checkModule(key, isNew: true)
       return try createModule(request, twin: nil, now: now)
     }
-    guard let existing else { throw Self.noModule(key) }
-    let current = ETags.identity(existing.etagCounter)
-    guard condition.allows(current) else { throw .stale("module", current: current) }
+    guard let existing else { throw .noModule(key) }
+    try condition.check(ETags.identity(existing.etagCounter), of: "module")
     return try replaceModule(existing, by: request)
   }
 
@@ -33,14 +32,11 @@ extension HubEngine {
     ifMatch condition: ETagCondition,
     now: Timestamp
   ) throws(HubError) {
-    if case .absent = condition {
-      throw HubError(.preconditionFailed, "Etag missing: send If-Match, * to delete in any state.")
-    }
+    try condition.checkPresence()
     try checkModule(key, isNew: false)
     guard let module = try stored({ storage throws(StorageFault) in try storage.module(key) })
-    else { throw Self.noModule(key) }
-    let current = ETags.identity(module.etagCounter)
-    guard condition.allows(current) else { throw .stale("module", current: current) }
+    else { throw .noModule(key) }
+    try condition.check(ETags.identity(module.etagCounter), of: "module")
     try remove(module, now: now)
   }
 
@@ -118,7 +114,7 @@ extension HubEngine {
       )
     }
     let device = try stored { storage throws(StorageFault) in try storage.device(key.deviceID) }
-    guard device != nil else { throw Self.noDevice(key.deviceID) }
+    guard device != nil else { throw .noDevice(key.deviceID) }
     guard isNew else { return }
     guard try stored({ storage throws(StorageFault) in try storage.module(key) }) == nil else {
       throw HubError(
@@ -144,12 +140,5 @@ extension HubEngine {
       return .sas(primary: try mintKey(), secondary: try mintKey())
     case .given(let authentication): return authentication
     }
-  }
-
-  static func noModule(_ key: IdentityKey) -> HubError {
-    HubError(
-      .moduleNotFound,
-      "There is no module \(key.moduleID ?? "") on device \(key.deviceID)."
-    )
   }
 }

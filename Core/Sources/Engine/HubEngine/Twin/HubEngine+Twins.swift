@@ -22,8 +22,7 @@ extension HubEngine {
     now: Timestamp
   ) throws(HubError) -> TwinRecord {
     var twin = try twin(key)
-    let current = ETags.twin(twin.etagCounter)
-    guard condition.allows(current) else { throw .stale("twin", current: current) }
+    try condition.check(ETags.twin(twin.etagCounter), of: "twin")
     let tags = Patch(update.tags, replacing: replacing)
     let desired = Patch(update.desired, replacing: replacing)
     guard tags != nil || desired != nil else { return twin }
@@ -100,23 +99,14 @@ extension HubEngine {
     guard let patch = patch.objectValue?.withoutSectionFields() else {
       throw HubError(.argumentInvalid, "The body must be an object of reported properties.")
     }
-    var twin = try twin(key)
+    let twin = try twin(key)
     if let version, version != twin.reported.version {
       throw HubError(
         .preconditionFailed,
         "The reported properties are at version \(twin.reported.version), not \(version)."
       )
     }
-    let limits = TwinLimits(quotas: quotas, section: .reported)
-    try limits.check(patch)
-    try twin.reported.apply(patch: patch, replacing: false, limits: limits, now: now)
-    twin.version &+= 1
-    let written = twin
-    try write(twin)
-    emit(.updateTwin, of: key, at: now) {
-      TwinText.updated(written, tags: nil, desired: nil, reported: patch, now: now)
-    }
-    return twin.reported.version
+    return try writeReported(patch, to: twin, replacing: false, now: now)
   }
 
   /// Sets the whole reported section, as a restored export has it.
@@ -125,16 +115,28 @@ extension HubEngine {
     _ properties: JSONObject,
     now: Timestamp
   ) throws(HubError) {
-    var twin = try twin(key)
+    let twin = try twin(key)
+    _ = try writeReported(properties, to: twin, replacing: true, now: now)
+  }
+
+  /// Writes reported properties to `twin`, as it is stored; answers the section's new version.
+  private mutating func writeReported(
+    _ properties: JSONObject,
+    to twin: TwinRecord,
+    replacing: Bool,
+    now: Timestamp
+  ) throws(HubError) -> UInt64 {
+    var twin = twin
     let limits = TwinLimits(quotas: quotas, section: .reported)
     try limits.check(properties)
-    try twin.reported.apply(patch: properties, replacing: true, limits: limits, now: now)
+    try twin.reported.apply(patch: properties, replacing: replacing, limits: limits, now: now)
     twin.version &+= 1
     let written = twin
     try write(twin)
-    emit(.updateTwin, of: key, at: now) {
+    emit(.updateTwin, of: twin.key, at: now) {
       TwinText.updated(written, tags: nil, desired: nil, reported: properties, now: now)
     }
+    return twin.reported.version
   }
 
   /// Remembers the model ID that a client announced (contract §3.1).

@@ -27,16 +27,6 @@ public enum RegistrationSubstatus: String, Sendable, CaseIterable {
   case reprovisionedToInitialAssignment
 }
 
-/// What a registration showed of its attestation.
-public enum RegistrationProof: Equatable, Sendable {
-  /// A token.
-  case symmetricKey
-  /// A certificate, and the one that vouched for it.
-  case certificate(CertificateSummary, signer: CertificateSummary?)
-  /// A chip; the key for the hub, encrypted to it.
-  case tpm(authenticationKey: [UInt8])
-}
-
 /// What the service remembers of a device that registered (contract §6.4).
 public struct RegistrationState: Equatable, Sendable {
   /// Its name, in the normal form.
@@ -141,13 +131,7 @@ extension RegistrationState {
     }
     object["payload"] = payload
     object["issued"] = issuedCertificate.map { .string($0) }
-    switch proof {
-    case .symmetricKey: break
-    case .certificate(let leaf, let signer):
-      object["leaf"] = leaf.stored
-      object["signer"] = signer?.stored
-    case .tpm(let key): object["tpm"] = .string(Base64.encode(key))
-    }
+    proof.store(in: &object)
     return .object(object)
   }
 
@@ -158,16 +142,8 @@ extension RegistrationState {
       let enrollment = stored["enrollment"]?.stringValue.flatMap({ EnrollmentKey(kind, $0) }),
       let created = stored["created"]?.int64Value, let updated = stored["updated"]?.int64Value,
       let status = stored["status"]?.stringValue.flatMap({ RegistrationStatus(rawValue: $0) }),
-      let etag = stored["etag"]?.int64Value
+      let etag = stored["etag"]?.int64Value, let proof = RegistrationProof(storedIn: stored)
     else { return nil }
-    var proof = RegistrationProof.symmetricKey
-    if let leaf = stored["leaf"] {
-      guard let leaf = CertificateSummary(stored: leaf) else { return nil }
-      proof = .certificate(leaf, signer: stored["signer"].flatMap { .init(stored: $0) })
-    } else if let key = stored["tpm"]?.stringValue {
-      guard let key = Base64.decode(key) else { return nil }
-      proof = .tpm(authenticationKey: key)
-    }
     self.init(
       registrationID: id,
       enrollment: enrollment,

@@ -96,12 +96,9 @@ extension BodyFields {
 
   /// The objects of an array; none if it is absent.
   func list(_ key: String) throws(HubError) -> [BodyFields] {
-    guard let value = value(key) else { return [] }
-    guard let elements = value.arrayValue else {
-      throw Self.wrongType(name(key), "an array of objects", value)
-    }
+    let elements = try value(key, "an array of objects") { $0.arrayValue }
     var items: [BodyFields] = []
-    for element in elements {
+    for element in elements ?? [] {
       items.append(try BodyFields(element, path: "\(name(key))[\(items.count)]"))
     }
     return items

@@ -8,15 +8,7 @@ extension PacketDecoder {
   ) throws(MQTTFault) -> SubscribeLayout {
     var body = body
     let identifier = try body.packetIdentifier(bytes)
-    var walk = body
-    var count = 0
-    while !walk.isAtEnd {
-      try checkFilter(bytes, &walk, literal)
-      let requested = try walk.uint8(bytes)
-      guard requested <= 2 else { throw .invalidRequestedQoS }
-      count += 1
-    }
-    guard count > 0 else { throw .noTopicFilter }
+    let count = try countFilters(bytes, body, literal, withQoS: true)
     return SubscribeLayout(packetIdentifier: identifier, count: count, entries: body.rest())
   }
 
@@ -27,13 +19,7 @@ extension PacketDecoder {
   ) throws(MQTTFault) -> UnsubscribeLayout {
     var body = body
     let identifier = try body.packetIdentifier(bytes)
-    var walk = body
-    var count = 0
-    while !walk.isAtEnd {
-      try checkFilter(bytes, &walk, literal)
-      count += 1
-    }
-    guard count > 0 else { throw .noTopicFilter }
+    let count = try countFilters(bytes, body, literal, withQoS: false)
     return UnsubscribeLayout(packetIdentifier: identifier, count: count, entries: body.rest())
   }
 
@@ -51,12 +37,22 @@ extension PacketDecoder {
     return SubackLayout(packetIdentifier: identifier, codes: codes)
   }
 
-  private static func checkFilter(
+  /// Checks the topic filters up to the end, each followed by the QoS it asks for if `withQoS`.
+  private static func countFilters(
     _ bytes: Span<UInt8>,
-    _ walk: inout FieldCursor,
-    _ literal: Bool
-  ) throws(MQTTFault) {
-    let filter = try walk.lengthPrefixed(bytes)
-    try Topic.checkFilter(bytes.extracting(filter.range), wildcardsAreLiteral: literal)
+    _ body: FieldCursor,
+    _ literal: Bool,
+    withQoS: Bool
+  ) throws(MQTTFault) -> Int {
+    var walk = body
+    var count = 0
+    while !walk.isAtEnd {
+      let filter = try walk.lengthPrefixed(bytes)
+      try Topic.checkFilter(bytes.extracting(filter.range), wildcardsAreLiteral: literal)
+      if withQoS, try walk.uint8(bytes) > 2 { throw .invalidRequestedQoS }
+      count += 1
+    }
+    guard count > 0 else { throw .noTopicFilter }
+    return count
   }
 }

@@ -45,69 +45,59 @@ extension ServerConnection {
   /// Returns nil when the outbound window is full, until an `acknowledged` comes, and when the
   /// connection does not stand. QoS 0 needs no identifier and must not be asked for.
   public mutating func reserve(delivery: UInt64, qos: QoS = .atLeastOnce) -> UInt16? {
-    let limits = limits
-    switch consume state {
-    case .connected(var connected):
-      let identifier = connected.exchange.session.outbound.reserve(
+    let limit = Int(limits.maximumOutbound)
+    var identifier: UInt16?
+    ifConnected { exchange in
+      identifier = exchange.session.outbound.reserve(
         delivery: delivery,
         awaiting: qos == .exactlyOnce ? .pubrec : .puback,
-        limit: Int(limits.maximumOutbound)
+        limit: limit
       )
-      self = Self(limits, .connected(connected))
-      return identifier
-    case .awaitingConnect(let deadline):
-      self = Self(limits, .awaitingConnect(deadline: deadline))
-      return nil
-    case .authenticating(let waiting):
-      self = Self(limits, .authenticating(waiting))
-      return nil
-    case .closing(let closing):
-      self = Self(limits, .closing(closing))
-      return nil
-    case .closed(let reason):
-      self = Self(limits, .closed(reason))
-      return nil
     }
+    return identifier
   }
 }
 
 extension ServerConnection {
   @usableFromInline
   mutating func acknowledged(_ packetIdentifier: UInt16) -> Bool {
-    whenConnected { $0.inbound.acknowledge(packetIdentifier) }
+    onceConnected { $0.inbound.acknowledge(packetIdentifier) }
   }
 
   @usableFromInline
   mutating func acknowledgedOldest(_ count: Int) -> Bool {
-    whenConnected { $0.inbound.acknowledgeOldest(count) }
+    onceConnected { $0.inbound.acknowledgeOldest(count) }
   }
 
   @usableFromInline
   mutating func nextAnswers() -> Answers {
+    var answers = Answers()
+    ifConnected { answers = $0.nextAnswers() }
+    return answers
+  }
+
+  /// Runs `body` if the connection stands.
+  @inline(__always)
+  private mutating func ifConnected(_ body: (inout Exchange) -> Void) {
     let limits = limits
     switch consume state {
     case .connected(var connected):
-      let answers = connected.exchange.nextAnswers()
+      body(&connected.exchange)
       self = Self(limits, .connected(connected))
-      return answers
     case .awaitingConnect(let deadline):
       self = Self(limits, .awaitingConnect(deadline: deadline))
-      return Answers()
     case .authenticating(let waiting):
       self = Self(limits, .authenticating(waiting))
-      return Answers()
     case .closing(let closing):
       self = Self(limits, .closing(closing))
-      return Answers()
     case .closed(let reason):
       self = Self(limits, .closed(reason))
-      return Answers()
     }
   }
 
-  /// Runs `body` on a standing connection; true without it after the end, false on misuse.
+  /// Runs `body` on a connection that must have stood; true without it after the end, false on misuse.
   @inline(__always)
-  private mutating func whenConnected(_ body: (inout Exchange) -> Bool) -> Bool {
+  private mutating func onceConnected(_ body: (inout Exchange) -> Bool) -> Bool {
     let limits = limits
     switch consume state {
     case .connected(var connected):
