@@ -58,6 +58,19 @@ struct OutputTests {
     #expect(outcome.output.contains("12345678901234567890"))
   }
 
+  @Test("What a device nested as deep as the hub takes it can be shown")
+  func deepBody() async {
+    let deep = String(repeating: "[", count: 64) + String(repeating: "]", count: 64)
+    let body = Array(#"[{"outcome":{"payload":\#(deep)}}]"#.utf8)
+    let outcome = await CommandHarness(HubResponse(status: 200, body: body)).run(
+      "query",
+      "Q",
+      "-o",
+      "json"
+    )
+    #expect(outcome.output.filter { $0 == "[" }.count == 65)
+  }
+
   @Test("Without a terminal it is JSON, on one it is a table")
   func defaultFormat() async {
     var harness = CommandHarness(.json(Self.twins))

@@ -104,6 +104,17 @@ def test_individual_key(hub, owner, websockets):
     assert shown["registrationState"]["status"] == "assigned"
 
 
+def test_payload_nested_as_deep_as_it_may_be(hub, owner):
+    device = name("deep")
+    enroll(owner, f"/enrollments/{device}", {"type": "symmetricKey"}, registrationId=device)
+    payload = []
+    for _ in range(62):
+        payload = [payload]
+    stock = client(hub, device, keys(owner, f"/enrollments/{device}")[0])
+    stock.provisioning_payload = payload
+    assert stock.register().status == "assigned"
+
+
 def test_derived_group_key(hub, owner):
     group, device = name("group"), name("member")
     enroll(owner, f"/enrollmentGroups/{group}", {"type": "symmetricKey"})

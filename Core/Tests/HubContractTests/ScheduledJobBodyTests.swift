@@ -82,4 +82,28 @@ struct ScheduledJobBodyTests {
     #expect(stored() == part)
     #expect(DeviceJob(deviceID: "d", jobID: "j", status: .failed, document: []) == nil)
   }
+
+  /// What a device or a client may send at most: arrays around each other.
+  private func nested(_ depth: Int) throws -> JSONValue {
+    let text = String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
+    return try JSON.parse(text)
+  }
+
+  @Test("an answer or a patch that is nested as deep as may be can be read back")
+  func deep() throws {
+    let now = Timestamp(seconds: 1_800_000_000)
+    let deepest = JSONLimits.default.maxDepth
+    var part = DeviceJob(deviceID: "d", jobID: "j", now: now)
+    part.response = DirectMethodResponse(status: 200, payload: try nested(deepest))
+    #expect(
+      DeviceJob(deviceID: "d", jobID: "j", status: .pending, document: part.document) == part
+    )
+    let request = ScheduledJobRequest(
+      id: "j",
+      task: .invokeMethod(DirectMethodRequest(methodName: "m", payload: try nested(deepest))),
+      queryCondition: "*"
+    )
+    let job = ScheduledJob(request, createdTime: now, startTime: now, status: .queued)
+    #expect(ScheduledJob(document: job.document) == job)
+  }
 }

@@ -67,13 +67,17 @@ struct EnrollmentTests {
       try call(#"{"mode":"delete","enrollments":[{"registrationId":"A"}]}"#)["isSuccessful"]
         == true
     )
-    #expect(
-      try call(
-        #"{"mode":"updateIfMatchETag","enrollments":[{"registrationId":"b","etag":"x",\#(element)}]}"#
-      )[
-        "errors"
-      ]?.arrayValue?.first?["errorCode"] == 412_000
-    )
+    func update(_ id: String, _ etag: String) throws -> JSONValue? {
+      let body =
+        #"{"mode":"updateIfMatchETag","enrollments":[{"registrationId":"\#(id)"\#(etag),\#(element)}]}"#
+      return try call(body)["errors"]?.arrayValue?.first?["errorCode"]
+    }
+    for etag in [#","etag":"x""#, #","etag":"""#, ""] {
+      #expect(try update("b", etag) == 412_000, "\(etag)")
+      #expect(try update("new", etag) == 404_201, "\(etag)")
+    }
+    let current = try ETags.identity(service.engine.view.enrollment(.individual("b")).etagCounter)
+    #expect(try update("b", #","etag":"\#(current)""#) == nil)
     let many = (0..<11).map { #"{"registrationId":"x\#($0)"}"# }.joined(separator: ",")
     let rows: [(String, Int)] = [
       (#"{"mode":"create"}"#, 400_005), (#"{"mode":"burn","enrollments":[]}"#, 400_004),

@@ -44,6 +44,17 @@ struct RegistrationTests {
     }
   }
 
+  @Test("an operation whose payload is nested as deep as may be is read back from its text")
+  func deepPayload() throws {
+    var service = try service()
+    let depth = JSONLimits.default.maxDepth - 1
+    let text = String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
+    let request = try RegistrationRequest([UInt8](#"{"payload":\#(text)}"#.utf8))
+    let operation = try service.register("d", try proof(), request)
+    let stored = try JSON.parse(JSON.bytes(operation.stored), limits: .stored)
+    #expect(OperationRecord(stored: stored, id: operation.id, registrationID: "d") == operation)
+  }
+
   @Test("the hash spreads evenly by weight, and a hub that goes moves only its own devices")
   func hash() throws {
     func spread(_ hubs: [LinkedHub]) throws -> [String: String] {

@@ -113,7 +113,7 @@ extension ProvisioningEngine {
         let condition: ETagCondition =
           switch mode {
           case "create": .absent
-          case "updateIfMatchETag": .init(ifMatch: element["etag"]?.stringValue ?? "?")
+          case "updateIfMatchETag": Self.condition(element)
           default: .any
           }
         if mode == "delete" {
@@ -125,12 +125,18 @@ extension ProvisioningEngine {
         // A fault of the storage is everybody's.
         if fault != nil { throw error }
         errors.append([
-          name == "registrationId" ? "registrationId" : "enrollmentGroupId": .string(key.id),
-          "errorCode": .int(Int64(error.code.rawValue)), "errorStatus": .string(error.message),
+          name: .string(key.id), "errorCode": .int(Int64(error.code.rawValue)),
+          "errorStatus": .string(error.message),
         ])
       }
     }
     return ["isSuccessful": .bool(errors.isEmpty), "errors": .array(errors)]
+  }
+
+  /// The condition of an element that names its ETag; one without an ETag matches nothing.
+  private static func condition(_ element: JSONValue) -> ETagCondition {
+    let condition = ETagCondition(ifMatch: element["etag"]?.stringValue)
+    return condition == .absent ? .exactly("") : condition
   }
 
   /// Forgets a registration, so that its device counts as new; its identity at the hub stays.

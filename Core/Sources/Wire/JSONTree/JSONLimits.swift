@@ -21,4 +21,8 @@ public struct JSONLimits: Equatable, Sendable {
 
   /// 4 MiB, 64 levels, 1 Mi values: above every body of the hub's contract (section 10).
   public static let `default` = JSONLimits()
+
+  /// For reading back what was accepted under other limits, and then written inside of something
+  /// larger: without it, a value nested as deep as may be could be kept and never read again.
+  public static let stored = JSONLimits(maxBytes: .max, maxDepth: 512, maxNodes: .max)
 }

@@ -322,6 +322,33 @@ struct JobTests {
     #expect(page.itemType == .deviceJob)
   }
 
+  @Test("a search that finds little ends its pages early, and leads on")
+  func longSearch() throws {
+    var hub = try hub(devices: 1)
+    try create(&hub, "j", Self.update)
+    for index in 0..<2100 {
+      var part = DeviceJob(deviceID: "x\(index)", jobID: "j", now: hub.now)
+      part.status = .completed
+      try hub.engine.storage.put(part)
+    }
+    var last = DeviceJob(deviceID: "y", jobID: "j", now: hub.now)
+    last.status = .failed
+    try hub.engine.storage.put(last)
+    func page(_ continuation: String?) throws -> QueryPage {
+      try hub.engine.view.query(
+        "SELECT * FROM devices.jobs WHERE status = 'failed'",
+        pageSize: 100,
+        continuation: continuation,
+        facts: { _ in ConnectionFacts() }
+      )
+    }
+    let first = try page(nil)
+    #expect(first.count == 0 && first.continuation != nil)
+    let second = try page(first.continuation)
+    #expect(second.count == 1)
+    #expect(second.continuation == nil)
+  }
+
   @Test("jobs that ended long ago are deleted with their parts")
   func history() throws {
     var hub = try hub()

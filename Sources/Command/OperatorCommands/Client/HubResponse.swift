@@ -28,7 +28,9 @@ package struct HubResponse: Sendable {
   /// The body as JSON.
   package func json() throws(CommandFailure) -> JSONValue {
     do throws(JSONFault) {
-      return try JSON.parse(body, limits: JSONLimits(maxBytes: 256 << 20, maxNodes: 64 << 20))
+      // Messages and answers of devices, nested as deep as the hub takes them, stand inside of it.
+      let limits = JSONLimits(maxBytes: 256 << 20, maxDepth: 512, maxNodes: 64 << 20)
+      return try JSON.parse(body, limits: limits)
     } catch {
       throw CommandFailure(
         .failure,

@@ -193,7 +193,7 @@ struct SQLiteProvisioningStorage: ProvisioningStorage {
 
   private static func document(_ row: Row, _ what: String) throws(StorageFault) -> JSONValue {
     do throws(JSONFault) {
-      return try JSON.parse(row.bytes("document"))
+      return try JSON.parse(row.bytes("document"), limits: .stored)
     } catch {
       throw .corrupt(what)
     }

@@ -64,7 +64,9 @@ public struct ConfigurationState: Equatable, Sendable {
 
   /// Reads what `document` wrote; nil if it is something else.
   public init?(document: [UInt8]) {
-    guard let elements = (try? JSON.parse(document))?.arrayValue else { return nil }
+    guard let elements = (try? JSON.parse(document, limits: .stored))?.arrayValue else {
+      return nil
+    }
     entries = []
     for element in elements {
       guard let id = element["id"]?.stringValue,

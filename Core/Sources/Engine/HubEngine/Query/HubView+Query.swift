@@ -14,6 +14,8 @@ private enum SearchLimit {
   static let bytes = 4 << 20
   /// Bytes of rows that one look should hold at once.
   static let batchBytes = 1 << 20
+  /// Parts of jobs after which a page ends, since each is read whole: some 25 ms as well.
+  static let jobParts = 2048
 }
 
 extension HubView {
@@ -117,6 +119,11 @@ extension HubView {
     }
     var out = RowWriter()
     var rows = DeviceJobRows()
+    var searched = 0
+    func page() -> QueryPage {
+      let next = last.map { IdentityKey(deviceID: $0.deviceID, moduleID: $0.jobID) }
+      return out.page(query, continuation: next, left, text)
+    }
     guard let storage = storage as? any FleetStorageReader else {
       return out.page(query, continuation: nil)
     }
@@ -130,10 +137,7 @@ extension HubView {
       for (key, row) in found.rows {
         if left == 0 { break scan }
         let matches = query.matches(row)
-        if matches && (out.count >= pageSize || out.size > SearchLimit.bytes) {
-          let next = last.map { IdentityKey(deviceID: $0.deviceID, moduleID: $0.jobID) }
-          return out.page(query, continuation: next, left, text)
-        }
+        if matches && (out.count >= pageSize || out.size > SearchLimit.bytes) { return page() }
         last = key
         guard matches else { continue }
         left -= left == .max ? 0 : 1
@@ -141,6 +145,8 @@ extension HubView {
       }
       guard let end = found.end else { break }
       last = end
+      searched += DeviceJobRows.batch
+      if searched >= SearchLimit.jobParts { return page() }
     }
     return out.page(query, continuation: nil)
   }

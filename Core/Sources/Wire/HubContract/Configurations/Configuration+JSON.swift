@@ -75,7 +75,7 @@ extension Configuration {
 
   /// Reads what `document` wrote; nil if it is something else.
   public init?(document: [UInt8]) {
-    guard let json = try? JSON.parse(document), let id = json["id"]?.stringValue,
+    guard let json = try? JSON.parse(document, limits: .stored), let id = json["id"]?.stringValue,
       let request = try? ConfigurationRequest(id: id, body: json), let content = request.content,
       let created = json["createdTimeUtc"]?.stringValue.flatMap({ Timestamp(iso8601: $0) }),
       let updated = json["lastUpdatedTimeUtc"]?.stringValue.flatMap({ Timestamp(iso8601: $0) }),

@@ -76,7 +76,8 @@ public struct DeviceJob: Equatable, Sendable {
     func time(_ value: JSONValue?) -> Timestamp? {
       value?.stringValue.flatMap { Timestamp(iso8601: $0) }
     }
-    guard let json = try? JSON.parse(document), let created = time(json["created"]),
+    guard let json = try? JSON.parse(document, limits: .stored),
+      let created = time(json["created"]),
       let updated = time(json["updated"])
     else { return nil }
     self.init(deviceID: deviceID, jobID: jobID, now: created)

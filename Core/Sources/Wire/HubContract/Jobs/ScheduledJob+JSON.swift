@@ -95,7 +95,8 @@ extension ScheduledJob {
     func time(_ value: JSONValue?) -> Timestamp? {
       value?.stringValue.flatMap { Timestamp(iso8601: $0) }
     }
-    guard let json = try? JSON.parse(document), let id = json["jobId"]?.stringValue,
+    guard let json = try? JSON.parse(document, limits: .stored),
+      let id = json["jobId"]?.stringValue,
       let request = try? ScheduledJobRequest(id: id, body: json),
       let created = time(json["createdTime"]), let start = time(json["startTime"]),
       let status = json["status"]?.stringValue.flatMap(JobStatus.init),
