@@ -75,15 +75,7 @@ package struct RequestNode: ~Copyable {
     _ delivery: AMQPDelivery,
     on connection: inout AMQPConnection
   ) -> NodeRequest? {
-    do throws(AMQPFault) {
-      let message = try AMQPMessage(delivery.message.span)
-      if let id = delivery.id { connection.settle(id, .accepted) }
-      return NodeRequest(message: message)
-    } catch {
-      guard let id = delivery.id else { return nil }
-      connection.settle(id, .rejected(AMQPError(AMQPError.decodeError, "\(error)")))
-      return nil
-    }
+    connection.take(delivery).map { NodeRequest(message: $0) }
   }
 
   /// Answers a request: at once, or when there is credit.

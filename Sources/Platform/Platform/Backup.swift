@@ -30,15 +30,7 @@ package enum Backup {
       guard count >= 0 else { throw FileFault("read", source) }
       if count == 0 { break }
       left -= off_t(count)
-      var written = 0
-      while written < count {
-        let more = chunk.withUnsafeBytes {
-          write(output, $0.baseAddress?.advanced(by: written), count - written)
-        }
-        if more < 0, errno == EINTR { continue }
-        guard more > 0 else { throw FileFault("write", target) }
-        written += more
-      }
+      try PrivateFile.write(chunk.span.extracting(0..<count), to: output, at: target)
     }
     guard fsync(output) == 0 else { throw FileFault("sync", target) }
   }
@@ -47,22 +39,13 @@ package enum Backup {
   ///
   /// Hidden ones are left out: they are made anew, such as the log's spare segment.
   package static func files(in directory: String) throws(FileFault) -> [String] {
-    guard let stream = opendir(directory) else { throw FileFault("open", directory) }
-    defer { closedir(stream) }
     var names: [String] = []
-    errno = 0
-    while let entry = readdir(stream) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      let type = entry.pointee.d_type
+    for (name, type) in try PrivateFile.entries(of: directory) {
       let isPlain = type == UInt8(DT_REG) || type == UInt8(DT_UNKNOWN)
       if isPlain, !name.hasPrefix("."), !PrivateFile.isDirectory(type, directory + "/" + name) {
         names.append(name)
       }
-      errno = 0
     }
-    guard errno == 0 else { throw FileFault("read", directory) }
     return names.sorted()
   }
 

@@ -31,22 +31,15 @@ package struct LinuxDisk: LogDisk {
   }
 
   package func list() throws(LogDiskFault) -> [String] {
-    guard let stream = opendir(directory) else { throw Self.fault() }
-    defer { closedir(stream) }
     var names: [String] = []
-    errno = 0
-    while let entry = readdir(stream) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      if name == SpareSegment.name {
-        unlink(path(name))
-      } else if name != ".", name != ".." {
-        names.append(name)
-      }
+    do throws(FileFault) {
+      names = try PrivateFile.entries(of: directory).map(\.name)
+    } catch {
+      throw Self.fault(error.number)
     }
-    guard errno == 0 else { throw Self.fault() }
-    return names
+    // It is made anew when it is needed.
+    if names.contains(SpareSegment.name) { unlink(path(SpareSegment.name)) }
+    return names.filter { $0 != SpareSegment.name }
   }
 
   package func create(_ name: String, byteCount: UInt64) throws(LogDiskFault) -> File {
@@ -187,11 +180,11 @@ package struct LinuxDisk: LogDisk {
 
   private func path(_ name: String) -> String { directory + "/" + name }
 
-  static func fault() -> LogDiskFault {
-    switch errno {
+  static func fault(_ number: Int32 = errno) -> LogDiskFault {
+    switch number {
     case ENOSPC, EDQUOT: .noSpace
     case ENOENT: .missing
-    default: .io(errno)
+    default: .io(number)
     }
   }
 }

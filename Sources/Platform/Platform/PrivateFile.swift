@@ -74,18 +74,27 @@ package enum PrivateFile {
     defer { close(file) }
     // Whatever the process's mask says.
     guard fchmod(file, mode_t(mode)) == 0 else { throw FileFault("protect", temporary) }
-    var written = 0
-    while written < content.count {
-      let count = content.withUnsafeBytes {
-        Glibc.write(file, $0.baseAddress?.advanced(by: written), content.count - written)
-      }
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else { throw FileFault("write", temporary) }
-      written += count
-    }
+    try write(content.span, to: file, at: temporary)
     guard fsync(file) == 0 else { throw FileFault("sync", temporary) }
     guard rename(temporary, path) == 0 else { throw FileFault("rename", temporary) }
     try syncDirectory(of: path)
+  }
+
+  /// Writes all of `bytes` to the open file `descriptor`, which is the one at `path`.
+  package static func write(
+    _ bytes: Span<UInt8>,
+    to descriptor: Int32,
+    at path: String
+  ) throws(FileFault) {
+    var written = 0
+    while written < bytes.count {
+      let count = bytes.withUnsafeBufferPointer {
+        Glibc.write(descriptor, $0.baseAddress?.advanced(by: written), $0.count - written)
+      }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { throw FileFault("write", path) }
+      written += count
+    }
   }
 
   /// Makes a rename or creation in the directory of `path` durable.
@@ -125,24 +134,36 @@ package enum PrivateFile {
     return true
   }
 
-  /// Removes a directory with everything in it, not following links.
-  package static func removeTree(_ path: String) {
-    guard let directory = opendir(path) else {
-      unlink(path)
-      return
-    }
-    while let entry = readdir(directory) {
+  /// What is in a directory, with each entry's type as readdir(3) has it.
+  static func entries(of path: String) throws(FileFault) -> [(name: String, type: UInt8)] {
+    guard let stream = opendir(path) else { throw FileFault("open", path) }
+    defer { closedir(stream) }
+    var entries: [(name: String, type: UInt8)] = []
+    errno = 0
+    while let entry = readdir(stream) {
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
-      if name == "." || name == ".." { continue }
-      if isDirectory(entry.pointee.d_type, path + "/" + name) {
+      if name != ".", name != ".." { entries.append((name, entry.pointee.d_type)) }
+      errno = 0
+    }
+    guard errno == 0 else { throw FileFault("read", path) }
+    return entries
+  }
+
+  /// Removes a directory with everything in it, not following links.
+  package static func removeTree(_ path: String) {
+    guard let entries = try? entries(of: path) else {
+      unlink(path)
+      return
+    }
+    for (name, type) in entries {
+      if isDirectory(type, path + "/" + name) {
         removeTree(path + "/" + name)
       } else {
         unlink(path + "/" + name)
       }
     }
-    closedir(directory)
     rmdir(path)
   }
 }

@@ -3,9 +3,10 @@ public import ByteIO
 extension MessageLog {
   /// Opens the log in `disk`, or creates it if there is none.
   ///
-  /// `crc` may bring a processor's own instruction. What was found is in `recovery`. If there is no room to go on writing, the log is open for
-  /// reading and suspended. Throws `partitionCount` and `formatVersion` if the files are another
-  /// log's, `headersLost` if they can't be told from garbage, `disk` if the disk fails.
+  /// `crc` may bring a processor's own instruction. What was found is in `recovery`. If there is no
+  /// room to go on writing, the log is open for reading and suspended. Throws `partitionCount` and
+  /// `formatVersion` if the files are another log's, `headersLost` if they can't be told from
+  /// garbage, `disk` if the disk fails.
   public static func open(
     _ disk: Disk,
     configuration: LogConfiguration,

@@ -14,13 +14,7 @@ final class MethodAnswerLink: AMQPLink {
 
   func delivered(_ delivery: AMQPDelivery) {
     let peer = device.peer
-    guard let message = try? AMQPMessage(delivery.message.span) else {
-      if let id = delivery.id {
-        peer.connection.settle(id, .rejected(AMQPError(AMQPError.decodeError, "no message")))
-      }
-      return
-    }
-    if let id = delivery.id { peer.connection.settle(id, .accepted) }
+    guard let message = peer.connection.take(delivery) else { return }
     // An answer that is late, doubled or unknown is dropped, as over MQTT.
     guard let request = device.takeMethod(message.properties.correlationID) else { return }
     peer.hub.methodAnswered(

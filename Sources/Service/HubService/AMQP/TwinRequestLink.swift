@@ -17,13 +17,7 @@ final class TwinRequestLink: AMQPLink {
 
   func delivered(_ delivery: AMQPDelivery) {
     let peer = device.peer
-    guard let message = try? AMQPMessage(delivery.message.span) else {
-      if let id = delivery.id {
-        peer.connection.settle(id, .rejected(AMQPError(AMQPError.decodeError, "no message")))
-      }
-      return
-    }
-    if let id = delivery.id { peer.connection.settle(id, .accepted) }
+    guard let message = peer.connection.take(delivery) else { return }
     let annotations = message.messageAnnotations
     let operation = annotations["operation"]?.text?.uppercased() ?? ""
     let resource = annotations["resource"]?.text?.lowercased() ?? ""

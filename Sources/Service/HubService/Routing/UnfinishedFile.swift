@@ -58,14 +58,6 @@ final class UnfinishedFile {
   }
 
   private func write(_ bytes: [UInt8]) throws(FileFault) {
-    var written = 0
-    while written < bytes.count {
-      let count = bytes.withUnsafeBytes {
-        Glibc.write(descriptor, $0.baseAddress?.advanced(by: written), bytes.count - written)
-      }
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else { throw FileFault("write", path) }
-      written += count
-    }
+    try PrivateFile.write(bytes.span, to: descriptor, at: path)
   }
 }

@@ -40,10 +40,7 @@ extension JSONObject {
   /// The merge patch that turns this object into `other`; empty if they are equal.
   func patch(to other: JSONObject) -> JSONObject {
     var patch = JSONObject()
-    for (key, value) in self where !other.contains(key) {
-      _ = value
-      patch[key] = .null
-    }
+    for key in keys where !other.contains(key) { patch[key] = .null }
     for (key, value) in other {
       switch (self[key], value) {
       case (.object(let old)?, .object(let new)):
