@@ -5,7 +5,7 @@ import socket
 import ssl
 from dataclasses import dataclass
 
-from mqtt_wire import Closed
+from mqtt_wire import Closed, receive
 
 
 @dataclass
@@ -92,15 +92,7 @@ class HTTPConnection:
             pass
 
     def _more(self):
-        try:
-            chunk = self.stream.recv(65536)
-        except TimeoutError:
-            raise
-        except (ssl.SSLError, ConnectionError) as error:
-            raise Closed(str(error)) from error
-        if not chunk:
-            raise Closed("end of stream")
-        self.buffer += chunk
+        self.buffer += receive(self.stream)
 
     def _exactly(self, count):
         while len(self.buffer) < count:

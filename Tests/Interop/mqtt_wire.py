@@ -17,6 +17,17 @@ class Closed(Exception):
     """The hub ended the connection."""
 
 
+def receive(stream):
+    """What comes next, at least one byte; `Closed` when the hub hung up."""
+    try:
+        chunk = stream.recv(65536)
+    except (ssl.SSLError, ConnectionError) as error:
+        raise Closed(str(error)) from error
+    if not chunk:
+        raise Closed("end of stream")
+    return chunk
+
+
 @dataclass
 class Packet:
     """One received packet; `publish()` reads it as a PUBLISH."""
@@ -176,15 +187,7 @@ class MQTTConnection:
             if left <= 0:
                 raise TimeoutError("no packet")
             self.stream.settimeout(left)
-            try:
-                chunk = self.stream.recv(65536)
-            except TimeoutError:
-                raise
-            except (ssl.SSLError, ConnectionError) as error:
-                raise Closed(str(error)) from error
-            if not chunk:
-                raise Closed("end of stream")
-            self.buffer += chunk
+            self.buffer += receive(self.stream)
 
     def _take(self):
         length, shift = 0, 0

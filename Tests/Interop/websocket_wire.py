@@ -6,7 +6,7 @@ import os
 import socket
 import struct
 
-from mqtt_wire import Closed, MQTTConnection
+from mqtt_wire import MQTTConnection, receive
 
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -122,9 +122,6 @@ class FrameStream:
 
     def _exactly(self, count):
         while len(self.buffer) < count:
-            chunk = self.stream.recv(65536)
-            if not chunk:
-                raise Closed("end of stream")
-            self.buffer += chunk
+            self.buffer += receive(self.stream)
         out, self.buffer = self.buffer[:count], self.buffer[count:]
         return out

@@ -29,10 +29,7 @@ extension SimHubStorage: FleetStorage {
 
   /// Jobs by ID.
   public func jobs(after id: String?, limit: Int) throws(StorageFault) -> [ScheduledJob] {
-    let ids = tables.jobs.keys.filter { candidate in
-      id.map { HubTables.ordinal($0, candidate) } ?? true
-    }
-    return ids.sorted(by: HubTables.ordinal).prefix(limit).compactMap { tables.jobs[$0] }
+    tables.jobs.page(after: id, limit: limit, by: HubTables.ordinal)
   }
 
   /// Jobs that have not ended.
@@ -64,8 +61,7 @@ extension SimHubStorage: FleetStorage {
     after key: DeviceJobKey?,
     limit: Int
   ) throws(StorageFault) -> [DeviceJob] {
-    let keys = tables.deviceJobs.keys.filter { candidate in key.map { $0 < candidate } ?? true }
-    return keys.sorted().prefix(limit).compactMap { tables.deviceJobs[$0] }
+    tables.deviceJobs.page(after: key, limit: limit, by: <)
   }
 
   /// Parts of one job.

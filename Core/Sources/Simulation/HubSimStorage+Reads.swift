@@ -12,10 +12,7 @@ extension SimHubStorage {
     after deviceID: String?,
     limit: Int
   ) throws(StorageFault) -> [DeviceIdentity] {
-    let ids = tables.devices.keys.filter { id in
-      deviceID.map { HubTables.ordinal($0, id) } ?? true
-    }
-    return ids.sorted(by: HubTables.ordinal).prefix(limit).compactMap { tables.devices[$0] }
+    tables.devices.page(after: deviceID, limit: limit, by: HubTables.ordinal)
   }
 
   /// Devices by ID with twins.
@@ -83,10 +80,9 @@ extension SimHubStorage {
     after key: IdentityKey?,
     limit: Int
   ) throws(StorageFault) -> [ModuleRow] {
-    let keys = tables.modules.keys.filter { candidate in key.map { $0 < candidate } ?? true }
     var rows: [ModuleRow] = []
-    for key in keys.sorted().prefix(limit) {
-      if let row = try moduleRow(key) { rows.append(row) }
+    for module in tables.modules.page(after: key, limit: limit, by: <) {
+      if let row = try moduleRow(module.key) { rows.append(row) }
     }
     return rows
   }

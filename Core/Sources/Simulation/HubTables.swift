@@ -44,3 +44,15 @@ public struct HubTables: Equatable, Sendable {
     first.utf8.lexicographicallyPrecedes(second.utf8)
   }
 }
+
+extension Dictionary {
+  /// At most `limit` values whose key comes after `key` (nil: from the first), in order.
+  func page(
+    after key: Key?,
+    limit: Int,
+    by comesBefore: (Key, Key) -> Bool
+  ) -> [Value] {
+    let keys = keys.filter { candidate in key.map { comesBefore($0, candidate) } ?? true }
+    return keys.sorted(by: comesBefore).prefix(limit).compactMap { self[$0] }
+  }
+}

@@ -23,6 +23,9 @@ struct CrashSimulationTests {
     var answers: [String: JSONValue] = [:]
     var operations: Set<String> = []
     let devices = ["d1", "d2", "d3"]
+    /// Transactions that were undone, and identities that left a hub.
+    var undoneCount = 0
+    var moveCount = 0
 
     init(seed: UInt64) throws {
       random = SeededGenerator(seed: seed)
@@ -59,11 +62,13 @@ struct CrashSimulationTests {
         }
         service.engine.storage.rollback()
         service.engine.transactionUndone()
+        undoneCount += 1
         return false
       }
       // A cut just before the commit.
       if chance(8) {
         service.engine.storage.rollback()
+        undoneCount += 1
         return false
       }
       service.engine.storage.accessesUntilFault = nil
@@ -130,7 +135,7 @@ struct CrashSimulationTests {
         )
         return .done
       case .remove(let hub, let device):
-        hubs[hub]?[device] = nil
+        if hubs[hub]?.removeValue(forKey: device) != nil { moveCount += 1 }
         return .done
       case .reattach(let hub, let device):
         hubs[hub]?[device]?.isEnabled = true
@@ -196,6 +201,7 @@ struct CrashSimulationTests {
 
   @Test("a device is enabled at one hub at most, and an answer once given stays")
   func crashes() throws {
+    var (undone, moves, operations) = (0, 0, 0)
     for seed in 0..<40 as Range<UInt64> {
       var world = try World(seed: seed)
       do {
@@ -205,6 +211,13 @@ struct CrashSimulationTests {
         Issue.record("seed \(seed): \(error)")
         return
       }
+      undone += world.undoneCount
+      moves += world.moveCount
+      operations += world.operations.count
     }
+    // A net that catches nothing proves nothing.
+    #expect(undone > 500)
+    #expect(moves > 300)
+    #expect(operations > 1000)
   }
 }
