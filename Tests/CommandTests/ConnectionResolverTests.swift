@@ -128,6 +128,19 @@ struct ConnectionResolverTests {
     #expect(!failure.description.contains(CommandHarness.key))
   }
 
+  @Test("What lacks a policy is told of the policy, not of a device")
+  func noPolicy() async {
+    var harness = Self.world()
+    harness.files["file"] = "HostName=h"
+    let found = await harness.resolve(ConnectionResolver(connectFile: "file"))
+    guard case .failure(let failure) = found else {
+      Issue.record("taken")
+      return
+    }
+    #expect(failure.problem.contains("'SharedAccessKeyName'"))
+    #expect(!failure.problem.contains("DeviceId"))
+  }
+
   @Test("Nothing that says which hub, and a file that is not there, are told apart")
   func missing() async {
     let harness = Self.world()

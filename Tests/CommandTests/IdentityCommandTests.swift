@@ -95,6 +95,12 @@ struct IdentityCommandTests {
       ["device", "create", "white space"],
       ["device", "create"],
       ["device", "update", "d1", "--enabled", "--disabled"],
+      ["device", "update", "d1"],
+      ["device", "update", "d1", "--etag", "x"],
+      ["module", "update", "d1", "m1"],
+      ["device", "create", "d1", "--auth", "none"],
+      ["token", "service", "--ttl", "0s"],
+      ["token", "device", "d1", "--ttl", "999ms"],
       ["module", "create", "d1", "$own"],
       ["device", "list", "--top", "0"],
       ["twin", "update", "d1"],
@@ -197,15 +203,81 @@ struct IdentityCommandTests {
     #expect(agreed.requests.first?.headers.contains { $0.value == "*" } == true)
   }
 
-  @Test("delete with --yes or without a terminal does not ask", arguments: [true, false])
+  @Test("delete with --yes does not ask, whoever is there", arguments: [true, false])
   func deleteWithoutAsking(isTerminal: Bool) async {
     var harness = CommandHarness(HubResponse(status: 204))
     harness.isTerminal = isTerminal
-    let more = isTerminal ? ["--yes"] : []
-    let outcome = await harness.run(["module", "delete", "d1", "m1"] + more)
+    let outcome = await harness.run("module", "delete", "d1", "m1", "--yes")
     #expect(outcome.status == .success)
     #expect(outcome.requests.first?.path == ["devices", "d1", "modules", "m1"])
     #expect(!outcome.errors.contains("[y/N]"))
+  }
+
+  @Test(
+    "What cannot be undone is refused without --yes where nobody can be asked",
+    arguments: [
+      ["device", "delete", "d1"], ["module", "delete", "d1", "m1"], ["c2d", "purge", "d1"],
+      ["policy", "delete", "p"], ["policy", "regenerate", "p", "--key", "both"],
+      ["ca", "delete", "plant"],
+    ]
+  )
+  func nobodyToAsk(_ arguments: [String]) async {
+    var harness = CommandHarness(HubResponse(status: 204))
+    harness.input = ["yes"]
+    let outcome = await harness.run(arguments)
+    #expect(outcome.status == .usage)
+    #expect(outcome.requests.isEmpty)
+    #expect(outcome.errors.contains("--yes"))
+  }
+
+  @Test("An update that changes nothing tells what could be changed")
+  func emptyUpdate() async {
+    let device = await CommandHarness(.device()).run("device", "update", "d1")
+    for option in ["--disabled", "--status-reason", "--parent", "--auth", "--primary-key"] {
+      #expect(device.errors.contains(option))
+    }
+    let module = await CommandHarness(.device()).run("module", "update", "d1", "m1")
+    #expect(module.errors.contains("--managed-by"))
+  }
+
+  @Test(
+    "A new status takes the old reason away, unless it brings one; the same status keeps it",
+    arguments: [
+      (["--enabled"], "enabled", nil), (["--disabled"], "disabled", "lost"),
+      (["--enabled", "--status-reason", "found"], "enabled", "found"),
+      (["--status-reason", "sold"], "disabled", "sold"),
+    ] as [([String], String, String?)]
+  )
+  func statusReason(_ options: [String], _ status: String, _ reason: String?) async {
+    let locked = HubResponse.device(["status": "disabled", "statusReason": "lost"])
+    let outcome = await CommandHarness(locked).run(["device", "update", "d1"] + options)
+    #expect(outcome.status == .success)
+    #expect(outcome.body?["status"]?.stringValue == status)
+    #expect(outcome.body?["statusReason"]?.stringValue == reason)
+  }
+
+  @Test("A device is not offered to prove itself by nothing, a module is")
+  func authenticationByNothing() async {
+    let help = await CommandHarness().run("device", "create", "--help")
+    #expect(help.output.contains("sas, thumbprint, ca)"))
+    let module = await CommandHarness(.device()).run(
+      ["module", "create", "d1", "m1", "--auth", "none", "--managed-by", "iotEdge"]
+    )
+    #expect(module.body?["authentication"] == ["type": "none"])
+  }
+
+  @Test("A missing module is told as one, with the command that lists the others")
+  func missingModule() async {
+    for words in [["twin", "show", "d1", "--module", "m"], ["module", "show", "d1", "m"]] {
+      let outcome = await CommandHarness(.refusal(.deviceNotFound, "No twin.")).run(words)
+      #expect(outcome.status == .notFound)
+      #expect(outcome.errors.contains("module 'm' of device 'd1': No twin"))
+      #expect(outcome.errors.contains("'orrery module list d1'"))
+    }
+    let device = await CommandHarness(.refusal(.deviceNotFound, "No twin.")).run(
+      ["twin", "show", "d1"]
+    )
+    #expect(device.errors.contains("'orrery device list'"))
   }
 
   @Test("The screen hides keys until they are asked for, JSON has them")
@@ -258,13 +330,30 @@ struct IdentityCommandTests {
     )
     let all = await pages.run("device", "list", "--all", "--where", "tags.x = 1")
     #expect(all.requests.count == 2)
-    #expect(all.body == ["query": "SELECT * FROM devices WHERE tags.x = 1"])
+    #expect(all.body == ["query": "SELECT * FROM devices WHERE\ntags.x = 1"])
     #expect(
       all.requests.last?.headers.contains {
         $0.name == "x-ms-continuation" && $0.value == "next"
       } == true
     )
     #expect((try? JSON.parse(all.output))?.arrayValue?.count == 2)
+  }
+
+  @Test(
+    "A fault in a condition is told by its place in the condition",
+    arguments: [
+      ("Expected a value at line 2, column 5.", "Expected a value at line 1, column 5"),
+      ("Expected a value at line 4, column 1. Mend.", "Expected a value at line 3, column 1. Mend"),
+      ("Too long.", "Too long"), ("At line 2.", "At line 2"),
+    ]
+  )
+  func conditionFault(_ told: String, _ shown: String) async {
+    let refusal = HubResponse.refusal(.argumentInvalid, told)
+    let outcome = await CommandHarness(refusal).run("device", "list", "--where", "x")
+    #expect(outcome.status == .failure)
+    #expect(outcome.errors.hasPrefix("orrery: error: --where: \(shown) ("))
+    let query = await CommandHarness(refusal).run("query", "x")
+    #expect(query.errors.contains("the query: \(told.dropLast())"))
   }
 
   @Test("IDs are percent-encoded in paths")

@@ -50,6 +50,23 @@ struct OutputTests {
     )
   }
 
+  @Test(
+    "An empty list is a remark for people, and [] for programs",
+    arguments: [
+      ["device", "list"], ["device", "list", "--where", "x"], ["module", "list", "d1"],
+      ["query", "Q"], ["ca", "list"], ["policy", "list"],
+    ]
+  )
+  func empty(_ arguments: [String]) async {
+    let table = await CommandHarness(.json([])).run(arguments + ["-o", "table"])
+    #expect(table.status == .success)
+    #expect(table.output.isEmpty)
+    #expect(table.errors.contains(" no "))
+    let json = await CommandHarness(.json([])).run(arguments + ["-o", "json"])
+    #expect(json.output == "[]\n")
+    #expect(json.errors.isEmpty)
+  }
+
   @Test("Numbers are shown as the hub wrote them")
   func verbatimNumbers() async {
     let body = Array(#"[{"a":1.0,"b":12345678901234567890}]"#.utf8)

@@ -177,7 +177,7 @@ struct WholeHubTests {
       #expect(proved.status == .success, "\(proved.errors)")
       #expect(proved.json?["properties"]?["isVerified"] == true)
       #expect(await hub("ca", "show", "other").status == .notFound)
-      #expect(await hub("ca", "delete", "plant").status == .success)
+      #expect(await hub("ca", "delete", "plant", "--yes").status == .success)
     }
   }
 
@@ -188,7 +188,7 @@ struct WholeHubTests {
       #expect(await hub("module", "create", "t1", "m1").status == .success)
       let file = hub.directory + "/fleet.ndjson"
       #expect(await hub("registry", "export", file, "--keys").status == .success)
-      #expect(await hub("device", "delete", "t1").status == .success)
+      #expect(await hub("device", "delete", "t1", "--yes").status == .success)
       let imported = await hub("registry", "import", file)
       #expect(imported.status == .success, "\(imported.errors)")
       #expect(imported.json?["succeeded"] == 2)

@@ -38,6 +38,24 @@ struct PolicyTests {
     }
   }
 
+  @Test("the refusal says what is missing, and of several rights that all are needed")
+  func refusalText() throws {
+    var hub = TestHub()
+    try hub.engine.createDefaultPolicies()
+    for (name, needed, text) in [
+      ("service", .registryRead, "Policy service lacks the right RegistryRead."),
+      (
+        "registryRead", .all,
+        "Policy registryRead lacks rights of which all are needed: RegistryWrite, ServiceConnect, "
+          + "DeviceConnect."
+      ),
+    ] as [(String, AccessRights, String)] {
+      let policy = try #require(try hub.engine.view.policy(name))
+      let error = #expect(throws: HubError.self) { try policy.authorize(needed) }
+      #expect(error?.message == text)
+    }
+  }
+
   @Test("keys are kept, given, or renewed one by one, and connections are told")
   func keys() throws {
     var hub = TestHub()

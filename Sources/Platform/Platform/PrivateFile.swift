@@ -70,13 +70,14 @@ package enum PrivateFile {
     let temporary = path + ".new"
     unlink(temporary)
     let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode_t(mode))
-    guard file >= 0 else { throw FileFault("create", temporary) }
+    // People are told of the file that they asked for: the other is gone when they look.
+    guard file >= 0 else { throw FileFault("create", path) }
     defer { close(file) }
     // Whatever the process's mask says.
-    guard fchmod(file, mode_t(mode)) == 0 else { throw FileFault("protect", temporary) }
-    try write(content.span, to: file, at: temporary)
-    guard fsync(file) == 0 else { throw FileFault("sync", temporary) }
-    guard rename(temporary, path) == 0 else { throw FileFault("rename", temporary) }
+    guard fchmod(file, mode_t(mode)) == 0 else { throw FileFault("protect", path) }
+    try write(content.span, to: file, at: path)
+    guard fsync(file) == 0 else { throw FileFault("sync", path) }
+    guard rename(temporary, path) == 0 else { throw FileFault("replace", path) }
     try syncDirectory(of: path)
   }
 

@@ -128,8 +128,11 @@ extension PolicyRecord {
   /// - Throws: 401002 naming what is missing.
   public func authorize(_ needed: AccessRights) throws(HubError) {
     guard rights.isSuperset(of: needed) else {
-      let missing = needed.subtracting(rights).names.joined(separator: ", ")
-      throw HubError(.iotHubUnauthorizedAccess, "Policy \(name) lacks the right \(missing).")
+      let missing = needed.subtracting(rights).names
+      let list = missing.joined(separator: ", ")
+      let what =
+        missing.count > 1 ? "rights of which all are needed: \(list)" : "the right \(list)"
+      throw HubError(.iotHubUnauthorizedAccess, "Policy \(name) lacks \(what).")
     }
   }
 }

@@ -133,7 +133,9 @@ struct AuthorityList: AsyncParsableCommand {
   func run() async throws {
     try await hub.withHub { client, printer in
       let all = try await client.get(["certificates"], "the list of authorities").arrayValue ?? []
-      printer.show(.array(all)) { $0.table(AuthoritySheet.table(all)) }
+      printer.show(.array(all)) {
+        $0.table(AuthoritySheet.table(all), none: "There are no registered authorities.")
+      }
     }
   }
 }

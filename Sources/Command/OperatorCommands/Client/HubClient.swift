@@ -39,6 +39,14 @@ struct HubClient: Sendable {
     self.now = now
   }
 
+  /// The same hub with the rights of another policy.
+  func `as`(_ policy: String, _ key: SymmetricKey) -> HubClient {
+    var connection = connection
+    connection.policy = policy
+    connection.key = key
+    return HubClient(connection, by: transport, now: now)
+  }
+
   /// The time of day.
   var time: Timestamp { now() }
 
@@ -69,6 +77,26 @@ struct HubClient: Sendable {
     let response = try await send(request)
     guard response.isSuccess else { throw HubRefusal.failure(response, subject: subject) }
     return response
+  }
+
+  /// Sends a request about an identity that must succeed; `detail` says more for the message.
+  @discardableResult
+  func perform(
+    _ request: HubRequest,
+    of path: IdentityPath,
+    _ detail: String? = nil
+  ) async throws -> HubResponse {
+    let response = try await send(request)
+    guard response.isSuccess else {
+      let subject = [path.subject, detail].compactMap(\.self).joined(separator: ", ")
+      throw HubRefusal.failure(response, subject: subject, identity: path.identity)
+    }
+    return response
+  }
+
+  /// Reads a JSON value of an identity.
+  func get(_ segments: [String], of path: IdentityPath) async throws -> JSONValue {
+    try await perform(HubRequest(.get, segments), of: path).json()
   }
 
   /// Reads a JSON value.

@@ -1,19 +1,24 @@
-import HubContract
+package import HubContract
 import JSONTree
 
 /// Reads the hub's refusals, in any of their three shapes (contract §7.2).
 package enum HubRefusal {
   /// What a refusal means for the program that asked.
   ///
-  /// `subject` is what was asked for, such as `device 'pump-1'`.
-  package static func failure(_ response: HubResponse, subject: String) -> CommandFailure {
+  /// `subject` is what was asked for, such as `device 'pump-1'`; `identity` is whose it was, nil for
+  /// nobody's.
+  package static func failure(
+    _ response: HubResponse,
+    subject: String,
+    identity: IdentityKey? = nil
+  ) -> CommandFailure {
     let (code, message) = read(response)
     let status = status(of: code, response.status)
     let reason = message.isEmpty ? "the hub answered status \(response.status)" : message
     return CommandFailure(
       status,
       "\(subject): \(reason)" + (code.map { " (\($0.rawValue) \($0.name))" } ?? ""),
-      remedy: remedy(for: code, status)
+      remedy: remedy(for: code, status, identity)
     )
   }
 
@@ -64,18 +69,33 @@ package enum HubRefusal {
     }
   }
 
-  private static func remedy(for code: HubErrorCode?, _ status: CommandStatus) -> String? {
+  private static func remedy(
+    for code: HubErrorCode?,
+    _ status: CommandStatus,
+    _ identity: IdentityKey?
+  ) -> String? {
     switch code {
     case .iotHubUnauthorizedAccess:
-      return "Use a policy that has this right; 'orrery policy list' shows them."
+      return "Use a policy that has what is missing; 'orrery policy list' shows them."
     case .iotHubUnauthorized:
       return "Is it the key of that policy, and do the clocks of both machines agree?"
     case .deviceNotOnline:
       return "Is it connected, and does it take direct methods? Try --connect-timeout 30s."
     case .gatewayTimeout: return "Give it longer with --response-timeout, at most 300s."
-    case .deviceNotFound: return "'orrery device list' shows the devices there are."
-    case .moduleNotFound: return "'orrery module list DEVICE' shows the modules there are."
-    case .preconditionFailed: return "Somebody changed it. Look at it again, then repeat this."
+    case .deviceNotFound, .moduleNotFound:
+      // Asked for a module's twin, the hub says of a missing module that there is no such device.
+      guard let identity, identity.moduleID != nil else {
+        return "'orrery device list' shows the devices there are."
+      }
+      return "'orrery module list \(identity.deviceID)' shows the modules of that device."
+    case .enrollmentNotFound: return "'orrery enrollment list' shows those that there are."
+    case .enrollmentGroupNotFound:
+      return "'orrery enrollment-group list' shows those that there are."
+    case .enrollmentConflict:
+      return "What exists already is changed with 'orrery enrollment update'."
+    case .enrollmentGroupConflict: return "Change it with 'orrery enrollment-group update'."
+    case .preconditionFailed, .provisioningPrecondition:
+      return "Somebody changed it. Look at it again, then repeat this."
     case .deviceAlreadyExists: return "Change it with 'orrery device update'."
     case .moduleAlreadyExistsOnDevice: return "Change it with 'orrery module update'."
     case .deviceMaximumQueueDepthExceeded:
@@ -88,5 +108,5 @@ package enum HubRefusal {
 
 extension String {
   /// Without the full stop at the end, so that a sentence can go on.
-  fileprivate var withoutFullStop: String { hasSuffix(".") ? String(dropLast()) : self }
+  var withoutFullStop: String { hasSuffix(".") ? String(dropLast()) : self }
 }

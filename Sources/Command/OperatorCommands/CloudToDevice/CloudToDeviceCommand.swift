@@ -125,7 +125,7 @@ struct CloudToDeviceSend: AsyncParsableCommand {
       }
       request.headers.append((name: "Content-Type", value: "application/octet-stream"))
       request.body = bytes
-      let response = try await client.perform(request, target.path.subject)
+      let response = try await client.perform(request, of: target.path)
       let answer = try response.json()
       printer.show(answer) { printer in
         let id = Cell.visible(answer["messageId"]?.shown ?? "-")
@@ -151,7 +151,7 @@ struct CloudToDevicePurge: AsyncParsableCommand {
       let path = target.path
       try Confirmation.ask("Throw away all messages that wait for \(path.subject)?", isSure: yes)
       let request = HubRequest(.delete, path.registry + ["commands"])
-      let answer = try await client.perform(request, path.subject).json()
+      let answer = try await client.perform(request, of: path).json()
       printer.show(answer) { printer in
         printer.line("Threw away \(answer["totalMessagesPurged"]?.shown ?? "0") messages.")
       }
@@ -189,11 +189,11 @@ struct CloudToDeviceFeedback: AsyncParsableCommand {
             try await Pause.sleep(for: .seconds(1))
           }
         }
-      } else if peek {
-        _ = try await counter.next(keeps: true)
-      } else {
-        while try await counter.next(keeps: false) {}
+        return
       }
+      let isAny = try await counter.next(keeps: peek)
+      if !peek, isAny { while try await counter.next(keeps: false) {} }
+      if !isAny, printer.isForPeople { printer.console.remark("There is no feedback.") }
     }
   }
 }

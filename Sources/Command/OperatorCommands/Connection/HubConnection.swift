@@ -19,6 +19,9 @@ package struct HubConnection: Sendable, Equatable {
   /// What allows there to make backups; nil if that is not known.
   package var adminToken: String?
 
+  /// The ID scope that devices name to be provisioned; nil if that is not known.
+  package var idScope: String?
+
   /// The port of REST that stock clients know (contract §1).
   package static let defaultHTTPSPort = 443
   /// The port of MQTT over TLS that stock clients know (contract §1).
@@ -49,7 +52,10 @@ package struct HubConnection: Sendable, Equatable {
     do throws(ConnectionStringFault) {
       parsed = try ConnectionString(text)
     } catch {
-      throw CommandFailure(.usage, "\(origin): \(error)", remedy: Self.example)
+      // Without either it may be a device's as well as a policy's, and devices' are of no use here.
+      let isNeither = error == .missing(key: "DeviceId")
+      let fault = isNeither ? .missing(key: "SharedAccessKeyName") : error
+      throw CommandFailure(.usage, "\(origin): \(fault)", remedy: Self.example)
     }
     guard case .policy(let hostName, let policy, let key) = parsed else {
       throw CommandFailure(

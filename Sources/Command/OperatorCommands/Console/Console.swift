@@ -131,13 +131,20 @@ private func terminalWidth() -> Int {
   return Int(size.ws_col)
 }
 
-/// Writes all of `text`; a reader that went away ends the program quietly, as it does `cat`.
+/// Writes all of `text`; a reader that went away ends the program quietly, as it does `cat`, and
+/// everything else that is in the way ends it with a message.
 private func write(_ text: String, to file: Int32) {
   var rest = Array(text.utf8)[...]
   while !rest.isEmpty {
     let count = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
     if count < 0, errno == EINTR || errno == EAGAIN { continue }
-    guard count > 0 else { exit(CommandStatus.failure.rawValue) }
+    guard count > 0 else {
+      let number = errno
+      if count < 0, number != EPIPE, file == STDOUT_FILENO {
+        write("orrery: error: \(FileFault("write", "the output", number))\n", to: STDERR_FILENO)
+      }
+      exit(CommandStatus.failure.rawValue)
+    }
     rest = rest.dropFirst(count)
   }
 }

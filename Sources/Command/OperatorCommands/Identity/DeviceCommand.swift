@@ -73,7 +73,7 @@ struct DeviceCreate: AsyncParsableCommand {
   )
 
   @OptionGroup var target: DeviceArgument
-  @OptionGroup var authentication: AuthenticationOptions
+  @OptionGroup var authentication: AuthenticationOptions<DeviceAuthentication>
 
   @Flag(help: "It is an edge device: it runs modules and serves other devices.")
   var edge = false
@@ -138,7 +138,7 @@ struct DeviceUpdate: AsyncParsableCommand {
     abstract: "Change a device identity; what is not named stays.",
     discussion: """
       A change of status or credentials takes effect at once: a device that may no longer connect \
-      is disconnected.
+      is disconnected. A new status takes the old reason away.
 
         orrery device update thermostat-1 --disabled --status-reason "stolen"
         orrery device update pump-1 --primary-key env:NEW --secondary-key env:OLD
@@ -146,7 +146,7 @@ struct DeviceUpdate: AsyncParsableCommand {
   )
 
   @OptionGroup var target: DeviceArgument
-  @OptionGroup var authentication: AuthenticationOptions
+  @OptionGroup var authentication: AuthenticationOptions<DeviceAuthentication>
 
   @Flag(inversion: .prefixedNo, help: "Whether it is an edge device.")
   var edge: Bool?
@@ -169,6 +169,15 @@ struct DeviceUpdate: AsyncParsableCommand {
     case disabled
   }
 
+  func validate() throws {
+    guard edge == nil, parent == nil, status == nil, statusReason == nil, authentication.isEmpty
+    else { return }
+    throw ValidationError(
+      "say what to change: --enabled or --disabled, --status-reason, --edge or --no-edge, "
+        + "--parent, or \(AuthenticationOptions<DeviceAuthentication>.names)"
+    )
+  }
+
   func run() async throws {
     try await hub.withHub { client, printer in
       let actions = IdentityActions(hub: client, printer: printer)
@@ -177,7 +186,11 @@ struct DeviceUpdate: AsyncParsableCommand {
           body["authentication"] = authentication
         }
         if let edge { body["capabilities"] = ["iotEdge": .bool(edge)] }
-        if let status { body["status"] = .string(status.rawValue) }
+        if let status, body["status"]?.stringValue != status.rawValue {
+          body["status"] = .string(status.rawValue)
+          // Why it was locked is no reason why it is open.
+          body["statusReason"] = nil
+        }
         if let statusReason { body["statusReason"] = .string(statusReason) }
         guard let parent else { return }
         let isEdge = body["capabilities"]?["iotEdge"]?.boolValue == true

@@ -10,7 +10,7 @@ struct IdentityActions: Sendable {
   func create(_ path: IdentityPath, _ body: JSONObject) async throws {
     let answer = try await hub.perform(
       HubRequest(.put, path.registry).body(.object(body)),
-      path.subject
+      of: path
     ).json()
     printer.show(answer) { printer in
       printer.facts(IdentitySheet.facts(answer, showsKeys: false))
@@ -25,7 +25,7 @@ struct IdentityActions: Sendable {
 
   /// Shows it.
   func show(_ path: IdentityPath, showsKeys: Bool) async throws {
-    let identity = try await hub.get(path.registry, path.subject)
+    let identity = try await hub.get(path.registry, of: path)
     printer.show(identity) { $0.facts(IdentitySheet.facts(identity, showsKeys: showsKeys)) }
   }
 
@@ -35,7 +35,7 @@ struct IdentityActions: Sendable {
     etag: String?,
     _ change: (inout JSONObject) async throws -> Void
   ) async throws {
-    let current = try await hub.get(path.registry, path.subject)
+    let current = try await hub.get(path.registry, of: path)
     guard var body = current.objectValue else {
       throw CommandFailure(.failure, "\(path.subject): the hub's answer is no object")
     }
@@ -43,7 +43,7 @@ struct IdentityActions: Sendable {
     let condition = etag ?? current["etag"]?.stringValue ?? "*"
     let answer = try await hub.perform(
       HubRequest(.put, path.registry).body(.object(body)).ifMatch(condition),
-      path.subject
+      of: path
     ).json()
     printer.show(answer) { $0.facts(IdentitySheet.facts(answer, showsKeys: false)) }
   }
@@ -51,13 +51,13 @@ struct IdentityActions: Sendable {
   /// Deletes it, after asking a person.
   func delete(_ path: IdentityPath, etag: String?, isSure: Bool) async throws {
     try Confirmation.ask("Delete \(path.subject) with its twin and queue?", isSure: isSure)
-    try await hub.perform(HubRequest(.delete, path.registry).ifMatch(etag ?? "*"), path.subject)
+    try await hub.perform(HubRequest(.delete, path.registry).ifMatch(etag ?? "*"), of: path)
     printer.done("Deleted \(path.subject).")
   }
 
   /// Prints its connection string.
   func connectionString(_ path: IdentityPath, slot: KeySlot, gateway: String?) async throws {
-    let identity = try await hub.get(path.registry, path.subject)
+    let identity = try await hub.get(path.registry, of: path)
     let credential: ConnectionString.Credential
     switch identity[path: ["authentication", "type"]]?.stringValue {
     case "sas"?:
@@ -85,10 +85,20 @@ struct IdentityActions: Sendable {
 
 /// Asking before something cannot be undone.
 enum Confirmation {
-  /// Goes on if the caller is sure already, if nobody is there to ask, or if the answer is yes.
+  /// Goes on if the caller is sure already, or if the answer is yes.
+  ///
+  /// Where nobody is there to ask, it is refused: a script says `--yes`, and a mistake in one should
+  /// not delete anything.
   static func ask(_ question: String, isSure: Bool) throws(CommandFailure) {
     let console = Console.current
-    guard !isSure, console.isInputTerminal else { return }
+    guard !isSure else { return }
+    guard console.isInputTerminal else {
+      throw CommandFailure(
+        .usage,
+        "\(question) Nobody can answer that, because the input is no terminal",
+        remedy: "Give --yes to do it without being asked."
+      )
+    }
     guard console.confirms(question) else {
       throw CommandFailure(.failure, "nothing was done", remedy: "Answer y, or give --yes.")
     }

@@ -4,7 +4,7 @@ import JSONTree
 import Platform
 
 /// How an identity proves who it is, as the command line names it.
-package enum AuthenticationKind: String, ExpressibleByArgument, CaseIterable, Sendable {
+package enum AuthenticationKind: String, CaseIterable, Sendable {
   /// Tokens signed with one of two keys.
   case sas
   /// A certificate with one of two thumbprints.
@@ -25,10 +25,55 @@ package enum AuthenticationKind: String, ExpressibleByArgument, CaseIterable, Se
   }
 }
 
+/// The ways in which identities of one kind can prove who they are.
+protocol AuthenticationChoice: ExpressibleByArgument, CaseIterable, Sendable {
+  /// The way that was chosen.
+  var kind: AuthenticationKind { get }
+  /// What the choice is, for the help text.
+  static var help: ArgumentHelp { get }
+}
+
+/// The ways for devices.
+enum DeviceAuthentication: String, AuthenticationChoice {
+  case sas
+  case thumbprint
+  case ca
+
+  var kind: AuthenticationKind {
+    switch self {
+    case .sas: .sas
+    case .thumbprint: .thumbprint
+    case .ca: .ca
+    }
+  }
+
+  static let help: ArgumentHelp = "How it proves who it is."
+}
+
+/// The ways for modules, which the edge runtime may vouch for.
+enum ModuleAuthentication: String, AuthenticationChoice {
+  case sas
+  case thumbprint
+  case ca
+  case none
+
+  var kind: AuthenticationKind {
+    switch self {
+    case .sas: .sas
+    case .thumbprint: .thumbprint
+    case .ca: .ca
+    case .none: .none
+    }
+  }
+
+  static let help: ArgumentHelp =
+    "How it proves who it is; none only with --managed-by iotEdge."
+}
+
 /// The options that say how an identity proves who it is.
-struct AuthenticationOptions: ParsableArguments {
-  @Option(help: "How it proves who it is: sas, thumbprint, ca or none.")
-  var auth: AuthenticationKind?
+struct AuthenticationOptions<Choice: AuthenticationChoice>: ParsableArguments {
+  @Option(name: .customLong("auth"), help: Choice.help)
+  var choice: Choice?
 
   @Option(
     help: ArgumentHelp(
@@ -61,6 +106,19 @@ struct AuthenticationOptions: ParsableArguments {
   )
   var secondaryThumbprint: String?
 
+  /// What messages call these options.
+  static var names: String {
+    "--auth, --primary-key with --secondary-key, --thumbprint, --secondary-thumbprint"
+  }
+
+  /// Whether nothing was said.
+  var isEmpty: Bool {
+    choice == nil && primaryKey == nil && secondaryKey == nil && thumbprint == nil
+      && secondaryThumbprint == nil
+  }
+
+  private var auth: AuthenticationKind? { choice?.kind }
+
   func validate() throws {
     try primaryKey?.check("--primary-key")
     try secondaryKey?.check("--secondary-key")
@@ -87,8 +145,8 @@ struct AuthenticationOptions: ParsableArguments {
       return [
         "type": "sas",
         "symmetricKey": [
-          "primaryKey": .string(try Self.key(primaryKey, "--primary-key")),
-          "secondaryKey": .string(try Self.key(secondaryKey, "--secondary-key")),
+          "primaryKey": .string(try primaryKey.key("--primary-key").base64),
+          "secondaryKey": .string(try secondaryKey.key("--secondary-key").base64),
         ],
       ]
     }
@@ -102,20 +160,6 @@ struct AuthenticationOptions: ParsableArguments {
       ]
     }
     return auth.map { ["type": .string($0.wireName)] }
-  }
-
-  private static func key(
-    _ source: SecretSource,
-    _ option: String
-  ) throws(CommandFailure) -> String {
-    guard let key = SymmetricKey(base64: try source.read()) else {
-      throw CommandFailure(
-        .usage,
-        "\(option): this is not base64 of 16 to 64 bytes",
-        remedy: "Make one with: openssl rand -base64 32"
-      )
-    }
-    return key.base64
   }
 
   private static func digest(

@@ -61,7 +61,7 @@ struct ModuleCreate: AsyncParsableCommand {
   )
 
   @OptionGroup var target: ModuleArguments
-  @OptionGroup var authentication: AuthenticationOptions
+  @OptionGroup var authentication: AuthenticationOptions<ModuleAuthentication>
   @Option(help: ArgumentHelp("Who manages it, in your words.", valueName: "text"))
   var managedBy: String?
   @OptionGroup var hub: HubOptions
@@ -91,8 +91,10 @@ struct ModuleList: AsyncParsableCommand {
   func run() async throws {
     try await hub.withHub { client, printer in
       let path = target.path
-      let rows = try await client.get(path.registry + ["modules"], path.subject).arrayValue ?? []
-      printer.show(.array(rows)) { $0.table(IdentitySheet.modules(rows)) }
+      let rows = try await client.get(path.registry + ["modules"], of: path).arrayValue ?? []
+      printer.show(.array(rows)) {
+        $0.table(IdentitySheet.modules(rows), none: "\(path.subject) has no modules.")
+      }
     }
   }
 }
@@ -105,11 +107,18 @@ struct ModuleUpdate: AsyncParsableCommand {
   )
 
   @OptionGroup var target: ModuleArguments
-  @OptionGroup var authentication: AuthenticationOptions
+  @OptionGroup var authentication: AuthenticationOptions<ModuleAuthentication>
   @Option(help: ArgumentHelp("Who manages it, in your words.", valueName: "text"))
   var managedBy: String?
   @OptionGroup var condition: ConditionOptions
   @OptionGroup var hub: HubOptions
+
+  func validate() throws {
+    guard managedBy == nil, authentication.isEmpty else { return }
+    throw ValidationError(
+      "say what to change: --managed-by, or \(AuthenticationOptions<ModuleAuthentication>.names)"
+    )
+  }
 
   func run() async throws {
     try await hub.withHub { client, printer in

@@ -1,4 +1,5 @@
 import ArgumentParser
+import HubContract
 
 /// Where a key comes from: a file, the input or a variable, and never the command line.
 package enum SecretSource: Equatable, Sendable {
@@ -55,6 +56,18 @@ package enum SecretSource: Equatable, Sendable {
       throw CommandFailure(.usage, "there is no key in \(name)")
     }
     return line
+  }
+
+  /// The key as the hub takes one; `option` is what is said to be wrong if it is none.
+  func key(_ option: String) throws(CommandFailure) -> SymmetricKey {
+    guard let key = SymmetricKey(base64: try read()) else {
+      throw CommandFailure(
+        .usage,
+        "\(option): this is not base64 of 16 to 64 bytes",
+        remedy: "Make one with: openssl rand -base64 32"
+      )
+    }
+    return key
   }
 
   private var name: String {

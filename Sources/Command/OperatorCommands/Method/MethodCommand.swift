@@ -75,7 +75,7 @@ struct MethodInvoke: AsyncParsableCommand {
       .body(.object(body))
       .timeout(seconds: responseTimeout.seconds + Self.graceSeconds)
     try await hub.withHub { client, printer in
-      let answer = try await client.perform(request, "\(path.subject), method '\(method)'").json()
+      let answer = try await client.perform(request, of: path, "method '\(method)'").json()
       let status = answer["status"]?.int64Value ?? 0
       printer.show(answer) { printer in
         var sheet = FactSheet()

@@ -8,7 +8,7 @@ package enum CommandStatus: Int32, Sendable, CaseIterable {
   case failure = 1
   /// The command line or a setting is wrong; nothing was tried.
   case usage = 2
-  /// The device, module, authority, policy or file that was named does not exist.
+  /// The device, policy, enrollment, file or whatever else was named does not exist.
   case notFound = 3
   /// The hub does not accept the credential, or the credential lacks the right.
   case unauthorized = 4
@@ -25,7 +25,7 @@ package enum CommandStatus: Int32, Sendable, CaseIterable {
     case .success: "done"
     case .failure: "failed; the message says why"
     case .usage: "wrong command line or settings"
-    case .notFound: "no such device, module, authority, policy or file"
+    case .notFound: "what was named does not exist"
     case .unauthorized: "the credential is not accepted or lacks the right"
     case .conflict: "exists already, or changed since it was read"
     case .unreachable: "the hub cannot be reached, or the device is not connected"

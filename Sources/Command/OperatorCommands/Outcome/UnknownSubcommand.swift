@@ -21,15 +21,21 @@ enum UnknownSubcommand {
         continue
       }
       let near = Spelling.nearest(to: word, among: below.flatMap { $0.names })
-      // What is not near may be an argument of the default one.
-      if near == nil, command.configuration.defaultSubcommand != nil { return nil }
+      // No default subcommand takes arguments, so a word can only be meant as a name.
       return CommandFailure(
         .usage,
         "'\(Cell.visible(word))' is no subcommand of '\(path)'",
-        remedy: near.map { "Did you mean '\(path) \($0)'?" } ?? "'\(path) --help' lists them."
+        remedy: near.map { "Did you mean '\(path) \($0)'?" } ?? list(below, of: path)
       )
     }
     return nil
+  }
+
+  /// The names themselves as long as they fit a line.
+  private static func list(_ commands: [any ParsableCommand.Type], of path: String) -> String {
+    guard commands.count <= 10 else { return "'\(path) --help' lists them." }
+    let names = commands.compactMap { $0.configuration.commandName }
+    return "It has \(names.joined(separator: ", ")); see '\(path) --help'."
   }
 }
 

@@ -34,8 +34,9 @@ package struct Printer: Sendable {
   /// Prints a value as JSON in one line, for output that goes on.
   func jsonLine(_ value: JSONValue) { console.writeOutput(JSON.text(value) + "\n") }
 
-  /// Prints rows.
-  func table(_ table: Table) {
+  /// Prints rows; without any it prints nothing, and says `none` beside the output.
+  func table(_ table: Table, none: String) {
+    guard table.count > 0 else { return console.remark(Cell.visible(none)) }
     console.writeOutput(
       table.rendered(
         width: console.isOutputTerminal ? console.width : 0,

@@ -9,7 +9,7 @@ struct PolicyCommand: ParsableCommand {
     abstract: "Show shared access policies, and replace their keys.",
     discussion: """
       A policy is a name with rights and two keys; back ends and tools connect with one. Managing \
-      policies takes one that has all rights, such as iothubowner.
+      policies takes one that has all rights of the hub, such as iothubowner.
       """,
     subcommands: [
       PolicyList.self, PolicyShow.self, PolicyCreate.self, PolicyRegenerate.self,
@@ -48,7 +48,7 @@ struct PolicyList: AsyncParsableCommand {
             Cell(policy["name"]?.shown ?? "-", .strong), Cell(PolicySheet.rights(policy)),
           ])
         }
-        printer.table(table)
+        printer.table(table, none: "There are no policies.")
       }
     }
   }
@@ -97,6 +97,8 @@ enum PolicyRight: String, ExpressibleByArgument, CaseIterable {
   case registryWrite = "RegistryWrite"
   case serviceConnect = "ServiceConnect"
   case deviceConnect = "DeviceConnect"
+  case enrollmentRead = "EnrollmentRead"
+  case enrollmentWrite = "EnrollmentWrite"
 
   /// Takes the name in any case.
   init?(argument: String) {
@@ -119,7 +121,7 @@ struct PolicyCreate: AsyncParsableCommand {
   @OptionGroup var target: PolicyArgument
   @Option(
     help: ArgumentHelp(
-      "RegistryRead, RegistryWrite, ServiceConnect or DeviceConnect; give it again for more.",
+      "RegistryRead and so on; give it again for more.",
       valueName: "right"
     )
   )

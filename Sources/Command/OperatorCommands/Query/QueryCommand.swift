@@ -18,31 +18,16 @@ struct QueryCommand: AsyncParsableCommand {
   @Argument(help: ArgumentHelp("The query, @FILE, or - for the input.", valueName: "query"))
   var query: String
 
-  @Option(help: ArgumentHelp("At most so many rows.", valueName: "count"))
-  var top = 100
-
-  @Flag(help: "All rows, page by page.")
-  var all = false
-
+  @OptionGroup var page: PageOptions
   @OptionGroup var hub: HubOptions
-
-  func validate() throws {
-    guard top > 0 else { throw ValidationError("--top must be at least 1") }
-  }
 
   func run() async throws {
     let text = String(decoding: try InputText.bytes(query), as: UTF8.self).trimmed
     try await hub.withHub { client, printer in
-      var rows: [JSONValue] = []
-      let progress = Progress("rows")
-      let pages = QueryPages(client, query: text, limit: all ? nil : top)
-      let hasMore = try await pages.forEach { page in
-        rows += page
-        progress.show(rows.count)
-      }
-      progress.end()
-      printer.show(.array(rows)) { $0.table(ResultTable.table(rows)) }
-      if hasMore { printer.console.remark("There is more: --top \(top * 10), or --all.") }
+      let pages = Pages(client, query: text, limit: page.limit)
+      let (rows, hasMore) = try await pages.all(progress: Progress("rows"))
+      printer.show(.array(rows)) { $0.table(ResultTable.table(rows), none: "There are no rows.") }
+      if hasMore { page.remark(printer) }
     }
   }
 }

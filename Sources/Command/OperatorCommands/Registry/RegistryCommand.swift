@@ -101,7 +101,7 @@ struct RegistryImport: AsyncParsableCommand {
       progress.end()
       printer.show(outcome.json) { printer in
         printer.line("Imported \(outcome.succeeded) of \(lines.count) identities.")
-        if !outcome.failures.isEmpty { printer.table(outcome.table) }
+        if !outcome.failures.isEmpty { printer.table(outcome.table, none: "") }
       }
       guard outcome.failed == 0 else {
         throw CommandFailure(.failure, "\(outcome.failed) identities were not imported")

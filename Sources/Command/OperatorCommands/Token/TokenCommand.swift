@@ -19,6 +19,11 @@ struct TokenCommand: ParsableCommand {
 
 /// Makes and prints tokens.
 private enum TokenPrinter {
+  /// Complains about tokens that nobody could use; their expiry counts whole seconds.
+  static func check(_ lifetime: TimeSpan) throws {
+    guard lifetime.milliseconds >= 1000 else { throw ValidationError("--ttl must be at least 1s") }
+  }
+
   /// Prints a token for `resource`: alone for people and shells, with its facts as JSON.
   static func show(
     resource: String,
@@ -58,10 +63,12 @@ struct TokenDevice: AsyncParsableCommand {
   @Option(help: "How long it is valid, such as 1h.") var ttl = TimeSpan(seconds: 3600)
   @OptionGroup var hub: HubOptions
 
+  func validate() throws { try TokenPrinter.check(ttl) }
+
   func run() async throws {
     try await hub.withHub { client, printer in
       let path = target.path
-      let identity = try await client.get(path.registry, path.subject)
+      let identity = try await client.get(path.registry, of: path)
       guard let key = identity.key(key) else {
         throw CommandFailure(
           .failure,
@@ -99,6 +106,8 @@ struct TokenService: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Only for this path of the hub.", valueName: "path"))
   var resource: String?
   @OptionGroup var hub: HubOptions
+
+  func validate() throws { try TokenPrinter.check(ttl) }
 
   func run() async throws {
     try await hub.withHub { client, printer in

@@ -46,7 +46,7 @@ struct TwinShow: AsyncParsableCommand {
 
   func run() async throws {
     try await hub.withHub { client, printer in
-      let twin = try await client.get(target.path.twin, target.path.subject)
+      let twin = try await client.get(target.path.twin, of: target.path)
       printer.show(twin) { $0.facts(TwinSheet.facts(twin)) }
     }
   }
@@ -106,7 +106,7 @@ struct TwinUpdate: AsyncParsableCommand {
       let request = HubRequest(replace ? .put : .patch, target.path.twin)
         .body(body)
         .ifMatch(condition.etag)
-      let twin = try await client.perform(request, target.path.subject).json()
+      let twin = try await client.perform(request, of: target.path).json()
       printer.show(twin) { $0.facts(TwinSheet.facts(twin)) }
     }
   }

@@ -13,8 +13,24 @@ struct RESTRefusal: Error {
   var allow: String?
   /// Whether the connection can't go on, because the body is not read to its end.
   var closesConnection = false
-  /// Whether the path or object is unknown in a way that the table of codes has no number for.
-  var isNotFound = false
+  /// What it is where the table of codes has no number for it; the error's code does not count then.
+  var unnumbered: Unnumbered?
+
+  /// The refusals that have a status and a name alone.
+  enum Unnumbered: String {
+    /// The path or object is unknown.
+    case notFound = "NotFound"
+    /// It is there already.
+    case conflict = "Conflict"
+
+    /// The HTTP status.
+    var status: Int {
+      switch self {
+      case .notFound: 404
+      case .conflict: 409
+      }
+    }
+  }
 
   init(
     _ error: HubError,
@@ -29,10 +45,14 @@ struct RESTRefusal: Error {
   }
 
   /// 404 for a path, certificate or policy that does not exist.
-  static func notFound(_ message: String) -> RESTRefusal {
-    var refusal = RESTRefusal(HubError(.argumentInvalid, message))
-    refusal.isNotFound = true
-    return refusal
+  static func notFound(_ message: String) -> RESTRefusal { RESTRefusal(.notFound, message) }
+
+  /// 409 for a directory that should be new.
+  static func conflict(_ message: String) -> RESTRefusal { RESTRefusal(.conflict, message) }
+
+  private init(_ unnumbered: Unnumbered, _ message: String) {
+    self.init(HubError(.argumentInvalid, message))
+    self.unnumbered = unnumbered
   }
 
   /// 401 whose text does not say which part of the credential was wrong.
@@ -43,16 +63,16 @@ struct RESTRefusal: Error {
   }
 
   /// The HTTP status.
-  var status: Int { isNotFound ? 404 : error.code.httpStatus }
+  var status: Int { unnumbered?.status ?? error.code.httpStatus }
 
   /// The name in the header `iothub-errorcode`.
-  var name: String { isNotFound ? "NotFound" : error.code.name }
+  var name: String { unnumbered?.rawValue ?? error.code.name }
 
   /// The body in the shape of the route, unless the refusal has its own.
   func body(_ routeShape: HubErrorShape, requestID: RequestID, time: Timestamp) -> JSONValue {
-    guard !isNotFound else {
+    if let unnumbered {
       return [
-        "Message": .string("ErrorCode:NotFound;\(error.message)"),
+        "Message": .string("ErrorCode:\(unnumbered.rawValue);\(error.message)"),
         "ExceptionMessage": .string(
           "Tracking ID:\(requestID.trackingID)-G:0-TimeStamp:\(time.iso8601)"
         ),

@@ -41,6 +41,9 @@ enum AdminRoutes {
     else {
       throw body.invalid("path", "must be an absolute path of a new directory, without \"..\".")
     }
+    guard !PrivateFile.exists(path) else {
+      throw RESTRefusal.conflict("\(path) exists: name a directory that is new.")
+    }
     let hub = service.hub
     // Copies gigabytes with blocking calls: not on a thread of the tasks.
     let fault: String? = await withCheckedContinuation { continuation in
