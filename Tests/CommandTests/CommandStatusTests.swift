@@ -61,7 +61,8 @@ struct ExitStatusTests {
     "Every command explains itself with an abstract",
     arguments: [
       "device", "module", "twin", "method", "c2d", "monitor", "query", "ca", "policy", "registry",
-      "token", "simulate", "backup", "restore",
+      "token", "simulate", "backup", "restore", "routing", "enrollment", "enrollment-group",
+      "registration",
     ]
   )
   func everyCommand(name: String) async {

@@ -26,6 +26,7 @@ struct Announcement: Sendable {
       object["amqp"] = .int(Int64(hub.amqpPort))
       object["admin"] = .string("http://\(hub.settings.adminHost):\(hub.adminPort)")
       object["adminToken"] = .string(hub.adminToken)
+      object["idScope"] = hub.idScope.map { .string($0) }
       do {
         try PrivateFile.replace(
           directory + "/connection.json",

@@ -40,6 +40,7 @@ enum ConnectionFile {
     if let port = json["mqtt"]?.int64Value { connection.mqttPort = Int(port) }
     connection.adminToken = json["adminToken"]?.stringValue
     connection.adminURL = json["admin"]?.stringValue
+    connection.idScope = json["idScope"]?.stringValue
     if let authority = json["ca"]?.stringValue {
       connection.trustAnchors = authorityPath(authority, origin: origin, exists)
     }

@@ -28,6 +28,8 @@ package struct HubStatus: AsyncParsableCommand {
       let description = try? await client.get(["openapi.json"], "the hub's description")
       let version = description?[path: ["info", "version"]]?.stringValue
       if let version { status["apiVersion"] = .string(version) }
+      let idScope = client.connection.idScope
+      if let idScope { status["idScope"] = .string(idScope) }
       let readiness = await client.readiness()
       if let readiness { status["isReady"] = .bool(readiness.isReady) }
       let answer = JSONValue.object(status)
@@ -36,6 +38,7 @@ package struct HubStatus: AsyncParsableCommand {
         sheet.append("hub", answer["hub"]?.stringValue)
         sheet.append("API version", version)
         sheet.append("as", client.connection.policy)
+        sheet.append("ID scope", idScope)
         sheet.append("devices", answer["totalDeviceCount"]?.shown)
         sheet.append("enabled", answer["enabledDeviceCount"]?.shown)
         sheet.append("disabled", answer["disabledDeviceCount"]?.shown)

@@ -1,0 +1,66 @@
+import ArgumentParser
+import JSONTree
+
+struct RoutingSet: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "set",
+    abstract: "Replace endpoints, routes and enrichments by those of a file.",
+    discussion: """
+      What would be added, changed and removed is shown first, and you are asked. Events that were \
+      accepted before still go where they were meant to; those for an endpoint that is removed do \
+      not arrive there.
+
+        orrery routing set routing.json
+        orrery routing set routing.json --dry-run -o json
+        jq '.routes[0].isEnabled = false' routing.json | orrery routing set - --yes
+      """
+  )
+
+  @Argument(
+    help: ArgumentHelp("The whole routing as JSON; - is the input.", valueName: "file"),
+    completion: .file(extensions: ["json"])
+  )
+  var file: String
+
+  @Flag(help: "Show what would change, and change nothing.") var dryRun = false
+  @Flag(name: [.long, .customShort("y")], help: "Do not ask.") var yes = false
+  @OptionGroup var hub: HubOptions
+
+  func run() async throws {
+    let wanted = try RoutingDocument.read(file)
+    try await hub.withHub { client, printer in
+      let current = try await client.routing()
+      let plan = RoutingPlan(from: current, to: wanted)
+      if dryRun {
+        return printer.show(plan.json) { $0.table(plan.table, none: "Nothing would change.") }
+      }
+      guard !plan.changes.isEmpty else {
+        return printer.show(current) { $0.console.remark("Nothing to change.") }
+      }
+      let shown = plan.table.rendered(
+        width: printer.console.isErrorTerminal ? printer.console.width : 0,
+        isColored: printer.console.isErrorColored
+      )
+      printer.console.writeError(shown)
+      try Confirmation.ask("Change the routing so?", isSure: yes)
+      // The hub takes no condition with it, so this is as near as one can get to what was shown.
+      guard try await client.routing() == current else {
+        throw CommandFailure(
+          .conflict,
+          "\(RoutingCommand.subject) was changed by somebody else meanwhile",
+          remedy: "Nothing was done. Repeat this to see what would change now."
+        )
+      }
+      let request = HubRequest(.put, RoutingCommand.path).body(wanted)
+      let answer = try await client.perform(request, RoutingCommand.subject).json()
+      printer.show(answer) { $0.line("Changed the routing: \(plan.summary).") }
+    }
+  }
+}
+
+extension HubClient {
+  /// The configuration in the form in which two can be compared.
+  fileprivate func routing() async throws -> JSONValue {
+    RoutingDocument.normal(try await get(RoutingCommand.path, RoutingCommand.subject))
+  }
+}
