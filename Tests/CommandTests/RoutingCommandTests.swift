@@ -118,6 +118,21 @@ struct RoutingCommandTests {
     )
   }
 
+  @Test("A plan is shown whole, however narrow the terminal is")
+  func wholePlan() async throws {
+    let condition = String(repeating: "level = 'hot' OR ", count: 20) + "true"
+    var harness = Self.harness(
+      Self.empty,
+      file: Self.text.replacing("level = 'hot'", with: condition)
+    )
+    harness.isTerminal = true
+    harness.input = ["no"]
+    let dry = await harness.run("routing", "set", "r.json", "--dry-run")
+    #expect(dry.output.contains(condition))
+    let asked = await harness.run("routing", "set", "r.json")
+    #expect(asked.errors.contains(condition))
+  }
+
   @Test("Another order of routes is told, an endpoint of another kind is another endpoint")
   func order() async throws {
     func routes(_ names: String...) -> String {

@@ -52,8 +52,8 @@ struct RoutingPlan: Equatable {
     )
   }
 
-  /// For people.
-  var table: Table {
+  /// For people; never cut to the terminal's width, since they are about to agree to it.
+  func text(isColored: Bool) -> String {
     var table = Table(["CHANGE", "WHAT", "NAME", "DETAIL"])
     for change in changes {
       let style: Style =
@@ -67,7 +67,7 @@ struct RoutingPlan: Equatable {
         Cell(change.detail, .plain),
       ])
     }
-    return table
+    return table.rendered(isColored: isColored)
   }
 
   /// One thing by what tells it from its like.

@@ -32,16 +32,17 @@ struct RoutingSet: AsyncParsableCommand {
       let current = try await client.routing()
       let plan = RoutingPlan(from: current, to: wanted)
       if dryRun {
-        return printer.show(plan.json) { $0.table(plan.table, none: "Nothing would change.") }
+        return printer.show(plan.json) { printer in
+          guard !plan.changes.isEmpty else {
+            return printer.console.remark("Nothing would change.")
+          }
+          printer.console.writeOutput(plan.text(isColored: printer.console.isOutputColored))
+        }
       }
       guard !plan.changes.isEmpty else {
         return printer.show(current) { $0.console.remark("Nothing to change.") }
       }
-      let shown = plan.table.rendered(
-        width: printer.console.isErrorTerminal ? printer.console.width : 0,
-        isColored: printer.console.isErrorColored
-      )
-      printer.console.writeError(shown)
+      printer.console.writeError(plan.text(isColored: printer.console.isErrorColored))
       try Confirmation.ask("Change the routing so?", isSure: yes)
       // The hub takes no condition with it, so this is as near as one can get to what was shown.
       guard try await client.routing() == current else {
