@@ -175,7 +175,11 @@ package struct LinuxDisk: LogDisk {
   static func freeByteCount(_ directory: String) -> UInt64? {
     var facts = statvfs()
     guard statvfs(directory, &facts) == 0 else { return nil }
-    return UInt64(facts.f_bavail) * UInt64(facts.f_frsize)
+    // Some network file systems say that there is no end of it.
+    let (bytes, overflow) = UInt64(facts.f_bavail).multipliedReportingOverflow(
+      by: UInt64(facts.f_frsize)
+    )
+    return overflow ? .max : bytes
   }
 
   private func path(_ name: String) -> String { directory + "/" + name }

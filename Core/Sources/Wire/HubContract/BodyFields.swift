@@ -1,14 +1,16 @@
-internal import JSONTree
+public import JSONTree
 
 /// The members of a REST body's object, read by name with faults that say which member and why.
 ///
 /// Null and absent are alike: stock clients send nulls for what their caller left out (contract §7.3).
-struct BodyFields {
+public struct BodyFields {
   private let object: JSONObject
   private let path: String
 
   /// Reads `value` as the object at `path`, "" for the body itself.
-  init(_ value: JSONValue, path: String = "") throws(HubError) {
+  ///
+  /// - Throws: 400012 for anything but an object.
+  public init(_ value: JSONValue, path: String = "") throws(HubError) {
     guard let object = value.objectValue else {
       throw Self.wrongType(path.isEmpty ? "The body" : path, "an object", value)
     }
@@ -31,7 +33,10 @@ struct BodyFields {
   /// Whether there is such a member, be it null.
   func contains(_ key: String) -> Bool { object.contains(key) }
 
-  func string(_ key: String) throws(HubError) -> String? {
+  /// A string, nil if it is null or absent.
+  ///
+  /// - Throws: 400012 for another type.
+  public func string(_ key: String) throws(HubError) -> String? {
     try value(key, "a string") { $0.stringValue }
   }
 
@@ -41,7 +46,10 @@ struct BodyFields {
     return text
   }
 
-  func requiredString(_ key: String) throws(HubError) -> String {
+  /// A string that must be there.
+  ///
+  /// - Throws: 400005 if it is null or absent, 400012 for another type.
+  public func requiredString(_ key: String) throws(HubError) -> String {
     guard let text = try string(key) else {
       throw HubError(.argumentNull, "\(name(key)) is missing; send a string.")
     }
@@ -78,6 +86,16 @@ struct BodyFields {
     return texts
   }
 
+  /// An array of strings that must be there.
+  ///
+  /// - Throws: 400005 if it is null or absent, 400012 for another type.
+  public func requiredStrings(_ key: String) throws(HubError) -> [String] {
+    guard let texts = try strings(key) else {
+      throw HubError(.argumentNull, "\(name(key)) is missing; send an array of strings.")
+    }
+    return texts
+  }
+
   /// The member as what `read` makes of it, which must be what `expected` says.
   func value<Value>(
     _ key: String,
@@ -90,7 +108,7 @@ struct BodyFields {
   }
 
   /// A refusal of a member's value.
-  func invalid(_ key: String, _ reason: String) -> HubError {
+  public func invalid(_ key: String, _ reason: String) -> HubError {
     HubError(.argumentInvalid, "\(name(key)) \(reason)")
   }
 

@@ -77,6 +77,13 @@ public struct PropertyBag: ~Escapable {
     SystemProperty(encodedKey: bytes.extracting(entry.key))
   }
 
+  /// Whether an entry's key stands for `name`; escapes are resolved on the way, nothing is allocated.
+  public func isNamed(_ entry: Entry, _ name: Span<UInt8>) -> Bool {
+    var cursor = PercentCursor(bytes.extracting(entry.key))
+    for index in name.indices where cursor.next() != name[index] { return false }
+    return cursor.next() == nil
+  }
+
   /// The decoded text of a range of `bytes`; what is not UTF-8 once decoded becomes U+FFFD.
   public func text(_ range: Range<Int>) -> String {
     PercentCursor.decodeText(bytes.extracting(range))

@@ -42,7 +42,9 @@ struct RoutedEventTests {
     "properties come from the bag, the connection and the hub",
     arguments: [
       ("a = 'b'", "a=b", true), ("a = 'b'", "a=c&a=b", true), ("a = 'c'", "a=c&a=b", false),
-      ("a = 'ä b'", "%61=%C3%A4%20b", true), ("IS_DEFINED(a)", "a", false),
+      ("a = 'ä b'", "%61=%C3%A4%20b", true), ("ab = 'x'", "a%62=x", true),
+      ("ab = 'x'", "a%6=x", false), ("ab = 'x'", "ab%=x", false), ("ab = 'x'", "a=x", false),
+      ("IS_DEFINED(a)", "a=b&a", false), ("a = 'b'", "a&a=b", true), ("IS_DEFINED(a)", "a", false),
       ("a = ''", "a=", true), ("is_defined(b)", "a=b", false),
       ("$messageId = '7'", "%24.mid=7", true), ("$contentType = 'x'", "$.ct=x", true),
       ("$contentEncoding = 'x' and $userId = 'u'", "$.ce=x&$.uid=u", true),

@@ -258,7 +258,7 @@ enum EnrollmentRoutes {
     _ kind: EnrollmentKind,
     _ itemType: String
   ) async throws -> Response {
-    let query = try MemberReader(try request.json()).requiredString("query")
+    let query = try BodyFields(try request.json()).requiredString("query")
     let size = try QueryRequest.pageSize(request.header(.maxItemCount))
     let continuation = request.header(.continuation)
     let page = try await service.provisioning().store.read { view throws(HubError) in

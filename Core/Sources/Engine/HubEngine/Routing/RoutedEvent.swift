@@ -91,24 +91,13 @@ public struct RoutedEvent: MessageFields, ~Escapable {
     // What a bag says of the hub's own properties are no application properties.
     if SystemProperty(rawValue: name) != nil { return nil }
     var found: Range<Int>?
-    var isNull = false
     let wanted = name.utf8Span.span
     var iterator = bag.makeIterator()
     while let entry = iterator.next() {
-      let key = bag.bytes.extracting(entry.key)
-      guard key.elementsEqual(wanted) || Self.decodes(key, to: name) else { continue }
-      found = entry.value
-      isNull = entry.value == nil
+      // Of several the last one counts, also if it is null.
+      if bag.isNamed(entry, wanted) { found = entry.value }
     }
-    guard let found, !isNull else { return nil }
-    return bag.text(found)
-  }
-
-  private static func decodes(_ key: Span<UInt8>, to name: String) -> Bool {
-    for index in key.indices where key[index] == UInt8(ascii: "%") {
-      return PropertyBag(key).text(0..<key.count).unicodeScalars.elementsEqual(name.unicodeScalars)
-    }
-    return false
+    return found.map { bag.text($0) }
   }
 
   /// The system property called `name`, whatever its case.

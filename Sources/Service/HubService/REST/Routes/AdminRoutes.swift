@@ -31,7 +31,7 @@ enum AdminRoutes {
     _ service: RESTService,
     _ request: RESTRequest
   ) async throws -> Response {
-    let body = try MemberReader(try request.json())
+    let body = try BodyFields(try request.json())
     let asked = try body.requiredString("path")
     // The copy is made under a name beside it, which a slash at the end would put into it.
     let parts = asked.split(separator: "/").filter { $0 != "." }

@@ -223,7 +223,7 @@ enum CertificateRoutes {
   }
 
   private static func certificate(_ body: JSONValue) throws(HubError) -> PresentedCertificate {
-    let body = try MemberReader(body)
+    let body = try BodyFields(body)
     let text = try body.requiredString("certificate")
     guard let certificate = PresentedCertificate([UInt8](text.utf8)) else {
       throw body.invalid("certificate", "must be one certificate: PEM text, or DER in base64.")

@@ -101,7 +101,7 @@ enum PolicyRoutes {
     _ service: RESTService,
     _ request: RESTRequest
   ) async throws -> Response {
-    let body = try MemberReader(try request.json())
+    let body = try BodyFields(try request.json())
     let rights = try rights(body)
     let primary = try key(body, "primaryKey")
     let secondary = try key(body, "secondaryKey")
@@ -134,7 +134,7 @@ enum PolicyRoutes {
     _ service: RESTService,
     _ request: RESTRequest
   ) async throws -> Response {
-    let body = try MemberReader(try request.json())
+    let body = try BodyFields(try request.json())
     let which = try body.requiredString("key")
     guard ["primary", "secondary", "both"].contains(which) else {
       throw body.invalid("key", "must be primary, secondary or both.")
@@ -186,7 +186,7 @@ enum PolicyRoutes {
     }
   }
 
-  private static func rights(_ body: MemberReader) throws(HubError) -> AccessRights {
+  private static func rights(_ body: BodyFields) throws(HubError) -> AccessRights {
     let known: [String: AccessRights] = [
       "RegistryRead": .registryRead, "RegistryWrite": .registryWrite,
       "ServiceConnect": .serviceConnect, "DeviceConnect": .deviceConnect,
@@ -206,7 +206,7 @@ enum PolicyRoutes {
   }
 
   private static func key(
-    _ body: MemberReader,
+    _ body: BodyFields,
     _ name: String
   ) throws(HubError) -> SymmetricKey? {
     guard let text = try body.string(name) else { return nil }
