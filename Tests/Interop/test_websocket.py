@@ -38,11 +38,27 @@ def test_the_subprotocol_decides_whatever_the_path(hub, device, path):
 
 @pytest.mark.parametrize("options", [
     {"protocol": None}, {"protocol": "chat"}, {"version": "8"}, {"key": ""}, {"key": "short"},
-    {"method": "POST"},
+    {"method": "POST"}, {"upgrade": "h2c"}, {"connection": "keep-alive"},
 ], ids=str)
 def test_bad_upgrades_are_refused(hub, options):
     with Upgrade(hub, **options) as upgrade:
         assert 400 <= upgrade.status < 500, upgrade.status
+
+
+def test_frames_that_do_not_wait_for_the_answer_are_served(hub, device):
+    with Upgrade(hub, early=frame(connect_bytes(device))) as upgrade:
+        assert upgrade.status == 101
+        connection = wire.MQTTConnection(upgrade.frames())
+        assert connection.expect(wire.CONNACK).body[1] == 0
+
+
+@pytest.mark.parametrize("early", [b"x", b"\x82", b"GET / HTTP/1.1\r\n\r\n", b"\0" * 20_000])
+@pytest.mark.parametrize("options", [{}, {"upgrade": "h2c"}, {"connection": "keep-alive"}], ids=str)
+def test_bytes_behind_an_upgrade_cost_their_own_connection(hub, early, options):
+    for _ in range(5):
+        with Upgrade(hub, early=early, **options):
+            pass
+    assert hub.is_alive()
 
 
 def test_mqtt_among_several_subprotocols(hub):

@@ -32,19 +32,21 @@ class Upgrade:
     """The answer to an upgrade request: status, header lines, and the stream after it."""
 
     def __init__(self, hub, path="/$iothub/websocket", protocol="mqtt", version="13",
-                 key=None, extra="", method="GET", timeout=5):
+                 key=None, extra="", method="GET", timeout=5, early=b"", upgrade="websocket",
+                 connection="Upgrade"):
         self.key = key if key is not None else base64.b64encode(os.urandom(16)).decode()
         plain = socket.create_connection((hub.host, hub.https_port), timeout)
         self.stream = hub.tls_context().wrap_socket(plain, server_hostname=hub.host)
         lines = [
-            f"{method} {path} HTTP/1.1", f"Host: {hub.host}", "Upgrade: websocket",
-            "Connection: Upgrade", f"Sec-WebSocket-Version: {version}",
+            f"{method} {path} HTTP/1.1", f"Host: {hub.host}", f"Upgrade: {upgrade}",
+            f"Connection: {connection}", f"Sec-WebSocket-Version: {version}",
         ]
         if self.key:
             lines.append(f"Sec-WebSocket-Key: {self.key}")
         if protocol is not None:
             lines.append(f"Sec-WebSocket-Protocol: {protocol}")
-        self.stream.sendall(("\r\n".join(lines) + "\r\n" + extra + "\r\n").encode())
+        head = "\r\n".join(lines) + "\r\n" + extra + "\r\n"
+        self.stream.sendall(head.encode() + early)
         received = b""
         while b"\r\n\r\n" not in received:
             chunk = self.stream.recv(4096)

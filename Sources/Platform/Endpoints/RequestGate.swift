@@ -22,6 +22,9 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
   private let counters: EndpointCounters
   private var unansweredCount = 0
   private var isClosing = false
+  /// Whether the request that is coming in is an upgrade; what follows it is no HTTP.
+  private var isUpgrade = false
+  private var hasLeftHTTP = false
   /// Ends a stranger's connection, whatever it does.
   private var end: Scheduled<Void>?
   /// Ends a stranger's connection between two requests.
@@ -54,12 +57,17 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     guard !isClosing else { return }
+    // A client that does not wait for the answer: the decoder gives what is behind the upgrade as it
+    // came, before this is taken out. The upgrade's own handler keeps it for the new protocol.
+    guard !hasLeftHTTP else { return context.fireChannelRead(data) }
     var part = unwrapInboundIn(data)
+    if case .end = part { hasLeftHTTP = isUpgrade }
     if case .head(var head) = part {
+      isUpgrade = Self.isUpgrade(head)
       unansweredCount += 1
       idleEnd?.cancel()
       idleEnd = nil
-      if head.headers.contains(name: "upgrade"), !Self.isUpgrade(head) {
+      if head.headers.contains(name: "upgrade"), !isUpgrade {
         head.headers.remove(name: "upgrade")
         head.headers.remove(name: "connection")
         part = .head(head)
@@ -108,6 +116,8 @@ final class RequestGate: ChannelDuplexHandler, RemovableChannelHandler {
   /// Whether this asks for MQTT or AMQP over WebSocket in due form (RFC 6455 §4.2.1).
   private static func isUpgrade(_ head: HTTPRequestHead) -> Bool {
     head.method == .GET && WebSocketProtocol(offeredIn: head) != nil
+      && head.headers[canonicalForm: "upgrade"].contains { $0.lowercased() == "websocket" }
+      && head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }
       && head.headers.first(name: "sec-websocket-version") == "13"
       && head.headers.first(name: "sec-websocket-key").flatMap { Base64.decode($0) }?.count == 16
   }
