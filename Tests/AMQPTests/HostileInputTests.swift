@@ -24,7 +24,7 @@ struct HostileInputTests {
           case .authenticating: server.judged(isAccepted: true)
           case .attached(let id, _): server.accept(id, credit: 50)
           case .delivered(_, let delivery):
-            if let id = delivery.id { server.settle(id, .accepted) }
+            server.settle(delivery.id, .accepted)
           default: break
           }
         }

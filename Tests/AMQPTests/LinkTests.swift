@@ -111,8 +111,7 @@ struct LinkTests {
       #expect(delivery.tag == [number])
       #expect(delivery.message == [UInt8](repeating: number, count: size))
       #expect(!delivery.isBatch)
-      let id = try #require(delivery.id)
-      pair.server.settle(id, outcomes[Int(number)])
+      pair.server.settle(delivery.id, outcomes[Int(number)])
       number += 1
     }
     #expect(number == 3)
@@ -141,7 +140,7 @@ struct LinkTests {
       return nil
     }
     #expect(got.map(\.message) == [message, message])
-    #expect(got.map { $0.id == nil } == [true, false])
+    #expect(got.map(\.isSettled) == [true, false])
     let last = try #require(got.last?.id)
     pair.client.settle(
       last,
@@ -217,8 +216,8 @@ struct LinkTests {
     #expect(attached == 2)
   }
 
-  @Test("a sender without credit loses its connection")
-  func creditAbuse() {
+  @Test("a sender without credit loses its connection", arguments: [false, true])
+  func creditAbuse(isSettled: Bool) {
     var server = AMQPConnection(containerID: "hub")
     let start = Stream.start + Stream.begin() + Stream.attach("a", handle: 0, isSender: true)
     server.receive(start)
@@ -229,7 +228,7 @@ struct LinkTests {
     server.write(to: &output)
     var delivered = 0
     for number in UInt32(0)..<10 {
-      let transfer = Stream.transfer(id: number)
+      let transfer = Stream.transfer(id: number, isSettled: isSettled)
       server.receive(transfer)
       delivered += server.nextEvents().count { if case .delivered = $0 { true } else { false } }
     }
@@ -239,18 +238,19 @@ struct LinkTests {
     #expect(Hex.encode(output.bytes).contains(condition))
   }
 
-  @Test("unsettled messages hold back credit until they are settled")
-  func unsettledFlood() throws {
+  @Test("messages hold back credit until they are done with", arguments: [false, true])
+  func flood(isSettled: Bool) throws {
     var pair = Pair()
     let made = pair.link(isSender: true, credit: 4)
     let (mine, _) = try #require(made)
     var waiting: [DeliveryID] = []
     for number in UInt8(0)..<4 {
-      pair.client.send(one, on: mine, tag: [number], isSettled: false)
+      pair.client.send(one, on: mine, tag: [number], isSettled: isSettled)
     }
     pair.run()
     for case .delivered(_, let delivery) in pair.takeServerEvents() {
-      waiting.append(try #require(delivery.id))
+      #expect(delivery.isSettled == isSettled)
+      waiting.append(delivery.id)
     }
     #expect(waiting.count == 4)
     #expect(copied(pair.client.credit(of: mine)) == 0)

@@ -233,23 +233,23 @@ extension AMQPConnection {
       count = max(0, taken)
     }
     let tag = ProtonData.bytes(pn_delivery_tag(delivery))
-    var result = AMQPDelivery(
-      id: nil,
+    let name = DeliveryID(number: makeNumber())
+    let isSettled = pn_delivery_settled(delivery)
+    pn_link_advance(link)
+    if isSettled {
+      pn_delivery_settle(delivery)
+    } else {
+      pn_delivery_set_context(delivery, UnsafeMutableRawPointer(bitPattern: name.number))
+    }
+    deliveries[name] = Delivery(delivery: isSettled ? nil : delivery, link: id)
+    links[id]?.unsettledCount += 1
+    let result = AMQPDelivery(
+      id: name,
+      isSettled: isSettled,
       tag: tag,
       message: message,
       isBatch: batchTags.remove(tag) != nil
     )
-    pn_link_advance(link)
-    if pn_delivery_settled(delivery) {
-      pn_delivery_settle(delivery)
-    } else {
-      let name = DeliveryID(number: makeNumber())
-      pn_delivery_set_context(delivery, UnsafeMutableRawPointer(bitPattern: name.number))
-      deliveries[name] = Delivery(delivery: delivery, link: id)
-      links[id]?.unsettledCount += 1
-      result.id = name
-    }
-    replenish(id)
     events.append(.delivered(id, result))
   }
 }

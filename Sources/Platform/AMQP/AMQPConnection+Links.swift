@@ -106,36 +106,40 @@ extension AMQPConnection {
 
   // MARK: Receiving
 
-  /// Settles a message that came.
+  /// Is done with a message that came: settles it, unless the sender had.
   package mutating func settle(_ id: DeliveryID, _ outcome: AMQPOutcome) {
     guard let known = deliveries[id] else { return }
+    if let delivery = known.delivery { update(delivery, outcome) }
+    forget(id)
+  }
+
+  private func update(_ delivery: OpaquePointer, _ outcome: AMQPOutcome) {
     switch outcome {
-    case .accepted: pn_delivery_update(known.delivery, UInt64(PN_ACCEPTED))
+    case .accepted: pn_delivery_update(delivery, UInt64(PN_ACCEPTED))
     case .rejected(let error):
       if let error {
-        let local = pn_delivery_local(known.delivery)
+        let local = pn_delivery_local(delivery)
         ProtonData.set(pn_disposition_condition(local), error)
       }
-      pn_delivery_update(known.delivery, UInt64(PN_REJECTED))
-    case .released: pn_delivery_update(known.delivery, UInt64(PN_RELEASED))
+      pn_delivery_update(delivery, UInt64(PN_REJECTED))
+    case .released: pn_delivery_update(delivery, UInt64(PN_RELEASED))
     case .modified(let hasFailed, let isUndeliverable):
-      let local = pn_delivery_local(known.delivery)
+      let local = pn_delivery_local(delivery)
       pn_disposition_set_failed(local, hasFailed)
       pn_disposition_set_undeliverable(local, isUndeliverable)
-      pn_delivery_update(known.delivery, UInt64(PN_MODIFIED))
+      pn_delivery_update(delivery, UInt64(PN_MODIFIED))
     case .unknown: break
     }
-    forget(id)
   }
 
   mutating func forget(_ id: DeliveryID) {
     guard let known = deliveries.removeValue(forKey: id) else { return }
-    pn_delivery_settle(known.delivery)
+    if let delivery = known.delivery { pn_delivery_settle(delivery) }
     links[known.link]?.unsettledCount -= 1
     replenish(known.link)
   }
 
-  /// Changes how many messages may be under way or unsettled on a link that we receive on; 0 stops
+  /// Changes how many messages may be under way or not done with on a link that we receive on; 0 stops
   /// the sender when its credit is used up.
   package mutating func setWindow(_ id: LinkID, _ window: Int32) {
     links[id]?.window = window

@@ -1,16 +1,12 @@
 package import AMQPCodec
 
 extension AMQPConnection {
-  /// The message of a delivery, which is accepted; nil for what is none, which is rejected.
-  package mutating func take(_ delivery: AMQPDelivery) -> AMQPMessage? {
+  /// The message of a delivery, which its driver settles; nil for what is none, which is rejected.
+  package mutating func read(_ delivery: AMQPDelivery) -> AMQPMessage? {
     do throws(AMQPFault) {
-      let message = try AMQPMessage(delivery.message.span)
-      if let id = delivery.id { settle(id, .accepted) }
-      return message
+      return try AMQPMessage(delivery.message.span)
     } catch {
-      if let id = delivery.id {
-        settle(id, .rejected(AMQPError(AMQPError.decodeError, "\(error)")))
-      }
+      settle(delivery.id, .rejected(AMQPError(AMQPError.decodeError, "\(error)")))
       return nil
     }
   }

@@ -24,16 +24,18 @@ package struct AMQPConnection: ~Copyable {
   struct Link {
     let link: OpaquePointer
     let isSender: Bool
-    /// Messages that may be under way to us: credit and unsettled ones together.
+    /// Messages that may be under way to us: credit and those that aren't done with together.
     var window: Int32 = 0
     /// Bytes of a message on it at most.
     var messageBytes: Int
+    /// Messages that are unsettled, or came settled and aren't done with.
     var unsettledCount: Int32 = 0
     var isDetaching = false
   }
 
   struct Delivery {
-    let delivery: OpaquePointer
+    /// The engine's; nil for one that came settled, which the engine has forgotten.
+    let delivery: OpaquePointer?
     let link: LinkID
   }
 

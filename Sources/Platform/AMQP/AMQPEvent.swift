@@ -49,8 +49,11 @@ package struct AMQPAttach: Equatable, Sendable {
 
 /// A message that came.
 package struct AMQPDelivery: Equatable, Sendable {
-  /// Names it until it is settled; nil if the sender had settled it.
-  package var id: DeliveryID?
+  /// Names it until `settle`, which the driver calls when it is done with it, even if it came settled:
+  /// until then it counts as under way, and keeps its sender from sending another.
+  package var id: DeliveryID
+  /// Whether the sender had settled it, and waits for no outcome.
+  package var isSettled: Bool
   /// The sender's tag.
   package var tag: [UInt8]
   /// The encoded message.

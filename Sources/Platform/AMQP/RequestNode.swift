@@ -5,9 +5,14 @@ import ByteIO
 package struct NodeRequest: Equatable, Sendable {
   /// The message.
   package var message: AMQPMessage
+  /// What is settled with the answer: until then the client may send only so many more.
+  package var delivery: DeliveryID?
 
   /// Creates a request of a message.
-  package init(message: AMQPMessage) { self.message = message }
+  package init(message: AMQPMessage, delivery: DeliveryID? = nil) {
+    self.message = message
+    self.delivery = delivery
+  }
 
   /// The text of an application property.
   package func text(_ name: String) -> String? { message.applicationProperties[name]?.text }
@@ -17,7 +22,7 @@ package struct NodeRequest: Equatable, Sendable {
 ///
 /// A client attaches a sender for its requests and a receiver for the answers, in any order. Answers
 /// wait here until there is a receiver with credit: one stock client sends its first request before
-/// it gives any. A request is settled as accepted when it was understood, whatever the answer.
+/// it gives any. A request is settled as accepted when it is answered, whatever the answer.
 package struct RequestNode: ~Copyable {
   /// Answers at most that wait for credit; beyond it the oldest is dropped.
   package static let waitingLimit = 64
@@ -70,12 +75,12 @@ package struct RequestNode: ~Copyable {
     }
   }
 
-  /// Reads a request, and settles it; nil for a message that is none.
+  /// Reads a request, which `answer` settles; nil for a message that is none, which is rejected.
   package mutating func delivered(
     _ delivery: AMQPDelivery,
     on connection: inout AMQPConnection
   ) -> NodeRequest? {
-    connection.take(delivery).map { NodeRequest(message: $0) }
+    connection.read(delivery).map { NodeRequest(message: $0, delivery: delivery.id) }
   }
 
   /// Answers a request: at once, or when there is credit.
@@ -93,6 +98,7 @@ package struct RequestNode: ~Copyable {
       asked.messageID == .null ? asked.correlationID : asked.messageID
     if waiting.count >= Self.waitingLimit { waiting.removeFirst() }
     waiting.append(Answer(replyTo: asked.replyTo, message: message.encoded))
+    if let delivery = request.delivery { connection.settle(delivery, .accepted) }
     send(on: &connection)
   }
 

@@ -36,17 +36,17 @@ final class CloudToDeviceLink: AMQPLink {
       try engine.enqueue(request, now: now)
     } completion: { result in
       reply { peer in
-        guard let id = delivery.id else { return }
         switch result {
-        case .success: peer.connection.settle(id, .accepted)
-        case .failure(let error): peer.connection.settle(id, .rejected(AMQPError(error)))
+        case .success: peer.connection.settle(delivery.id, .accepted)
+        case .failure(let error):
+          peer.connection.settle(delivery.id, .rejected(AMQPError(error)))
         }
       }
     }
   }
 
   private func settle(_ delivery: AMQPDelivery, _ outcome: AMQPOutcome) {
-    if let id = delivery.id { peer.connection.settle(id, outcome) }
+    peer.connection.settle(delivery.id, outcome)
   }
 
   /// What a message asks to be queued.

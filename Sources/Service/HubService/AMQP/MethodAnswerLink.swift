@@ -14,7 +14,8 @@ final class MethodAnswerLink: AMQPLink {
 
   func delivered(_ delivery: AMQPDelivery) {
     let peer = device.peer
-    guard let message = peer.connection.take(delivery) else { return }
+    guard let message = peer.connection.read(delivery) else { return }
+    peer.connection.settle(delivery.id, .accepted)
     // An answer that is late, doubled or unknown is dropped, as over MQTT.
     guard let request = device.takeMethod(message.properties.correlationID) else { return }
     peer.hub.methodAnswered(

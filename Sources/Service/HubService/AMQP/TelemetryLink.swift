@@ -21,7 +21,7 @@ final class TelemetryLink: AMQPLink {
   func delivered(_ delivery: AMQPDelivery) {
     let peer = device.peer
     func settle(_ outcome: AMQPOutcome) {
-      if let id = delivery.id { peer.connection.settle(id, outcome) }
+      peer.connection.settle(delivery.id, outcome)
     }
     let batch: TelemetryBatch
     do throws(AMQPError) {
@@ -37,12 +37,11 @@ final class TelemetryLink: AMQPLink {
     guard peer.hub.events.isEnabled else { return settle(.accepted) }
     peer.hub.events.submit(batch) { result in
       reply { peer in
-        guard let id = delivery.id else { return }
         switch result {
-        case .success: peer.connection.settle(id, .accepted)
+        case .success: peer.connection.settle(delivery.id, .accepted)
         case .failure:
           let error = AMQPError(AMQPError.internalError, "the hub takes no events at the moment")
-          peer.connection.settle(id, .rejected(error))
+          peer.connection.settle(delivery.id, .rejected(error))
         }
       }
     }

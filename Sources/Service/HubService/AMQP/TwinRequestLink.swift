@@ -17,7 +17,7 @@ final class TwinRequestLink: AMQPLink {
 
   func delivered(_ delivery: AMQPDelivery) {
     let peer = device.peer
-    guard let message = peer.connection.take(delivery) else { return }
+    guard let message = peer.connection.read(delivery) else { return }
     let annotations = message.messageAnnotations
     let operation = annotations["operation"]?.text?.uppercased() ?? ""
     let resource = annotations["resource"]?.text?.lowercased() ?? ""
@@ -25,7 +25,14 @@ final class TwinRequestLink: AMQPLink {
     guard let reply = peer.reply else { return }
     let identity = device.identity
     let respond: @Sendable (TwinReply) -> Void = { answer in
-      reply { peer in peer.device(identity)?.answerTwin(answer, correlation) }
+      reply { peer in
+        peer.connection.settle(delivery.id, .accepted)
+        peer.device(identity)?.answerTwin(answer, correlation)
+      }
+    }
+    func answer(_ status: Int) {
+      peer.connection.settle(delivery.id, .accepted)
+      device.answerTwin(TwinReply(status: status), correlation)
     }
     switch (operation, resource) {
     case ("GET", _): peer.hub.twin(of: identity, reply: respond)
@@ -38,11 +45,11 @@ final class TwinRequestLink: AMQPLink {
       )
     case ("PUT", Self.desired):
       device.wantsDesired = true
-      device.answerTwin(TwinReply(status: 200), correlation)
+      answer(200)
     case ("DELETE", Self.desired):
       device.wantsDesired = false
-      device.answerTwin(TwinReply(status: 200), correlation)
-    default: device.answerTwin(TwinReply(status: 400), correlation)
+      answer(200)
+    default: answer(400)
     }
   }
 }
