@@ -98,6 +98,58 @@ struct RESTRoutingTests {
     }
   }
 
+  @Test("Endpoints that fill one container keep each its own files")
+  func oneContainer() async throws {
+    let two = """
+      {"endpoints":{"storageContainers":[
+         {"name":"a","containerName":"archive","encoding":"JSON"},
+         {"name":"b","containerName":"archive","encoding":"JSON"}]},
+       "routes":[
+         {"name":"a","source":"DeviceMessages","condition":"level <> 'b'","endpointNames":["a"]},
+         {"name":"b","source":"DeviceMessages","condition":"level <> 'a'","endpointNames":["b"]}]}
+      """
+    try await RESTHub.inFolder { folder in
+      try await RESTHub.run(in: folder) { hub in
+        let device = try await hub.device("d")
+        #expect(try await hub.send(.put, "/routing", json: two).status == 200)
+        for level in ["both", "a", "b"] {
+          try await Self.publish(hub, device, #""x""#, level: level)
+        }
+        var looks = 0
+        try await Self.deliver(hub) {
+          looks += 1
+          return Self.isCollecting(folder) && looks > 20
+        }
+        #expect(try Self.lines(folder).count == 4)
+      }
+    }
+  }
+
+  @Test("A backup has the routes, and what waits for their endpoints")
+  func backup() async throws {
+    try await RESTHub.inFolder { folder in
+      let restored = folder + "-restored"
+      defer { try? FileManager.default.removeItem(atPath: restored) }
+      // What the listeners keep there, which run in no test of this kind.
+      try FileManager.default
+        .createDirectory(atPath: folder + "/tls", withIntermediateDirectories: true)
+      try await RESTHub.run(in: folder) { hub in
+        let device = try await hub.device("d")
+        #expect(try await hub.send(.put, "/routing", json: Self.configuration).status == 200)
+        try await Self.publish(hub, device, #""waits""#, level: "hot")
+        let path = #"{"path":"\#(folder)/copy"}"#
+        let made = try await hub.send(.post, "/admin/backup", json: path)
+        #expect(made.status < 300, "\(made)")
+      }
+      let files = try Backup.restore(folder + "/copy", to: restored)
+      #expect(files.contains("routing.json"))
+      try await RESTHub.run(in: restored) { hub in
+        try await Self.deliver(hub) { Self.isCollecting(restored) }
+        #expect(try Self.lines(restored).count == 1)
+      }
+    }
+  }
+
   @Test("A configuration that can't be used is refused, and the old one stays")
   func refusals() async throws {
     try await RESTHub.run { hub in

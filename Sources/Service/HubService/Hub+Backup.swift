@@ -7,6 +7,7 @@ extension Hub {
   ///
   /// The registry is copied as of one moment; the log has at least all that was acknowledged before
   /// the call. What is half-written at the end of a copied segment is cut off when the copy is opened.
+  /// Files that storage endpoints have finished are theirs who read them, and are not copied.
   ///
   /// Throws a `SettingsFault` if `target` exists, or what kept a file from being copied; what was
   /// copied is removed then.
@@ -31,7 +32,8 @@ extension Hub {
   private func copy(to partial: String) throws -> Int {
     try PrivateFile.makeDirectory(partial + "/log")
     try PrivateFile.makeDirectory(partial + "/tls")
-    var files: [String] = []
+    // Before the log: where an endpoint stands must not be behind what the copied log has.
+    var files = try routing.backUp(to: partial)
     for name in try Backup.files(in: dataDirectory + "/log") {
       do throws(FileFault) {
         try Backup.copy(dataDirectory + "/log/" + name, to: partial + "/log/" + name)

@@ -160,8 +160,30 @@ final class RoutingService: TelemetryRouter, Sendable {
     }
   }
 
+  /// Copies the configuration, and where each of its endpoints stands, into `target`.
+  ///
+  /// Answers the names of the copied files.
+  func backUp(to target: String) throws(FileFault) -> [String] {
+    let endpoints = try state.withLock { state throws(FileFault) -> [RoutingEndpoint] in
+      guard PrivateFile.exists(Self.configurationPath(directory)) else { return [] }
+      try Backup.copy(Self.configurationPath(directory), to: Self.configurationPath(target))
+      return state.configuration.endpoints
+    }
+    var names = PrivateFile.exists(Self.configurationPath(target)) ? ["routing.json"] : []
+    for endpoint in endpoints {
+      let name = Self.checkpointName(endpoint)
+      try Backup.copy("\(directory)/\(name)", to: "\(target)/\(name)")
+      names.append(name)
+    }
+    return names
+  }
+
+  private static func checkpointName(_ endpoint: RoutingEndpoint) -> String {
+    "routing-\(endpoint.slot).json"
+  }
+
   private func checkpoint(_ endpoint: RoutingEndpoint) -> EndpointCheckpoint {
-    EndpointCheckpoint(path: "\(directory)/routing-\(endpoint.slot).json")
+    EndpointCheckpoint(path: "\(directory)/\(Self.checkpointName(endpoint))")
   }
 
   // MARK: Health
@@ -190,7 +212,7 @@ final class RoutingService: TelemetryRouter, Sendable {
       await withTaskGroup(of: Void.self) { group in
         for endpoint in endpoints {
           guard case .storage(let settings) = endpoint.kind else { continue }
-          group.addTask { await self.fill(endpoint, settings) }
+          group.addTask { await self.fill(endpoint, settings, since: seen) }
         }
         // A change of the routes ends all of them and begins anew, from their checkpoints.
         while !Task.isCancelled, changes.load(ordering: .acquiring) == seen {
@@ -201,7 +223,11 @@ final class RoutingService: TelemetryRouter, Sendable {
     }
   }
 
-  private func fill(_ endpoint: RoutingEndpoint, _ settings: StorageEndpoint) async {
+  private func fill(
+    _ endpoint: RoutingEndpoint,
+    _ settings: StorageEndpoint,
+    since seen: UInt64
+  ) async {
     var writer = StorageWriter(
       endpoint,
       settings,
@@ -215,6 +241,10 @@ final class RoutingService: TelemetryRouter, Sendable {
       for outcome in writer.turn() { report(endpoint.name, outcome) }
       await log.waitForMore(than: end, timeout: .milliseconds(500))
     } while !Task.isCancelled
+    // It may be gone from the new routes: what was sent to it until then is still its.
+    if changes.load(ordering: .acquiring) != seen {
+      for outcome in writer.turn() { report(endpoint.name, outcome) }
+    }
     for outcome in writer.drain() { report(endpoint.name, outcome) }
   }
 
@@ -225,10 +255,21 @@ final class RoutingService: TelemetryRouter, Sendable {
       switch outcome {
       case .wrote: health.succeeded(now: now)
       case .failed(let reason): health.failed(reason, now: now)
+      case .lost(let count, _): health.failed("\(count) events were gone", now: now)
       }
     }
-    if case .failed(let reason) = outcome {
+    switch outcome {
+    case .wrote: break
+    case .failed(let reason):
       logger.warning("endpoint failed", metadata: ["endpoint": "\(name)", "reason": "\(reason)"])
+    case .lost(let count, let partition):
+      logger.error(
+        "events were gone before an endpoint took them",
+        metadata: [
+          "endpoint": "\(name)", "partition": "\(partition)", "events": "at most \(count)",
+          "remedy": "keep events longer (log.retention_hours, log.retention_bytes)",
+        ]
+      )
     }
   }
 }

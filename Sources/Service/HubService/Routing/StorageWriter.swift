@@ -15,6 +15,8 @@ struct StorageWriter {
     case wrote
     /// Something failed, and is tried again.
     case failed(String)
+    /// So many numbers of a partition were gone before they were looked at: retention, or damage.
+    case lost(UInt64, partition: UInt16)
   }
 
   private struct Lane {
@@ -24,6 +26,8 @@ struct StorageWriter {
     var file: UnfinishedFile?
     var firstSequence: UInt64 = 0
     var firstTime = Timestamp.epoch
+    /// The number from which events were found missing last, so that it is told once.
+    var gap: UInt64?
   }
 
   /// Records of one read.
@@ -93,6 +97,7 @@ struct StorageWriter {
       let view = log.view
       let start = lanes[index].batch.next
       var found: [RoutedMessage] = []
+      var first: UInt64?
       var end = start
       let reading: LogReading
       do throws(LogFault) {
@@ -102,6 +107,7 @@ struct StorageWriter {
           maxRecords: Self.recordsPerRead,
           maxBytes: Self.bytesPerRead
         ) { record in
+          if first == nil { first = record.sequence }
           end = record.sequence + 1
           guard !EventView.destinations(of: record.payload).isDisjoint(with: endpoint.destination),
             let event = try? EventView(record.payload),
@@ -118,6 +124,10 @@ struct StorageWriter {
       } catch {
         outcomes.append(.failed("the log cannot be read: \(error)"))
         break
+      }
+      if let first, first > start, lanes[index].gap != start {
+        lanes[index].gap = start
+        outcomes.append(.lost(first - start, partition: lanes[index].partition))
       }
       var next = 0
       while next < found.count, lanes[index].batch.isReading {
@@ -191,7 +201,8 @@ struct StorageWriter {
       time: lane.firstTime
     )
     let ending = settings.encoding == .avro ? "avro" : "json"
-    let path = "\(folder)/\(name)_\(lane.firstSequence).\(ending)"
+    // The endpoint's name, because several may fill one container in one format.
+    let path = "\(folder)/\(name)_\(endpoint.name)_\(lane.firstSequence).\(ending)"
     do throws(FileFault) {
       try lane.file?.finish(as: path)
       lanes[index].file = nil
