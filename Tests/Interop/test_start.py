@@ -107,6 +107,29 @@ def test_a_damaged_file_is_named(data, name, word):
     assert str(data / name) in said and word in said
 
 
+@pytest.mark.parametrize("is_empty", [False, True])
+def test_a_lost_registry_is_not_made_anew(data, is_empty):
+    path = data / "registry.sqlite"
+    for end in ("", "-wal", "-shm"):
+        Path(f"{path}{end}").unlink(missing_ok=True)
+    if is_empty:
+        path.touch()
+    for _ in range(2):
+        said = failed_start(data)
+        assert str(path) in said and "missing or empty" in said and "restore" in said
+
+
+def test_after_a_clean_stop_the_registry_is_one_file(hub_factory, tmp_path):
+    running = hub_factory(data=tmp_path / "hub")
+    device = Identities(running, "one-file").device()
+    running.stop()
+    for end in ("-wal", "-shm"):
+        Path(f"{running.data}/registry.sqlite{end}").unlink(missing_ok=True)
+    again = hub_factory(data=running.data)
+    assert again.rest().device(device.device_id)["deviceId"] == device.device_id
+    again.stop()
+
+
 def test_a_data_directory_that_is_a_file_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     assert str(tmp_path / "file") in failed_start(tmp_path / "file")

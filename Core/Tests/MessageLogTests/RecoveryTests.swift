@@ -5,6 +5,28 @@ import Testing
 
 @Suite("Recovery")
 struct RecoveryTests {
+  @Test("findings are told with the file's name, what is wrong and what it cost")
+  func words() {
+    let name = "00000000000000002500"
+    let rows: [(LogFinding, [String])] = [
+      (
+        .cut(segment: 2500, position: 2600, byteCount: 9, reason: .checksum),
+        [name, "2600", "9 bytes", "checksum", "acknowledged"]
+      ),
+      (
+        .damaged(LogDamage(segment: 2500, positions: 2600..<2700, reason: .noFrame)),
+        [name, "2600 to 2700", "lost"]
+      ),
+      (.headerDamaged(segment: 2500), [name, "header"]),
+      (.emptySegmentRemoved(segment: 2500), [name, "nothing"]),
+      (.segmentsMissing(positions: 0..<2500), ["0 to 2500", "lost"]),
+      (.foreignFile("notes.txt"), ["notes.txt", "left alone"]),
+    ]
+    for (finding, parts) in rows {
+      for part in parts { #expect("\(finding)".contains(part), "\(finding)") }
+    }
+  }
+
   /// A log of a few segments, closed; its records in the order of the log, and where the last
   /// group began.
   private struct Sample {

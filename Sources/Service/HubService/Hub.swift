@@ -83,9 +83,12 @@ package final class Hub: Sendable {
     rules.lockSeconds = Int64(settings.lockSeconds)
     let effects = EffectRelay()
     let registry = dataDirectory + "/registry.sqlite"
+    let provisioned = dataDirectory + "/provisioning.sqlite"
     do {
       store = try HubStore(
         path: registry,
+        // Both come after the registry in a hub's first start.
+        mayBeNew: !events.hasRecords && !PrivateFile.exists(provisioned),
         isDurable: !settings.isEphemeral,
         quotas: settings.quotas,
         rules: rules,
@@ -110,7 +113,7 @@ package final class Hub: Sendable {
     } catch {
       events.close()
       store.close()
-      throw SettingsFault.registry(dataDirectory + "/provisioning.sqlite", error)
+      throw SettingsFault.registry(provisioned, error)
     }
     effects.set { [weak self] in self?.carryOut($0) }
     collectMetrics()

@@ -55,3 +55,38 @@ public struct LogRecovery: Equatable, Sendable {
   /// Segments kept.
   public internal(set) var segmentCount = 0
 }
+
+extension LogDamageReason: CustomStringConvertible {
+  /// What is wrong, in words.
+  public var description: String {
+    switch self {
+    case .noFrame: "no record stands there"
+    case .truncated: "a record reaches beyond the end"
+    case .checksum: "a checksum does not match"
+    case .sequence: "a record has another number than the next one"
+    case .unreadable(let code): "the disk cannot read it (error \(code))"
+    }
+  }
+}
+
+extension LogFinding: CustomStringConvertible {
+  /// What was found and done, in words; segments are named as their files are.
+  public var description: String {
+    switch self {
+    case .cut(let segment, let position, let byteCount, let reason):
+      "\(SegmentName.name(base: segment)): cut at position \(position), where an unfinished commit had "
+        + "left \(byteCount) bytes (\(reason)); nothing of it had been acknowledged"
+    case .damaged(let damage):
+      "\(SegmentName.name(base: damage.segment)): positions \(damage.positions.lowerBound) to "
+        + "\(damage.positions.upperBound) are damaged (\(damage.reason)); their events are lost"
+    case .headerDamaged(let segment):
+      "\(SegmentName.name(base: segment)): its header is damaged; its events were found without it"
+    case .emptySegmentRemoved(let segment):
+      "\(SegmentName.name(base: segment)): removed, it held nothing"
+    case .segmentsMissing(let positions):
+      "no file has positions \(positions.lowerBound) to \(positions.upperBound); their events "
+        + "are lost"
+    case .foreignFile(let name): "\(name): no file of the log; left alone"
+    }
+  }
+}

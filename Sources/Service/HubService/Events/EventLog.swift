@@ -80,7 +80,7 @@ final class EventLog: TelemetryLog, Sendable {
         "\(directory) has \(found) partitions, not \(asked): set log.partitions to \(found)"
       )
     } catch {
-      throw SettingsFault("\(directory): the message log cannot be opened: \(error)")
+      throw SettingsFault.messageLog(directory, error)
     }
     let recovery = opened.recovery
     let state = opened.state
@@ -105,6 +105,12 @@ final class EventLog: TelemetryLog, Sendable {
 
   /// What can be read now.
   var view: LogView { readers.withLock { $0.view } }
+
+  /// Whether anything was ever appended.
+  var hasRecords: Bool {
+    let view = view
+    return (0..<UInt16(partitionCount)).contains { view[$0].nextSequence > 0 }
+  }
 
   /// Group commits so far, and the nanoseconds they took.
   var commitStatistics: (count: Int, nanoseconds: Int) {
@@ -298,7 +304,14 @@ final class EventLog: TelemetryLog, Sendable {
   private func report(_ recovery: LogRecovery, _ state: MessageLog<LinuxDisk>.State) {
     noteState(state)
     for finding in recovery.findings {
-      logger.warning("recovery of the message log", metadata: ["found": "\(finding)"])
+      // Nothing that was acknowledged is lost by a cut; an empty segment is what a quiet day leaves.
+      let level: Logger.Level =
+        switch finding {
+        case .emptySegmentRemoved: .debug
+        case .cut: .notice
+        case .damaged, .headerDamaged, .segmentsMissing, .foreignFile: .warning
+        }
+      logger.log(level: level, "recovery of the message log", metadata: ["found": "\(finding)"])
     }
     logger.info("message log opened", metadata: ["segments": "\(recovery.segmentCount)"])
   }

@@ -5,6 +5,9 @@ import HubEngine
 import Platform
 import Synchronization
 
+/// The registry is missing or empty, though it had been made.
+struct RegistryLost: Error {}
+
 /// The registry database and the rules over it: one writer with group commit, many readers.
 ///
 /// Commands run in the order in which they were submitted. All that wait when the writer gets to
@@ -35,14 +38,16 @@ final class HubStore: Sendable {
   ///
   /// - Parameters:
   ///   - path: The database file.
+  ///   - mayBeNew: Whether a database may be made; false where a hub has been at work.
   ///   - isDurable: Whether a commit waits for the disk; false for `--ephemeral`.
   ///   - quotas: The limits to enforce.
   ///   - rules: How cloud-to-device messages are handled.
   ///   - eventSources: The events to make.
   ///   - carryOut: Told the effects of durable commands.
-  /// - Throws: What SQLite says of the file.
+  /// - Throws: What SQLite says of the file; `RegistryLost`.
   init(
     path: String,
+    mayBeNew: Bool,
     isDurable: Bool,
     quotas: Quotas,
     rules: CloudToDeviceRules,
@@ -59,7 +64,12 @@ final class HubStore: Sendable {
       try database.execute(sql: "PRAGMA temp_store = MEMORY")
     }
     pool = try DatabasePool(path: path, configuration: configuration)
-    try Schema.migrator().migrate(pool)
+    let migrator = Schema.migrator()
+    if !mayBeNew, try pool.read({ try migrator.appliedMigrations($0).isEmpty }) {
+      try? pool.close()
+      throw RegistryLost()
+    }
+    try migrator.migrate(pool)
     self.quotas = quotas
     self.carryOut = carryOut
     pool.writeWithoutTransaction { database in
@@ -148,6 +158,8 @@ final class HubStore: Sendable {
   /// Waits for what was submitted, then closes the database.
   func close() {
     writer.sync { drain() }
+    // So that the file alone is the registry: somebody may copy it without what stands beside it.
+    _ = try? pool.writeWithoutTransaction { database in try database.checkpoint(.truncate) }
     try? pool.close()
   }
 
