@@ -26,6 +26,7 @@ extension Hub: DeviceBackend {
         }
         reply(.accepted(try await judge(request)))
       } catch {
+        if error.code != .serverUnavailable { refusals.count(.mqtt) }
         reply(.refused(error.code, reason: error.reason))
       }
     }

@@ -36,16 +36,25 @@ extension Hub {
           value: Double(view[partition].nextSequence)
         )
       }
+      let refusals = CredentialRefusals.Channel.allCases.map { channel in
+        PrometheusMetrics.Sample(
+          "orrery_credentials_refused_total",
+          .counter,
+          "Credentials refused, by protocol.",
+          labels: [("protocol", channel.rawValue)],
+          value: Double(self.refusals[channel])
+        )
+      }
       return single.map { name, kind, value, help in
         PrometheusMetrics.Sample(name, kind, help, value: value)
-      } + partitions
+      } + partitions + refusals
     }
   }
 
-  /// Adds what the event loops count.
-  func collectMetrics(of loops: DeviceLoops) {
+  /// Adds what the event loops count, and what `service` counts as they do.
+  func collectMetrics(of loops: DeviceLoops, and service: AMQPService) {
     // Not the loops themselves: they hold the hub, which holds the metrics.
-    let counters = loops.counters
+    let counters = loops.counters + [service.counters]
     let sharedPort = loops.sharedPort
     collectMetrics(of: loops.limit) {
       counters.reduce(0) { $0 + $1.unauthenticated.load(ordering: .relaxed) }

@@ -27,6 +27,8 @@ package final class Hub: Sendable {
   /// The rates of requests and connections.
   let throttles: RequestThrottles
   let authenticator: DeviceAuthenticator
+  /// The credentials that were refused.
+  let refusals: CredentialRefusals
   let metrics: PrometheusMetrics
   let logger: Logger
   /// Counts the changes of policies, so that copies of them know when they are old.
@@ -59,6 +61,7 @@ package final class Hub: Sendable {
       directory: directory,
       payloadLimit: settings.quotas.methodPayloadBytes
     )
+    refusals = CredentialRefusals(logger: logger)
     authenticator = DeviceAuthenticator(skewSeconds: Int64(settings.skewSeconds))
     events = try EventLog(
       directory: dataDirectory + "/log",

@@ -22,6 +22,14 @@ struct AMQPGrant: Sendable {
   /// When it ends, the allowance for clocks not included; nil for certificates.
   let expiry: Timestamp?
 
+  /// Who showed it, for the log.
+  var client: String {
+    switch holder {
+    case .policy(let policy, _): "policy \(policy.name)"
+    case .identity(let key, _, _): key.clientID
+    }
+  }
+
   /// Whether a link to `address` may be attached, or stay.
   func allows(_ address: LinkAddress, needing rights: AccessRights) -> Bool {
     guard case .policy(let policy, _) = holder, policy.rights.isSuperset(of: rights) else {
@@ -46,10 +54,19 @@ struct AMQPGrant: Sendable {
 struct AMQPAuthenticator: Sendable {
   let hub: Hub
   let policies: PolicyCache
+  /// Where the client is, for the log.
+  private var address = "unknown"
 
   init(hub: Hub) {
     self.hub = hub
     policies = PolicyCache(hub: hub)
+  }
+
+  /// The same for the client at `address`.
+  func judging(peerAt address: String) -> AMQPAuthenticator {
+    var copy = self
+    copy.address = address
+    return copy
   }
 
   /// Judges a token.
@@ -64,14 +81,17 @@ struct AMQPAuthenticator: Sendable {
     do throws(SASFault) {
       token = try SharedAccessSignature(text)
     } catch {
-      throw refused("token: \(error)")
+      throw refused("token: \(error)", nil)
     }
+    let client =
+      token.policy.map { "policy \($0)" } ?? token.resource.segments.joined(separator: "/")
     guard hub.answers(to: token.resource.host) else {
+      tell("another hub's name: \(token.resource.host)", of: client)
       throw RequestRefusal(404, "the token is for another hub; check its host name")
     }
     if let audience {
       guard token.resource.covers(SASResource(decoded: audience), ignoringCase: true) else {
-        throw refused("token for another audience")
+        throw refused("token for another audience", client)
       }
     }
     guard let name = token.policy else { return try await identity(token) }
@@ -82,9 +102,9 @@ struct AMQPAuthenticator: Sendable {
         token.isSigned(by: key, use: use, hmacSHA256: Hashing.hmacSHA256)
       }
     }
-    guard let key else { throw refused("token signed with another key") }
+    guard let key else { throw refused("token signed with another key", client) }
     guard !token.isExpired(now: hub.now, skewSeconds: Int64(hub.settings.skewSeconds)) else {
-      throw refused("token expired")
+      throw refused("token expired", client)
     }
     return AMQPGrant(holder: .policy(policy, key), resource: token.resource, expiry: token.expiry)
   }
@@ -93,7 +113,7 @@ struct AMQPAuthenticator: Sendable {
   /// text.
   func judge(userName: String, password: [UInt8]) async throws(RequestRefusal) -> AMQPGrant {
     guard let text = String(validating: password, as: UTF8.self) else {
-      throw refused("password is no text")
+      throw refused("password is no text", userName)
     }
     if text.utf8.count > 64 { return try await judge(text, audience: nil) }
     let name = userName.split(separator: "@").first.map(String.init) ?? userName
@@ -101,7 +121,7 @@ struct AMQPAuthenticator: Sendable {
     let key = [policy.primaryKey, policy.secondaryKey].first { key in
       ConstantTime.equals(Array(key.base64.utf8), password)
     }
-    guard let key else { throw refused("another key") }
+    guard let key else { throw refused("another key", userName) }
     let host = hub.settings.names.first ?? ""
     return AMQPGrant(
       holder: .policy(policy, key),
@@ -117,7 +137,7 @@ struct AMQPAuthenticator: Sendable {
     } catch {
       throw RequestRefusal(503, "the registry can't be read")
     }
-    guard let found else { throw refused("unknown policy") }
+    guard let found else { throw refused("unknown policy", "policy \(name)") }
     return found
   }
 
@@ -125,7 +145,7 @@ struct AMQPAuthenticator: Sendable {
   private func identity(_ token: SharedAccessSignature) async throws(RequestRefusal) -> AMQPGrant {
     let segments = token.resource.segments
     guard segments.count >= 2, segments[0].lowercased() == "devices" else {
-      throw refused("token of no policy")
+      throw refused("token of no policy", segments.joined(separator: "/"))
     }
     var key = IdentityKey(deviceID: segments[1])
     if segments.count >= 4, segments[2].lowercased() == "modules" {
@@ -140,7 +160,7 @@ struct AMQPAuthenticator: Sendable {
     token: SharedAccessSignature?,
     chain: PresentedChain
   ) async throws(RequestRefusal) -> AMQPGrant {
-    guard key.isValid else { throw refused("no identity") }
+    guard key.isValid else { throw refused("no identity", key.clientID) }
     let facts: DeviceAuthenticator.Facts
     do throws(HubError) {
       facts = try await hub.facts(of: key, policy: token?.policy)
@@ -163,7 +183,7 @@ struct AMQPAuthenticator: Sendable {
         expiry: proof.expiry
       )
     } catch {
-      throw refused(error.reason)
+      throw refused(error.reason, key.clientID)
     }
   }
 
@@ -193,8 +213,11 @@ struct AMQPAuthenticator: Sendable {
       else { continue }
       return await device(key, credential, method, grant.expiry, facts, model, epoch)
     }
-    guard !chain.certificates.isEmpty,
-      let grant = try? await identity(key, token: nil, chain: chain),
+    guard !chain.certificates.isEmpty else {
+      tell("no token and no certificate", of: key.clientID)
+      return nil
+    }
+    guard let grant = try? await identity(key, token: nil, chain: chain),
       case .identity(_, let proof, let facts) = grant.holder
     else { return nil }
     return await device(key, proof.credential, proof.method, nil, facts, model, epoch)
@@ -249,8 +272,19 @@ struct AMQPAuthenticator: Sendable {
     return result
   }
 
-  private func refused(_ reason: String) -> RequestRefusal {
-    hub.logger.debug("AMQP client not authenticated", metadata: ["reason": "\(reason)"])
+  /// Tells that a client which calls itself `client` was refused something, and why.
+  func tell(_ reason: String, of client: String?) {
+    hub.refusals.tell(
+      .amqp,
+      "credential refused",
+      client: client ?? "unknown",
+      address: address,
+      reason: reason
+    )
+  }
+
+  private func refused(_ reason: String, _ client: String?) -> RequestRefusal {
+    tell(reason, of: client)
     return RequestRefusal(401, "the token is not valid for this resource")
   }
 }

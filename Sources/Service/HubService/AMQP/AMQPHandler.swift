@@ -28,6 +28,7 @@ final class AMQPHandler: ChannelInboundHandler {
     let peer = AMQPPeer(
       shared: shared,
       certificates: certificates,
+      address: context.remoteAddress?.ipAddress ?? "unknown",
       eventLoop: context.eventLoop
     )
     peer.attach(self)

@@ -10,8 +10,11 @@ import Synchronization
 extension AMQPPeer {
   func authenticate(_ begin: SASLInit) {
     guard begin.mechanism == "PLAIN" else { return connection.judged(isAccepted: true) }
-    guard let plain = begin.plain else { return connection.judged(isAccepted: false) }
-    let authenticator = shared.authenticator
+    guard let plain = begin.plain else {
+      authenticator.tell("user name and password cannot be read", of: nil)
+      return connection.judged(isAccepted: false)
+    }
+    let authenticator = authenticator
     guard let reply else { return }
     // Answers the connection, which has a deadline of its own.
     Task {
@@ -53,7 +56,7 @@ extension AMQPPeer {
     let epoch = hub.policyChanges.load(ordering: .acquiring)
     guard epoch != policyEpoch else { return }
     policyEpoch = epoch
-    let (judged, authenticator) = (grants, shared.authenticator)
+    let (judged, authenticator) = (grants, authenticator)
     guard !judged.isEmpty, let reply else { return }
     Task {
       let holds = await authenticator.stillHold(judged)

@@ -19,7 +19,10 @@ extension AMQPPeer {
       management.attached(id, attach, on: &connection)
     case .cloudToDevice, .feedback, .events:
       let requirement = AMQPRequirement(address: address, rights: .serviceConnect)
-      guard allows(requirement) else { return connection.refuse(id, Self.unauthorized) }
+      guard allows(requirement) else {
+        authenticator.tell("no token for the link's address", of: grants.first?.client)
+        return connection.refuse(id, Self.unauthorized)
+      }
       serve(id, attach, requirement)
     case .telemetry(let key), .deviceBound(let key), .methods(let key), .twin(let key):
       attachDevice(key, id, attach, address)
@@ -46,7 +49,7 @@ extension AMQPPeer {
 
   func admit(_ key: IdentityKey, model: String?, isSecondTry: Bool) {
     guard let reply else { return }
-    let (authenticator, grants, chain) = (shared.authenticator, grants, certificates.chain)
+    let (authenticator, grants, chain) = (authenticator, grants, certificates.chain)
     // Answers the links that wait; they end with the connection.
     Task {
       let admitted = await authenticator.admit(key, grants, chain, model: model)

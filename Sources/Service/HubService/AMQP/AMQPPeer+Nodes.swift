@@ -22,7 +22,7 @@ extension AMQPPeer {
     } catch {
       return tokens.answer(request, with: error.answer, on: &connection)
     }
-    let authenticator = shared.authenticator
+    let authenticator = authenticator
     guard let reply else { return }
     Task {
       let result: Result<AMQPGrant, RequestRefusal>
@@ -59,17 +59,20 @@ extension AMQPPeer {
       return management.answer(request, with: shared.events.answer(asked), on: &connection)
     }
     guard let token = asked.token else {
+      authenticator.tell("no token for this event stream", of: grants.first?.client)
       let refusal = RequestRefusal(401, "no valid token for this event stream")
       return management.answer(request, with: refusal.answer, on: &connection)
     }
-    let (authenticator, events) = (shared.authenticator, shared.events)
+    let (authenticator, events) = (authenticator, shared.events)
     guard let reply else { return }
     Task {
       var answer = RequestRefusal(401, "no valid token for this event stream").answer
-      if let grant = try? await authenticator.judge(token, audience: nil),
-        grant.allows(requirement.address, needing: requirement.rights)
-      {
-        answer = events.answer(asked)
+      if let grant = try? await authenticator.judge(token, audience: nil) {
+        if grant.allows(requirement.address, needing: requirement.rights) {
+          answer = events.answer(asked)
+        } else {
+          authenticator.tell("no token for this event stream", of: grant.client)
+        }
       }
       let made = answer
       reply { peer in

@@ -22,6 +22,8 @@ final class AMQPPeer {
   var connection: AMQPConnection
 
   let certificates: PeerCertificates
+  /// Judges what this client shows.
+  let authenticator: AMQPAuthenticator
   private weak var handler: AMQPHandler?
   var management = RequestNode()
   var tokens = RequestNode()
@@ -41,10 +43,16 @@ final class AMQPPeer {
   /// Grants at most of one connection: a client with more devices than that needs another one.
   static let grantLimit = 4_096
 
-  init(shared: AMQPService, certificates: PeerCertificates, eventLoop: any EventLoop) {
+  init(
+    shared: AMQPService,
+    certificates: PeerCertificates,
+    address: String,
+    eventLoop: any EventLoop
+  ) {
     self.shared = shared
     hub = shared.hub
     self.certificates = certificates
+    authenticator = shared.authenticator.judging(peerAt: address)
     self.eventLoop = eventLoop
     logger = shared.hub.logger
     var limits = AMQPConnectionLimits()
@@ -119,11 +127,13 @@ final class AMQPPeer {
     _ = connection.tick(now: now.nanoseconds / 1_000_000)
     let age = now.milliseconds(since: born)
     if !isOpen, age > UInt64(hub.settings.connectSeconds) * 1_000 {
+      shared.counters.connectTimeouts.add(1, ordering: .relaxed)
       handler?.close()
       return
     }
     expireGrants()
-    if isAnonymous, age > UInt64(hub.settings.connectSeconds) * 2_000 {
+    if isAnonymous, !connection.isOver, age > UInt64(hub.settings.connectSeconds) * 2_000 {
+      shared.counters.connectTimeouts.add(1, ordering: .relaxed)
       connection.close(AMQPError(AMQPError.unauthorizedAccess, "no token came in time"))
     }
     for link in links.values { link.tick() }

@@ -7,6 +7,8 @@ final class AMQPService: Sendable {
   let hub: Hub
   let authenticator: AMQPAuthenticator
   let events: EventStreams
+  /// Counts connections that showed nothing in time.
+  let counters = EndpointCounters()
   private struct State {
     var peers: [ObjectIdentifier: NIOLoopBound<AMQPPeer>] = [:]
     /// Those that have shown no credential yet.

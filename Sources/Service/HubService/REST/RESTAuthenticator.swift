@@ -3,7 +3,6 @@ import Endpoints
 import HTTPTypes
 import HubContract
 import HubEngine
-import Logging
 import Platform
 import Synchronization
 
@@ -38,7 +37,6 @@ final class PolicyCache: Sendable {
 struct RESTAuthenticator: Sendable {
   let hub: Hub
   let policies: PolicyCache
-  let logger: Logger
 
   /// The caller of a request to `route`.
   ///
@@ -116,10 +114,7 @@ struct RESTAuthenticator: Sendable {
     guard let token = try token(authorization) else { throw refused("no token") }
     guard let name = token.policy else { throw refused("token of no policy") }
     guard hub.answers(to: token.resource.host) else {
-      logger.debug("token of another hub", metadata: ["host": "\(token.resource.host)"])
-      throw RESTRefusal(
-        HubError(.iotHubNotFound, "The token is for another hub; check its host name.")
-      )
+      throw otherHub(token)
     }
     guard let policy = try await policies.policy(name) else { throw refused("unknown policy") }
     let isSigned = [policy.primaryKey, policy.secondaryKey].contains { key in
@@ -141,11 +136,7 @@ struct RESTAuthenticator: Sendable {
     _ now: Timestamp
   ) async throws -> (DeviceCaller, DeviceAuthenticator.Facts) {
     guard key.isValid else { throw refused("no identity") }
-    if let token, !hub.answers(to: token.resource.host) {
-      throw RESTRefusal(
-        HubError(.iotHubNotFound, "The token is for another hub; check its host name.")
-      )
-    }
+    if let token, !hub.answers(to: token.resource.host) { throw otherHub(token) }
     let chain = token == nil ? await connection.presentedChain() : PresentedChain([])
     guard token != nil || !chain.certificates.isEmpty else {
       throw refused("no token and no certificate")
@@ -172,8 +163,40 @@ struct RESTAuthenticator: Sendable {
     }
   }
 
+  private func otherHub(_ token: SharedAccessSignature) -> RESTRefusal {
+    var refusal = RESTRefusal(
+      HubError(.iotHubNotFound, "The token is for another hub; check its host name.")
+    )
+    refusal.credentialFault = "another hub's name: \(token.resource.host)"
+    return refusal
+  }
+
   private func refused(_ reason: String) -> RESTRefusal {
-    logger.debug("request not authenticated", metadata: ["reason": "\(reason)"])
-    return .unauthorized
+    var refusal = RESTRefusal.unauthorized
+    refusal.credentialFault = reason
+    return refusal
+  }
+
+  /// Who a request says it comes from, for the log; it may have written anything.
+  static func claimedClient(
+    of route: RESTRoute,
+    authorization: String?,
+    parameters: [String: String]
+  ) -> String {
+    if adminToken(in: authorization) != nil { return "administrator" }
+    if let token = authorization.flatMap({ try? SharedAccessSignature($0) }),
+      let name = token.policy
+    {
+      return "policy \(name)"
+    }
+    switch route.access {
+    case .open, .policy: return "unknown"
+    case .registration: return parameters["registrationId"] ?? "unknown"
+    case .identity, .policyOrOwnEdge, .edgeHub:
+      return IdentityKey(
+        deviceID: parameters["deviceId"] ?? "",
+        moduleID: parameters["moduleId"]
+      ).clientID
+    }
   }
 }

@@ -13,6 +13,8 @@ package struct RESTConnection: Sendable {
   ///
   /// For requests whose body is not wanted: reading it to the end may never end.
   let closeSoon: @Sendable () -> Void
+  /// The peer's address, for the log.
+  let address: @Sendable () -> String
   /// Says that a request has shown a credential that holds.
   let authenticated: @Sendable () -> Void
 
@@ -23,11 +25,13 @@ package struct RESTConnection: Sendable {
     presentedChain: @escaping @Sendable () async -> PresentedChain = { PresentedChain([]) },
     sendContinue: @escaping @Sendable () -> Void = {},
     closeSoon: @escaping @Sendable () -> Void = {},
+    address: @escaping @Sendable () -> String = { "unknown" },
     authenticated: @escaping @Sendable () -> Void = {}
   ) {
     self.presentedChain = presentedChain
     self.sendContinue = sendContinue
     self.closeSoon = closeSoon
+    self.address = address
     self.authenticated = authenticated
   }
 
@@ -41,6 +45,7 @@ package struct RESTConnection: Sendable {
       closeSoon: {
         channel.eventLoop.scheduleTask(in: Self.lingering) { channel.close(promise: nil) }
       },
+      address: { channel.remoteAddress?.ipAddress ?? "unknown" },
       authenticated: authenticated
     )
   }

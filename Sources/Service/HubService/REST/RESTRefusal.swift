@@ -13,6 +13,8 @@ struct RESTRefusal: Error {
   var allow: String?
   /// Whether the connection can't go on, because the body is not read to its end.
   var closesConnection = false
+  /// What was wrong with the credential, for the log alone.
+  var credentialFault: String?
   /// What it is where the table of codes has no number for it; the error's code does not count then.
   var unnumbered: Unnumbered?
 

@@ -34,8 +34,7 @@ package struct RESTService: Sendable {
     logger = hub.logger
     authenticator = RESTAuthenticator(
       hub: hub,
-      policies: PolicyCache(hub: hub),
-      logger: hub.logger
+      policies: PolicyCache(hub: hub)
     )
     throttles = hub.throttles
   }
@@ -48,7 +47,9 @@ package struct RESTService: Sendable {
     do {
       response = try await answer(request, connection, &exchange)
     } catch {
-      response = refuse(Self.refusal(error), &exchange)
+      let refusal = Self.refusal(error)
+      tell(refusal, request, connection, exchange)
+      response = refuse(refusal, &exchange)
     }
     if request.method == .head { response = response.createHeadResponse() }
     if exchange.closes || leavesBody(request, exchange, response.status) {
@@ -66,6 +67,7 @@ package struct RESTService: Sendable {
     let id: RequestID
     let now: Timestamp
     var route: RESTRoute?
+    var parameters: [String: String] = [:]
     var caller = Caller.anyone
     var refusal: HubError?
     var readsBody = false
@@ -93,6 +95,7 @@ package struct RESTService: Sendable {
     case .unknownPath: throw RESTRefusal.notFound("There is no such path.")
     }
     exchange.route = route
+    exchange.parameters = parameters
     if route.access != .open { try APIVersion.check(target.query["api-version"]) }
     exchange.caller = try await authenticator.caller(
       of: route,
@@ -161,6 +164,30 @@ package struct RESTService: Sendable {
     }
     if refusal.status == 401 { response.headers[.wwwAuthenticate] = "SharedAccessSignature" }
     return response
+  }
+
+  /// Tells of a credential that was refused, as other protocols do.
+  private func tell(
+    _ refusal: RESTRefusal,
+    _ request: Request,
+    _ connection: RESTConnection,
+    _ exchange: Exchange
+  ) {
+    guard let route = exchange.route else { return }
+    guard
+      let reason = refusal.credentialFault ?? (refusal.status == 401 ? refusal.error.message : nil)
+    else { return }
+    hub.refusals.tell(
+      .https,
+      "request refused",
+      client: RESTAuthenticator.claimedClient(
+        of: route,
+        authorization: request.headers[.authorization],
+        parameters: exchange.parameters
+      ),
+      address: connection.address(),
+      reason: reason
+    )
   }
 
   /// Whether a body remains that is not worth reading to its end.

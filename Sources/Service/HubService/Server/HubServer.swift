@@ -79,7 +79,6 @@ package struct HubServer: Service {
 
   private func serve(on group: MultiThreadedEventLoopGroup, _ loops: DeviceLoops) async throws {
     let tls = identity.tls
-    hub.collectMetrics(of: loops)
     let rest = RESTService(hub: hub)
     let admin = AdminService(hub: hub, metrics: metrics)
     let ports = Ports()
@@ -103,6 +102,7 @@ package struct HubServer: Service {
         loops: loops
       )
     let amqpService = AMQPService(hub: hub)
+    hub.collectMetrics(of: loops, and: amqpService)
     hub.collectMetrics(of: amqpService)
     let amqp = try await AMQPListener(
       group: group,
