@@ -164,14 +164,16 @@ let package = Package(
     .testTarget(
       name: "HubServiceTests",
       dependencies: [
-        "HubService", "Endpoints", "Platform",
-        core("ByteIO"), core("JSONTree"), core("HubContract"), core("HubEngine"),
+        "HubService", "Endpoints", "Platform", "AMQP",
+        core("ByteIO"), core("JSONTree"), core("MQTT"), core("AMQPCodec"), core("HubContract"),
+        core("HubEngine"), core("MessageLog"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "SwiftASN1", package: "swift-asn1"),
         .product(name: "X509", package: "swift-certificates"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOEmbedded", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Logging", package: "swift-log"),

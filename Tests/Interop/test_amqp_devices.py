@@ -256,6 +256,19 @@ def test_direct_methods(hub, device, links, rest):
     assert result == {"status": 207, "payload": {"done": True}}
 
 
+def test_a_method_fails_when_the_device_detaches(hub, device, links, rest):
+    requests, _ = links.pair(device, path(device, "methods/deviceBound"))
+    answer = {}
+    caller = threading.Thread(
+        target=lambda: answer.update(reply=rest.invoke(device.device_id, "reboot", None, 30)))
+    caller.start()
+    receive(requests)
+    begun = time.monotonic()
+    requests.close()
+    caller.join(10)
+    assert answer["reply"].status_code == 404 and time.monotonic() - begun < 5
+
+
 def test_a_new_connection_of_the_identity_takes_over(hub, device, links):
     client = links.receiver(device, path(device, "messages/devicebound"))
     client.open()

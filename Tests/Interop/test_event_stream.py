@@ -137,6 +137,8 @@ def test_hub_and_partitions_are_described(hub, sent, transport):
         about = client.get_eventhub_properties()
         assert about["eventhub_name"] == hub.host
         assert about["partition_ids"] == client.get_partition_ids() == ["0", "1", "2", "3"]
+        lived = datetime.now(timezone.utc) - about["created_at"]
+        assert timedelta(0) <= lived < timedelta(hours=2), "the hub of this run is older"
         last = client.get_partition_properties(partition_of(hub, sent))
         assert last["last_enqueued_sequence_number"] >= 2 and not last["is_empty"]
         assert int(last["last_enqueued_offset"]) > 0

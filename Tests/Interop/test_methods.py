@@ -10,6 +10,7 @@ import pytest
 from azure.iot.device import MethodResponse
 from azure.iot.hub.models import CloudToDeviceMethod
 
+from mqtt_wire import UNSUBACK, unsubscribe_packet
 from rest import check_error, inner_error
 from waiting import wait_until
 
@@ -207,6 +208,31 @@ def test_disconnect_fails_pending_calls_at_once(device, rest):
         for call in pending:
             check_error(call.result(10), 404, "DeviceNotOnline", shape=3)
         assert time.monotonic() - begun < 5
+
+
+def test_unsubscribing_fails_pending_calls_at_once(device, rest):
+    with device.connect() as connection, ThreadPoolExecutor(1) as pool:
+        connection.subscribe(REQUESTS)
+        pending = pool.submit(rest.invoke, device.device_id, "m", None, 30)
+        connection.expect_publish()
+        begun = time.monotonic()
+        connection.send(unsubscribe_packet(7, REQUESTS))
+        connection.expect(UNSUBACK)
+        check_error(pending.result(10), 404, "DeviceNotOnline", shape=3)
+        assert time.monotonic() - begun < 5
+
+
+def test_a_method_that_was_not_subscribed_to_is_offline(device, rest):
+    with device.connect() as connection, ThreadPoolExecutor(1) as pool:
+        connection.subscribe("$iothub/methods/POST/known/#")
+        begun = time.monotonic()
+        check_error(rest.invoke(device.device_id, "other", None, 30), 404, "DeviceNotOnline", shape=3)
+        assert time.monotonic() - begun < 5
+        waiting = pool.submit(rest.invoke, device.device_id, "other", None, 30, 20)
+        connection.ping()
+        connection.subscribe("$iothub/methods/POST/other/#")
+        answer_raw(connection, connection.expect_publish(), 200, b"1")
+        assert waiting.result(10).json() == {"status": 200, "payload": 1}
 
 
 @pytest.mark.parametrize("status, body", [("abc", b"{}"), ("200", b"{broken"), ("2e2", b"1")])

@@ -44,6 +44,27 @@ def test_reported_patch_reaches_the_service(stock, device, rest):
     assert twin["reported"]["$version"] == 3 and "$metadata" not in json.dumps(twin)
 
 
+def test_a_large_patch_is_not_overtaken(rest, device):
+    """Large documents are not parsed where small ones are."""
+    large = {f"s{number}": "x" * 4000 for number in range(6)}
+    with device.connect() as connection:
+        connection.subscribe(RESULTS)
+        for round_ in range(1, 6):
+            patches = [large, {"s0": None}, {"s0": "small", "n": round_}, {"s1": None}]
+            data = b"".join(
+                publish_packet(f"$iothub/twin/PATCH/properties/reported/?$rid={number}",
+                               json.dumps(patch).encode(), qos=0)
+                for number, patch in enumerate(patches))
+            connection.send(data + publish_packet("$iothub/twin/GET/?$rid=get", b"", qos=0))
+            answers = [connection.expect_publish() for _ in range(5)]
+            assert [answer.topic.split("rid=")[1].split("&")[0] for answer in answers] == [
+                "0", "1", "2", "3", "get"]
+            assert all("/204/" in answer.topic for answer in answers[:4]), answers
+            reported = json.loads(answers[4].payload)["reported"]
+            assert reported["s0"] == "small" and reported["n"] == round_ and "s1" not in reported
+            assert reported["$version"] == 1 + 4 * round_
+
+
 def test_numbers_round_trip_verbatim(rest, device):
     path = f"/twins/{device.device_id}"
     rest.call("PATCH", path, data=b'{"properties":{"desired":{"a":1,"b":1.0,"c":1.10,"d":-0.5}}}',

@@ -42,6 +42,22 @@ struct LinuxDiskTests {
     #expect(found == (0..<200).filter { $0 % 2 == 1 }.map { "record \($0)" })
   }
 
+  @Test("a left-over that cannot be removed keeps nobody from listing the directory")
+  func listsPastFailures() throws {
+    let directory = try TemporaryDirectory()
+    let disk = LinuxDisk(directory: directory.path)
+    // Where the file of the spare segment would be; unlinking a directory fails.
+    try FileManager.default.createDirectory(
+      atPath: directory.path + "/.spare",
+      withIntermediateDirectories: false
+    )
+    for name in ["a", "b"] { disk.close(try disk.create(name, byteCount: 4_096)) }
+    #expect(try disk.list().sorted() == ["a", "b"])
+    #expect(throws: LogDiskFault.missing) {
+      try LinuxDisk(directory: directory.path + "/nowhere").list()
+    }
+  }
+
   /// A byte that tells its offset, so that a displaced one shows.
   private func pattern(_ range: Range<Int>) -> [UInt8] {
     range.map { UInt8(truncatingIfNeeded: $0 ^ $0 >> 8 ^ $0 >> 16) }

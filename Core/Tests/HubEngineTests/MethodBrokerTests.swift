@@ -132,6 +132,35 @@ struct MethodBrokerTests {
     #expect(codes(broker.identityGone(other)) == [3: .deviceNotOnline])
   }
 
+  @Test("what could not be delivered fails at once, or waits on for its connect timeout")
+  func undelivered() {
+    var broker = MethodBroker()
+    guard case .send(let first) = invoke(&broker, 1),
+      case .send(let second) = invoke(&broker, 2, connect: 10),
+      case .send(let third) = invoke(&broker, 3)
+    else {
+      Issue.record("not sent")
+      return
+    }
+    #expect(
+      codes([broker.undelivered(first, now: at(0))].compactMap(\.self)) == [1: .deviceNotOnline]
+    )
+    #expect(broker.undelivered(first, now: at(0)) == nil, "it has ended")
+    #expect(broker.undelivered(second, now: at(1)) == nil)
+    #expect(broker.count == 2)
+    #expect(
+      broker.answered(requestID: second.requestID, by: key, status: 200, body: []) == nil,
+      "nobody can answer what nobody got"
+    )
+    #expect(broker.subscribed(key) == [second], "the other one is on its way")
+    #expect(broker.undelivered(second, now: at(2)) == nil)
+    #expect(codes(broker.timeout(now: at(10))) == [2: .deviceNotOnline])
+    #expect(
+      broker.answered(requestID: third.requestID, by: key, status: 200, body: [])?.call == 3
+    )
+    #expect(broker.undelivered(third, now: at(11)) == nil)
+  }
+
   @Test("an answer after the time-out is dropped, and request IDs are never used again")
   func late() {
     var broker = MethodBroker()

@@ -15,7 +15,7 @@ extension Hub: DeviceBackend {
     guard !events.isSuspended else {
       return reply(.refused(.serverUnavailable, reason: "the message log takes no events"))
     }
-    guard throttles.allows(.connections) else {
+    guard request.isJudgedAgain || throttles.allows(.connections) else {
       return reply(.refused(.serverUnavailable, reason: "throttle.connects_per_second"))
     }
     // Answers the connection, which has a deadline of its own.
@@ -229,15 +229,21 @@ extension Hub: DeviceBackend {
     methods.subscribed(identity, handle)
   }
 
+  package func methodsUnsubscribed(_ handle: DeviceHandle, _ identity: IdentityKey) {
+    methods.unsubscribed(identity, handle)
+  }
+
   package func twin(of identity: IdentityKey, reply: @escaping @Sendable (TwinReply) -> Void) {
     guard throttles.allows(.twinReads) else { return reply(throttled) }
-    // Through the writer, so that it shows the patches which the device sent before.
-    store.submit { engine throws(HubError) in
-      try engine.view.twinForClient(identity)
-    } completion: { [self] result in
-      switch result {
-      case .success(let body): reply(TwinReply(status: 200, body: body))
-      case .failure(let error): reply(refusal(error))
+    patches.inOrder(of: identity, byteCount: 0) { [self] in
+      // Through the writer, so that it shows the patches which the device sent before.
+      store.submit { engine throws(HubError) in
+        try engine.view.twinForClient(identity)
+      } completion: { [self] result in
+        switch result {
+        case .success(let body): reply(TwinReply(status: 200, body: body))
+        case .failure(let error): reply(refusal(error))
+        }
       }
     }
   }
@@ -250,24 +256,26 @@ extension Hub: DeviceBackend {
   ) {
     guard throttles.allows(.twinUpdates) else { return reply(throttled) }
     let now = now
-    let patch: JSONValue
-    do throws(JSONFault) {
-      patch = try JSON.parse(body)
-    } catch {
-      return reply(refusal(HubError(.iotHubFormatError, "The body is not JSON: \(error)")))
-    }
-    store.submit { engine throws(HubError) in
-      try engine.patchReported(
-        identity,
-        patch,
-        ifVersion: onVersion.map { UInt64(clamping: $0) },
-        now: now
-      )
-    } completion: { [self] result in
-      switch result {
-      case .success(let version):
-        reply(TwinReply(status: 204, version: Int64(clamping: version)))
-      case .failure(let error): reply(refusal(error))
+    patches.inOrder(of: identity, byteCount: body.count) { [self] in
+      let patch: JSONValue
+      do throws(JSONFault) {
+        patch = try JSON.parse(body)
+      } catch {
+        return reply(refusal(HubError(.iotHubFormatError, "The body is not JSON: \(error)")))
+      }
+      store.submit { engine throws(HubError) in
+        try engine.patchReported(
+          identity,
+          patch,
+          ifVersion: onVersion.map { UInt64(clamping: $0) },
+          now: now
+        )
+      } completion: { [self] result in
+        switch result {
+        case .success(let version):
+          reply(TwinReply(status: 204, version: Int64(clamping: version)))
+        case .failure(let error): reply(refusal(error))
+        }
       }
     }
   }
@@ -330,6 +338,14 @@ extension Hub: DeviceBackend {
           }
         }
       )
+    }
+  }
+
+  package func returnCloudToDevice(token: [UInt8], of identity: IdentityKey) {
+    guard let token = LockToken(bytes: token) else { return }
+    let now = now
+    store.submitOwed { engine throws(HubError) in
+      try engine.abandonCloudToDevice(of: identity.deviceID, token: token, now: now)
     }
   }
 

@@ -22,6 +22,8 @@ package final class Hub: Sendable {
   let events: EventLog
   let directory: DeviceDirectory
   let methods: MethodService
+  /// Where large patches of reported properties are parsed.
+  let patches = LargePatches()
   /// Where events go.
   let routing: RoutingService
   /// The rates of requests and connections.
@@ -150,7 +152,7 @@ package final class Hub: Sendable {
     }
   }
 
-  /// Ends expired messages, old feedback, lapsed locks and unanswered methods, until cancelled.
+  /// Ends expired messages, old feedback and lapsed locks, until cancelled.
   package func keepHouse() async {
     var isFirst = true
     while !Task.isCancelled {
@@ -169,7 +171,6 @@ package final class Hub: Sendable {
       } catch {
         logger.error("sweep failed", metadata: ["error": "\(error)"])
       }
-      methods.expire(now: SystemClock.now())
       try? await Pause.sleep(for: .seconds(1))
       // Half of the code that is resident now was needed to start, and not since.
       if isFirst { ProgramCode.release() }
@@ -182,6 +183,7 @@ package final class Hub: Sendable {
 
   /// Closes registry and log, and lets others have the directory.
   package func close() {
+    methods.close()
     provisioning?.close()
     store.close()
     events.close()

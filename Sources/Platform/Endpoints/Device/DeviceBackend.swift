@@ -16,6 +16,24 @@ package struct DeviceConnectRequest: Sendable {
   package let isCleanSession: Bool
   /// The peer's address, for the log.
   package let address: String
+  /// Whether it was judged before, and the registry changed meanwhile.
+  package var isJudgedAgain = false
+
+  package init(
+    clientID: [UInt8],
+    userName: [UInt8]?,
+    password: [UInt8]?,
+    chain: PresentedChain = PresentedChain([]),
+    isCleanSession: Bool = true,
+    address: String = "unknown"
+  ) {
+    self.clientID = clientID
+    self.userName = userName
+    self.password = password
+    self.chain = chain
+    self.isCleanSession = isCleanSession
+    self.address = address
+  }
 }
 
 /// The backend's answer to a CONNECT.
@@ -149,8 +167,10 @@ package protocol DeviceBackend: Sendable {
     of identity: IdentityKey,
     reply: @escaping @Sendable (Bool) -> Void
   )
-  /// The connection now takes direct methods.
+  /// The connection now takes direct methods, or more of them than before.
   func methodsSubscribed(_ handle: DeviceHandle, _ identity: IdentityKey)
+  /// The connection takes none any more.
+  func methodsUnsubscribed(_ handle: DeviceHandle, _ identity: IdentityKey)
   /// Reads the twin for the device.
   func twin(of identity: IdentityKey, reply: @escaping @Sendable (TwinReply) -> Void)
   /// Patches the reported properties.
@@ -174,6 +194,8 @@ package protocol DeviceBackend: Sendable {
     limit: Int,
     reply: @escaping @Sendable ([CloudToDeviceDelivery]) -> Void
   )
+  /// Gives back a message that was taken and not sent.
+  func returnCloudToDevice(token: [UInt8], of identity: IdentityKey)
   /// The device has a message.
   func completeCloudToDevice(token: [UInt8], of identity: IdentityKey)
 }

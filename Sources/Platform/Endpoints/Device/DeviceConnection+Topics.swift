@@ -13,6 +13,11 @@ struct GrantedTopics {
   var namedMethods: Set<String> = []
 
   func takesMethod(_ name: String) -> Bool { methods != nil || namedMethods.contains(name) }
+  /// Whether it takes methods that `other` does not.
+  func takesMethods(beyond other: GrantedTopics) -> Bool {
+    guard other.methods == nil else { return false }
+    return methods != nil || !namedMethods.isSubset(of: other.namedMethods)
+  }
   var takesMethods: Bool { methods != nil || !namedMethods.isEmpty }
 }
 
@@ -114,12 +119,13 @@ extension DeviceConnection {
       case .moduleInputs, .refused: break
       }
     }
-    if granted.takesMethods, !before.takesMethods {
-      handle.takesMethods = true
+    handle.takesMethods = granted.takesMethods
+    if granted.takesMethods(beyond: before) {
       loop.backend.methodsSubscribed(handle, device.identity)
-    } else {
-      handle.takesMethods = granted.takesMethods
+    } else if before.takesMethods, !granted.takesMethods {
+      loop.backend.methodsUnsubscribed(handle, device.identity)
     }
+    if granted.devicebound == nil { returnUnsent(device) }
     if granted.devicebound != nil, before.devicebound == nil { pullCloudToDevice() }
   }
 
@@ -176,11 +182,12 @@ extension DeviceConnection {
 
   // MARK: Methods
 
-  package func deliverMethod(name: String, requestID: String, payload: [UInt8]) {
-    guard granted.takesMethod(name), machine.isConnected else { return }
+  package func deliverMethod(name: String, requestID: String, payload: [UInt8]) -> Bool {
+    guard granted.takesMethod(name), machine.isConnected else { return false }
     let topic = DeviceTopics.methodRequest(name: name, requestID: requestID)
     send(OutboundPublish(topic: topic, payload: payload), .atMostOnce)
     flushUnlessProcessing()
+    return true
   }
 
   // MARK: Cloud-to-device messages
@@ -204,6 +211,13 @@ extension DeviceConnection {
   private func deliver(_ messages: [CloudToDeviceDelivery]) {
     isPulling = false
     guard let device else { return }
+    guard granted.devicebound != nil else {
+      // The client has unsubscribed meanwhile [MQTT-3.10.4-2].
+      for message in messages {
+        loop.backend.returnCloudToDevice(token: message.token, of: device.identity)
+      }
+      return
+    }
     for message in messages {
       let topic = DeviceTopics.devicebound(deviceID: device.identity.deviceID, bag: message.bag)
       if granted.devicebound == .atMostOnce {
@@ -220,6 +234,16 @@ extension DeviceConnection {
     flushUnlessProcessing()
     if mustPullAgain || (!messages.isEmpty && granted.devicebound == .atMostOnce) {
       pullCloudToDevice()
+    }
+  }
+
+  /// Gives back the messages that wait for a place of the window: the client wants none any more.
+  private func returnUnsent(_ device: AdmittedDevice) {
+    waiting.removeAll { message in
+      guard let token = deliveries[message.delivery] else { return false }
+      deliveries[message.delivery] = nil
+      loop.backend.returnCloudToDevice(token: token, of: device.identity)
+      return true
     }
   }
 

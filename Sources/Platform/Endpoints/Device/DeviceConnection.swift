@@ -384,20 +384,42 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
       resume()
     case .accepted(let device):
       let topics = DeviceTopics(device.identity)
-      if let will {
-        guard case .telemetry = topics.classify(will.topic.span) else {
-          loop.logger.info(
-            "connection refused",
-            metadata: ["identity": "\(device.identity)", "reason": "will topic"]
-          )
-          return refuse(.notAuthorized)
-        }
+      if let will, let fault = fault(of: will, topics) {
+        loop.logger.info(
+          "connection refused",
+          metadata: [
+            "client": "\(device.identity)", "address": "\(request.address)", "reason": "\(fault)",
+          ]
+        )
+        return refuse(.notAuthorized)
       }
-      guard loop.backend.established(handle, device) else { return ask(request, handle) }
+      guard loop.backend.established(handle, device) else {
+        var again = request
+        again.isJudgedAgain = true
+        return ask(again, handle)
+      }
       self.device = device
       self.topics = topics
       loop.counters.unauthenticated.count(-1)
-      accept(device)
+      guard isCleanSession, device.session != nil else { return accept(device) }
+      // Were it let in before, a crash could bring back what it has asked to forget.
+      loop.backend.remember(nil, of: device.identity) { isDurable in
+        handle.execute { connection in
+          if isDurable { connection.accept(device) } else { connection.refuse(.serverUnavailable) }
+        }
+      }
+    }
+  }
+
+  /// Why nobody could publish `will`, nil if it is as good as a PUBLISH.
+  private func fault(of will: Will, _ topics: DeviceTopics) -> String? {
+    guard case .telemetry(let range) = topics.classify(will.topic.span) else { return "will topic" }
+    do throws(PropertyFault) {
+      try PropertyBag(will.topic.span.extracting(range))
+        .check(bodyBytes: will.payload.count, limit: loop.limits.messageBytes)
+      return nil
+    } catch {
+      return "will: \(error)"
     }
   }
 
@@ -410,9 +432,7 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
     guard stands else { return }
     loop.counters.accepted.count()
     loop.logger.debug("device connected", metadata: ["identity": "\(device.identity)"])
-    if isCleanSession {
-      if device.session != nil { loop.backend.remember(nil, of: device.identity) { _ in } }
-    } else if let remembered = device.session {
+    if !isCleanSession, let remembered = device.session {
       subscriptions = remembered
       grant(remembered)
     }

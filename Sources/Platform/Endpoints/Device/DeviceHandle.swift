@@ -37,12 +37,17 @@ package final class DeviceHandle: Sendable {
   }
 
   private func tell(_ body: @escaping @Sendable (any DevicePresence) -> Void) {
-    guard !isGone.load(ordering: .acquiring) else { return }
+    ask { if let presence = $0 { body(presence) } }
+  }
+
+  /// Runs `body` with what is connected, on its loop, or with nil once it is gone.
+  private func ask(_ body: @escaping @Sendable ((any DevicePresence)?) -> Void) {
+    guard !isGone.load(ordering: .acquiring) else { return body(nil) }
     let presence = presence
     if eventLoop.inEventLoop {
-      if let value = presence.value { body(value) }
+      body(presence.value)
     } else {
-      eventLoop.execute { if let value = presence.value { body(value) } }
+      eventLoop.execute { body(presence.value) }
     }
   }
 
@@ -61,9 +66,18 @@ package final class DeviceHandle: Sendable {
     tell { $0.deliverDesired(version: version, body: body) }
   }
 
-  /// Sends a direct method's request.
-  package func deliverMethod(name: String, requestID: String, payload: [UInt8]) {
-    tell { $0.deliverMethod(name: name, requestID: requestID, payload: payload) }
+  /// Sends a direct method's request; `undelivered` is called if nobody takes it any more.
+  package func deliverMethod(
+    name: String,
+    requestID: String,
+    payload: [UInt8],
+    undelivered: @escaping @Sendable () -> Void
+  ) {
+    ask { presence in
+      let isDelivered =
+        presence?.deliverMethod(name: name, requestID: requestID, payload: payload) ?? false
+      if !isDelivered { undelivered() }
+    }
   }
 
   /// Tells the connection that messages wait for its device.

@@ -6,8 +6,8 @@ package protocol DevicePresence: AnyObject {
   func drop(_ reason: DropReason)
   /// Tells the device of a change of its desired properties, if it wants to know.
   func deliverDesired(version: Int64, body: [UInt8])
-  /// Sends a direct method's request.
-  func deliverMethod(name: String, requestID: String, payload: [UInt8])
+  /// Sends a direct method's request; false if the client does not take this method now.
+  func deliverMethod(name: String, requestID: String, payload: [UInt8]) -> Bool
   /// Messages wait for the device.
   func pullCloudToDevice()
 }

@@ -113,8 +113,13 @@ final class AMQPDevice: DevicePresence {
     if telemetry == id { telemetry = nil }
     if deviceBound == id { deviceBound = nil }
     if methodRequests == id || methodAnswers == id {
+      let tookMethods = methodRequests != nil && methodAnswers != nil
       if methodRequests == id { methodRequests = nil } else { methodAnswers = nil }
-      handle?.takesMethods = false
+      methods = [:]
+      if let handle, tookMethods {
+        handle.takesMethods = false
+        peer.hub.methodsUnsubscribed(handle, identity)
+      }
     }
     if twinAnswers == id {
       twinAnswers = nil
@@ -163,8 +168,8 @@ final class AMQPDevice: DevicePresence {
     peer.flush()
   }
 
-  func deliverMethod(name: String, requestID: String, payload: [UInt8]) {
-    guard let id = methodRequests else { return }
+  func deliverMethod(name: String, requestID: String, payload: [UInt8]) -> Bool {
+    guard let id = methodRequests, methodAnswers != nil else { return false }
     let correlation = Entropy.bytes(16)
     methods[correlation] = requestID
     var message = AMQPMessage(body: .data([payload]))
@@ -172,6 +177,7 @@ final class AMQPDevice: DevicePresence {
     message.applicationProperties = AMQPMap(strings: [("IoThub-methodname", .string(name))])
     send(message, on: id)
     peer.flush()
+    return true
   }
 
   func pullCloudToDevice() {

@@ -1,13 +1,13 @@
-import AMQP
+package import AMQP
 import ByteIO
 import Endpoints
-import HubContract
-import HubEngine
+package import HubContract
+package import HubEngine
 import Logging
 import Platform
 
 /// What a connection's tokens, or its certificate, give access to.
-struct AMQPGrant: Sendable {
+package struct AMQPGrant: Sendable {
   /// Who showed it.
   enum Holder: Sendable {
     /// A holder of this key of a policy.
@@ -18,12 +18,12 @@ struct AMQPGrant: Sendable {
 
   let holder: Holder
   /// Everything at or under it is open.
-  let resource: SASResource
+  package let resource: SASResource
   /// When it ends, the allowance for clocks not included; nil for certificates.
-  let expiry: Timestamp?
+  package let expiry: Timestamp?
 
   /// Who showed it, for the log.
-  var client: String {
+  package var client: String {
     switch holder {
     case .policy(let policy, _): "policy \(policy.name)"
     case .identity(let key, _, _): key.clientID
@@ -31,7 +31,7 @@ struct AMQPGrant: Sendable {
   }
 
   /// Whether a link to `address` may be attached, or stay.
-  func allows(_ address: LinkAddress, needing rights: AccessRights) -> Bool {
+  package func allows(_ address: LinkAddress, needing rights: AccessRights) -> Bool {
     guard case .policy(let policy, _) = holder, policy.rights.isSuperset(of: rights) else {
       return false
     }
@@ -40,7 +40,7 @@ struct AMQPGrant: Sendable {
   }
 
   /// Whether `key` may connect by it.
-  func admits(_ key: IdentityKey) -> Bool {
+  package func admits(_ key: IdentityKey) -> Bool {
     switch holder {
     case .identity(let own, _, _): own == key
     case .policy(let policy, _):
@@ -51,19 +51,20 @@ struct AMQPGrant: Sendable {
 }
 
 /// Judges what clients of AMQP show: tokens for `$cbs`, passwords of PLAIN (contract §2.1, §8.1).
-struct AMQPAuthenticator: Sendable {
+package struct AMQPAuthenticator: Sendable {
   let hub: Hub
   let policies: PolicyCache
   /// Where the client is, for the log.
   private var address = "unknown"
 
-  init(hub: Hub) {
+  /// Judges for `hub`.
+  package init(hub: Hub) {
     self.hub = hub
     policies = PolicyCache(hub: hub)
   }
 
   /// The same for the client at `address`.
-  func judging(peerAt address: String) -> AMQPAuthenticator {
+  package func judging(peerAt address: String) -> AMQPAuthenticator {
     var copy = self
     copy.address = address
     return copy
@@ -76,7 +77,7 @@ struct AMQPAuthenticator: Sendable {
   ///   - audience: What it is shown for; nil if that was not said.
   /// - Returns: What it gives access to.
   /// - Throws: The answer; which part of a credential was wrong stands in the log alone.
-  func judge(_ text: String, audience: String?) async throws(RequestRefusal) -> AMQPGrant {
+  package func judge(_ text: String, audience: String?) async throws(RequestRefusal) -> AMQPGrant {
     let token: SharedAccessSignature
     do throws(SASFault) {
       token = try SharedAccessSignature(text)
@@ -111,7 +112,8 @@ struct AMQPAuthenticator: Sendable {
 
   /// Judges user name and password of mechanism PLAIN: the password is a token, or a policy's key as
   /// text.
-  func judge(userName: String, password: [UInt8]) async throws(RequestRefusal) -> AMQPGrant {
+  package func judge(userName: String, password: [UInt8]) async throws(RequestRefusal) -> AMQPGrant
+  {
     guard let text = String(validating: password, as: UTF8.self) else {
       throw refused("password is no text", userName)
     }
@@ -255,7 +257,7 @@ struct AMQPAuthenticator: Sendable {
   }
 
   /// Whether the policies that grants stand on still have the keys that were used.
-  func stillHold(_ grants: [AMQPGrant]) async -> [Bool] {
+  package func stillHold(_ grants: [AMQPGrant]) async -> [Bool] {
     var result: [Bool] = []
     for grant in grants {
       guard case .policy(let policy, let key) = grant.holder else {

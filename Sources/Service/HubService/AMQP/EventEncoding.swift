@@ -1,7 +1,7 @@
-import AMQPCodec
+package import AMQPCodec
 import ByteIO
 import HubContract
-import MessageLog
+package import MessageLog
 import Platform
 
 /// Writes records of the log as the messages that consumers of events expect (contract §8.4).
@@ -9,7 +9,7 @@ import Platform
 /// Everything of an event but offset, number, time and body depends on its head alone: identity,
 /// authentication and property bag. Devices repeat their heads, so what was made of one is kept. A
 /// body is copied once, from the log's buffer into the batch that goes to the connection.
-struct EventEncoding {
+package struct EventEncoding {
   /// What a head becomes.
   ///
   /// A class, so that what is kept is taken with one count of references.
@@ -54,8 +54,11 @@ struct EventEncoding {
   /// By the head's checksum; of two with the same one, the later is kept.
   private var kept: [UInt32: Sections] = [:]
 
+  /// Nothing is kept yet.
+  package init() {}
+
   /// Appends the message of a record.
-  mutating func append(_ record: borrowing LogRecord, to writer: inout AMQPWriter) {
+  package mutating func append(_ record: borrowing LogRecord, to writer: inout AMQPWriter) {
     var sections = Self.unknown
     var bodyStart = 0
     do throws(EventFault) {

@@ -64,7 +64,7 @@ final class EventStreams: Sendable {
     case .hub(let entity, _):
       return EventManagement.answer(
         entity: entity,
-        createdAt: 0,
+        createdAt: hub.store.creationTime.milliseconds,
         partitionCount: log.partitionCount
       )
     case .partition(let entity, let partition, _):

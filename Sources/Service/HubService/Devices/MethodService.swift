@@ -1,4 +1,5 @@
 import ByteIO
+@preconcurrency import Dispatch
 import Endpoints
 import HubContract
 import HubEngine
@@ -20,15 +21,28 @@ final class MethodService: Sendable {
     var broker = MethodBroker()
     var callers: [UInt64: CheckedContinuation<MethodResult.Outcome, Never>] = [:]
     var lastCall: UInt64 = 0
+    /// When the timer goes off; nil for never.
+    var alarm: Instant?
   }
 
   private let state = Mutex(State())
+  /// One for all invocations, set to the earliest deadline.
+  private let timer: any DispatchSourceTimer
   private let directory: DeviceDirectory
   private let payloadLimit: Int
 
   init(directory: DeviceDirectory, payloadLimit: Int) {
     self.directory = directory
     self.payloadLimit = payloadLimit
+    timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "orrery.methods"))
+    timer.setEventHandler { [weak self] in self?.expire(now: SystemClock.now()) }
+    timer.activate()
+  }
+
+  /// Ends what is under way: nobody will answer any more.
+  func close() {
+    expire(now: Instant(nanoseconds: .max))
+    timer.cancel()
   }
 
   /// Invokes a method of a device or module that exists, and waits for the answer.
@@ -86,31 +100,62 @@ final class MethodService: Sendable {
         now: now
       )
       if case .fail = action {} else { state.callers[call] = continuation }
+      setAlarm(&state, now: now)
       return action
     }
     switch action {
-    case .fail(let error): return continuation.resume(returning: .failed(error))
-    case .send(let delivery): handle?.deliver(delivery)
+    case .fail(let error): continuation.resume(returning: .failed(error))
+    case .send(let delivery): send(delivery, on: handle)
     case .wait:
       // The client may have subscribed between the look at the directory and the broker's.
       if let handle = directory[key]?.handle, handle.takesMethods { subscribed(key, handle) }
-      wake(after: request.connectTimeoutSeconds)
-    }
-    wake(after: request.responseTimeoutSeconds)
-  }
-
-  private func wake(after seconds: Int) {
-    // Ends by itself: it sleeps once and looks at the clock.
-    Task {
-      try? await Pause.sleep(for: .seconds(seconds) + .milliseconds(5))
-      expire(now: SystemClock.now())
     }
   }
 
-  /// The client takes methods now: sends what waited.
+  private func send(_ delivery: MethodDelivery, on handle: DeviceHandle?) {
+    guard let handle else { return undelivered(delivery, on: nil) }
+    handle.deliverMethod(
+      name: delivery.name,
+      requestID: String(decoding: delivery.requestID, as: UTF8.self),
+      payload: delivery.payload
+    ) { [self] in undelivered(delivery, on: handle) }
+  }
+
+  /// The client has left, or unsubscribed, since it was looked at.
+  private func undelivered(_ delivery: MethodDelivery, on handle: DeviceHandle?) {
+    let now = SystemClock.now()
+    finish { state in
+      defer { setAlarm(&state, now: now) }
+      return state.broker.undelivered(delivery, now: now).map { [$0] } ?? []
+    }
+    // Where it waits again, another connection may have said before that it is there.
+    if let newer = directory[delivery.key]?.handle, newer !== handle, newer.takesMethods {
+      subscribed(delivery.key, newer)
+    }
+  }
+
+  /// Sets the timer to the earliest deadline, if it would come too late.
+  private func setAlarm(_ state: inout State, now: Instant) {
+    guard let next = state.broker.nextDeadline else { return }
+    if let alarm = state.alarm, alarm <= next { return }
+    state.alarm = next
+    let left = next > now ? next.nanoseconds - now.nanoseconds : 0
+    timer.schedule(
+      deadline: .now() + .nanoseconds(Int(clamping: left)),
+      leeway: .milliseconds(5)
+    )
+  }
+
+  /// The client takes methods now, or more of them: sends what waited.
   func subscribed(_ key: IdentityKey, _ handle: DeviceHandle) {
     let deliveries = state.withLock { $0.broker.subscribed(key) }
-    for delivery in deliveries { handle.deliver(delivery) }
+    for delivery in deliveries { send(delivery, on: handle) }
+  }
+
+  /// The client takes no methods any more: nobody expects an answer to what was sent.
+  func unsubscribed(_ key: IdentityKey, _ handle: DeviceHandle) {
+    guard directory[key]?.handle === handle else { return }
+    connectionLost(key)
   }
 
   /// The client answered.
@@ -127,23 +172,21 @@ final class MethodService: Sendable {
   /// The identity is gone or disabled.
   func identityGone(_ key: IdentityKey) { finish { $0.broker.identityGone(key) } }
 
-  /// Ends what is over.
-  func expire(now: Instant) { finish { $0.broker.timeout(now: now) } }
+  /// Ends what is over, and waits for the next.
+  private func expire(now: Instant) {
+    finish { state in
+      defer {
+        state.alarm = nil
+        setAlarm(&state, now: now)
+      }
+      return state.broker.timeout(now: now)
+    }
+  }
 
   private func finish(_ end: (inout State) -> [MethodResult]) {
     let ended = state.withLock { state in
       end(&state).map { (state.callers.removeValue(forKey: $0.call), $0.outcome) }
     }
     for (continuation, outcome) in ended { continuation?.resume(returning: outcome) }
-  }
-}
-
-extension DeviceHandle {
-  fileprivate func deliver(_ delivery: MethodDelivery) {
-    deliverMethod(
-      name: delivery.name,
-      requestID: String(decoding: delivery.requestID, as: UTF8.self),
-      payload: delivery.payload
-    )
   }
 }

@@ -23,6 +23,8 @@ final class RoutingService: TelemetryRouter, Sendable {
   private let isBuiltIn = Atomic<Bool>(true)
   /// Counts changes, so that who delivers sees them.
   private let changes = Atomic<UInt64>(0)
+  /// Who delivers, while it waits for a change.
+  private let waiter = Mutex<CheckedContinuation<Void, Never>?>(nil)
   private let healths = Mutex<[String: EndpointHealth]>([:])
   private let directory: String
   private let log: EventLog
@@ -77,6 +79,7 @@ final class RoutingService: TelemetryRouter, Sendable {
   private func note(_ table: RoutingTable) {
     isBuiltIn.store(table.constant(.telemetry) == .builtIn, ordering: .releasing)
     changes.add(1, ordering: .releasing)
+    wake()
   }
 
   /// The configuration.
@@ -215,13 +218,30 @@ final class RoutingService: TelemetryRouter, Sendable {
           group.addTask { await self.fill(endpoint, settings, since: seen) }
         }
         // A change of the routes ends all of them and begins anew, from their checkpoints.
-        while !Task.isCancelled, changes.load(ordering: .acquiring) == seen {
-          try? await Pause.sleep(for: .seconds(1))
-        }
+        await waitForChange(after: seen)
         group.cancelAll()
       }
     }
   }
+
+  /// Returns when the routes have changed since change `seen`, or the task is cancelled; for one task
+  /// at a time.
+  private func waitForChange(after seen: UInt64) async {
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        let isOver = waiter.withLock { waiter in
+          if Task.isCancelled || changes.load(ordering: .acquiring) != seen { return true }
+          waiter = continuation
+          return false
+        }
+        if isOver { continuation.resume() }
+      }
+    } onCancel: {
+      wake()
+    }
+  }
+
+  private func wake() { waiter.withLock { $0.take() }?.resume() }
 
   private func fill(
     _ endpoint: RoutingEndpoint,

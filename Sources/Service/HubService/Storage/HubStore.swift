@@ -31,6 +31,8 @@ final class HubStore: Sendable {
   /// Protected by the pool's writer: touched only inside `writeWithoutTransaction`, one at a time.
   private nonisolated(unsafe) var engine: Engine?
   private let quotas: Quotas
+  /// When the registry was made.
+  let creationTime: Timestamp
   /// Carries out what durable commands caused; called on the writer's thread, in order.
   private let carryOut: @Sendable ([HubEffect]) -> Void
 
@@ -70,6 +72,10 @@ final class HubStore: Sendable {
       throw RegistryLost()
     }
     try migrator.migrate(pool)
+    let milliseconds = try pool.read { database in
+      try Int64.fetchOne(database, sql: "SELECT milliseconds FROM creation")
+    }
+    creationTime = Timestamp(milliseconds: milliseconds ?? 0)
     self.quotas = quotas
     self.carryOut = carryOut
     pool.writeWithoutTransaction { database in

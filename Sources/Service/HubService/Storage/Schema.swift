@@ -1,4 +1,5 @@
 import GRDB
+import Platform
 
 /// The tables of the registry database and how each released version becomes the next.
 ///
@@ -17,8 +18,21 @@ enum Schema {
       try database.execute(sql: twinProperties)
       try SQLiteStorage(database: database).listProperties()
     }
+    migrator.registerMigration("4 time of creation") { database in
+      try database.execute(sql: creation)
+      try database.execute(
+        sql: "INSERT INTO creation (milliseconds) VALUES (?)",
+        arguments: [SystemClock.wallMilliseconds()]
+      )
+    }
     return migrator
   }
+
+  /// One row: when this registry was made, in milliseconds since 1970; one that is older than the table
+  /// has the time of the migration.
+  private static let creation = """
+    CREATE TABLE creation (milliseconds INTEGER NOT NULL) STRICT;
+    """
 
   /// Most devices have no parent, and take no room in it.
   private static let children = """

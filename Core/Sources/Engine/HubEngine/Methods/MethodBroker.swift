@@ -169,6 +169,26 @@ public struct MethodBroker: Sendable {
     return deliveries
   }
 
+  /// A delivery could not be made: the connection was gone by then, or no longer took the method.
+  ///
+  /// - Returns: 404103; nil for one that has ended meanwhile, and for one whose connect timeout still
+  ///   runs: that waits as if its client had been absent from the start.
+  public mutating func undelivered(_ delivery: MethodDelivery, now: Instant) -> MethodResult? {
+    guard
+      let request = UInt64(String(decoding: delivery.requestID, as: UTF8.self), radix: 16),
+      var invocation = invocations[request], invocation.progress == .sent
+    else { return nil }
+    if now < invocation.connectDeadline {
+      invocation.progress = .waiting
+      invocations[request] = invocation
+      deadlines.insert(invocation.deadline, request)
+      return nil
+    }
+    let key = invocation.delivery.key
+    remove(request, of: key)
+    return MethodResult(call: invocation.call, outcome: .failed(Self.notOnline(key)))
+  }
+
   /// A client has answered.
   ///
   /// - Parameters:
