@@ -137,7 +137,7 @@ struct RESTHostileTests {
           var plain = template
           for (parameter, value) in [
             ("deviceId", "d1"), ("moduleId", "m"), ("lockToken", "x"), ("certificateName", "c"),
-            ("policyName", "p"),
+            ("policyName", "p"), ("configurationId", "c"), ("jobId", "j"),
           ] {
             plain = plain.replacing("{\(parameter)}", with: value)
           }

@@ -19,6 +19,19 @@ extension SimHubStorage: FleetStorage {
     tables.configurationStates[key]
   }
 
+  /// The twins in whose states a configuration stands.
+  public func twinKeys(
+    configuredBy configurationID: String,
+    after key: IdentityKey?,
+    limit: Int
+  ) throws(StorageFault) -> [IdentityKey] {
+    let keys = tables.configurationStates.filter { candidate, state in
+      state.entries.contains { $0.configurationID == configurationID }
+        && (key.map { $0 < candidate } ?? true)
+    }
+    return Array(keys.keys.sorted().prefix(limit))
+  }
+
   /// How far the walk through all devices has come.
   public func configurationSweep() throws(StorageFault) -> ConfigurationSweep? {
     tables.configurationSweep

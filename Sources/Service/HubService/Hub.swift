@@ -24,6 +24,8 @@ package final class Hub: Sendable {
   let methods: MethodService
   /// Where large patches of reported properties are parsed.
   let patches = LargePatches()
+  /// Carries out jobs and configurations.
+  let fleet: FleetService
   /// Where events go.
   let routing: RoutingService
   /// The rates of requests and connections.
@@ -87,6 +89,7 @@ package final class Hub: Sendable {
     rules.maximumDeliveryCount = settings.maximumDeliveryCount
     rules.lockSeconds = Int64(settings.lockSeconds)
     let effects = EffectRelay()
+    let directory = directory
     let registry = dataDirectory + "/registry.sqlite"
     let provisioned = dataDirectory + "/provisioning.sqlite"
     do {
@@ -98,12 +101,14 @@ package final class Hub: Sendable {
         quotas: settings.quotas,
         rules: rules,
         eventSources: [],
+        facts: { directory.facts(of: $0) },
         carryOut: { effects.carryOut($0) }
       )
     } catch {
       events.close()
       throw SettingsFault.registry(registry, error)
     }
+    fleet = FleetService(store: store, directory: directory, methods: methods, logger: logger)
     do {
       provisioning =
         settings.isProvisioningEnabled
@@ -180,6 +185,9 @@ package final class Hub: Sendable {
 
   /// Brings routed events to their endpoints until cancelled; then finishes what is open.
   package func deliverEvents() async { await routing.deliver() }
+
+  /// Carries out jobs and configurations until cancelled.
+  package func advanceFleet() async { await fleet.run() }
 
   /// Closes registry and log, and lets others have the directory.
   package func close() {

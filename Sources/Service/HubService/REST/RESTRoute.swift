@@ -155,7 +155,8 @@ struct RouteTable: Sendable {
     routes: DocumentRoutes.routes + RegistryRoutes.routes + TransferRoutes.routes
       + TwinRoutes.routes + MethodRoutes.routes + CloudToDeviceRoutes.routes
       + FeedbackRoutes.routes + EventRoutes.routes + CertificateRoutes.routes
-      + PolicyRoutes.routes + RoutingRoutes.routes + AdminRoutes.routes + DeviceSideRoutes.routes
+      + PolicyRoutes.routes + ConfigurationRoutes.routes + JobRoutes.routes + RoutingRoutes.routes
+      + AdminRoutes.routes + DeviceSideRoutes.routes
       + EdgeScopeRoutes.routes + EnrollmentRoutes.routes + ProvisioningRoutes.routes
   )
 

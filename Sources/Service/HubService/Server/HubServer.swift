@@ -191,6 +191,8 @@ package struct HubServer: Service {
       },
     ]
     if let plain { services.append(plain) }
+    // Services stop in the reverse order: this one before the connections that it uses are gone.
+    services.append(FleetAdvance(hub: hub))
     var configuration = ServiceGroupConfiguration(
       services: services.map { .init(service: $0) },
       logger: Logger(label: "orrery.lifecycle") { _ in
@@ -289,6 +291,16 @@ private struct RoutedDelivery: Service {
   func run() async throws {
     let hub = hub
     await cancelWhenGracefulShutdown { await hub.deliverEvents() }
+  }
+}
+
+/// Carries out jobs and configurations until the hub stops.
+private struct FleetAdvance: Service {
+  let hub: Hub
+
+  func run() async throws {
+    let hub = hub
+    await cancelWhenGracefulShutdown { await hub.advanceFleet() }
   }
 }
 

@@ -33,6 +33,7 @@ final class HubStore: Sendable {
   private let quotas: Quotas
   /// When the registry was made.
   let creationTime: Timestamp
+  private let facts: @Sendable (IdentityKey) -> ConnectionFacts
   /// Carries out what durable commands caused; called on the writer's thread, in order.
   private let carryOut: @Sendable ([HubEffect]) -> Void
 
@@ -45,6 +46,7 @@ final class HubStore: Sendable {
   ///   - quotas: The limits to enforce.
   ///   - rules: How cloud-to-device messages are handled.
   ///   - eventSources: The events to make.
+  ///   - facts: What is known of an identity's connection, for the conditions of configurations.
   ///   - carryOut: Told the effects of durable commands.
   /// - Throws: What SQLite says of the file; `RegistryLost`.
   init(
@@ -54,9 +56,10 @@ final class HubStore: Sendable {
     quotas: Quotas,
     rules: CloudToDeviceRules,
     eventSources: Set<HubEvent.Source>,
+    facts: @escaping @Sendable (IdentityKey) -> ConnectionFacts,
     carryOut: @escaping @Sendable ([HubEffect]) -> Void
   ) throws {
-    var configuration = Configuration()
+    var configuration = GRDB.Configuration()
     configuration.label = "orrery.registry"
     configuration.maximumReaderCount = 4
     configuration.busyMode = .timeout(5)
@@ -77,6 +80,7 @@ final class HubStore: Sendable {
     }
     creationTime = Timestamp(milliseconds: milliseconds ?? 0)
     self.quotas = quotas
+    self.facts = facts
     self.carryOut = carryOut
     pool.writeWithoutTransaction { database in
       engine = Engine(
@@ -212,6 +216,10 @@ final class HubStore: Sendable {
               throw engine?.fault ?? StorageFault(.failed, "a command failed")
             }
           }
+          let now = Timestamp(ticks: SystemClock.wallTicks())
+          guard engine?.settle(facts: facts, now: now) == true else {
+            throw engine?.fault ?? StorageFault(.failed, "the configurations did not settle")
+          }
           try database.commit()
         } catch {
           if database.isInsideTransaction { try? database.rollback() }
@@ -241,6 +249,19 @@ extension HubStore.Engine {
   fileprivate mutating func run(_ job: any StoreJob) -> Bool {
     job.run(&self)
     return fault == nil
+  }
+
+  /// Lets the configurations follow what the jobs have changed; false if the storage failed.
+  fileprivate mutating func settle(
+    facts: (IdentityKey) -> ConnectionFacts,
+    now: Timestamp
+  ) -> Bool {
+    do throws(HubError) {
+      try settleConfigurations(facts: facts, now: now)
+      return true
+    } catch {
+      return false
+    }
   }
 }
 

@@ -30,15 +30,17 @@ extension SQLiteStorage {
   static let selectTwin = "SELECT \(twinColumns) FROM twin t"
   static let selectDeviceRow = """
     SELECT \(deviceColumns), \(twinColumns), \(connectionColumns),
-      (SELECT count(*) FROM cloud_to_device q WHERE q.device = d.id)
+      (SELECT count(*) FROM cloud_to_device q WHERE q.device = d.id), s.document
     FROM device d JOIN twin t ON t.device = d.id AND t.module = ''
       LEFT JOIN connection c ON c.device = d.id AND c.module = ''
+      LEFT JOIN configuration_state s ON s.device = d.id AND s.module = ''
     """
   static let selectModuleRow = """
-    SELECT \(deviceColumns), \(twinColumns), \(connectionColumns), \(moduleColumns)
+    SELECT \(deviceColumns), \(twinColumns), \(connectionColumns), \(moduleColumns), s.document
     FROM module m JOIN device d ON d.id = m.device
       JOIN twin t ON t.device = m.device AND t.module = m.id
       LEFT JOIN connection c ON c.device = m.device AND c.module = m.id
+      LEFT JOIN configuration_state s ON s.device = m.device AND s.module = m.id
     """
 
   static func deviceRow(_ row: Row) throws(StorageFault) -> DeviceRow {
@@ -46,7 +48,11 @@ extension SQLiteStorage {
       identity: try device(row),
       twin: twin(row, from: deviceWidth),
       connection: connection(row, from: deviceWidth + twinWidth),
-      cloudToDeviceCount: row[deviceWidth + twinWidth + connectionWidth]
+      cloudToDeviceCount: row[deviceWidth + twinWidth + connectionWidth],
+      configurations: try configurations(
+        row,
+        at: deviceWidth + twinWidth + connectionWidth + 1
+      )
     )
   }
 
@@ -55,8 +61,24 @@ extension SQLiteStorage {
       identity: try module(row, from: deviceWidth + twinWidth + connectionWidth),
       device: try device(row),
       twin: twin(row, from: deviceWidth),
-      connection: connection(row, from: deviceWidth + twinWidth)
+      connection: connection(row, from: deviceWidth + twinWidth),
+      configurations: try configurations(
+        row,
+        at: deviceWidth + twinWidth + connectionWidth + moduleWidth
+      )
     )
+  }
+
+  private static func configurations(
+    _ row: Row,
+    at column: Int
+  ) throws(StorageFault) -> ConfigurationState? {
+    let document = row.bytes(column)
+    guard !document.isEmpty else { return nil }
+    guard let state = ConfigurationState(document: document) else {
+      throw .corrupt("configuration state of \(row[0] as String)")
+    }
+    return state
   }
 
   static func device(_ row: Row) throws(StorageFault) -> DeviceIdentity {

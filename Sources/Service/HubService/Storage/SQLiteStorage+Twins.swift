@@ -43,6 +43,7 @@ extension SQLiteStorage {
   mutating func deleteTwin(_ key: IdentityKey) throws(StorageFault) {
     guard let twin = try self.twin(key) else { return }
     try changeProperties(from: twin, to: nil)
+    try setConfigurationState(nil, of: key)
     try execute(
       "DELETE FROM twin WHERE device = ? AND module = ?",
       [key.deviceID, key.moduleColumn]

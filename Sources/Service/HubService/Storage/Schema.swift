@@ -25,6 +25,9 @@ enum Schema {
         arguments: [SystemClock.wallMilliseconds()]
       )
     }
+    migrator.registerMigration("5 configurations and jobs") { database in
+      try database.execute(sql: fleet)
+    }
     return migrator
   }
 
@@ -113,5 +116,36 @@ enum Schema {
       fingerprint INTEGER NOT NULL, device TEXT NOT NULL, module TEXT NOT NULL,
       PRIMARY KEY (fingerprint, device, module)
     ) WITHOUT ROWID, STRICT;
+    """
+
+  /// Configurations, what they have done to twins, jobs, and each device's part in them.
+  ///
+  /// `configuration_target` lists the twins in whose state a configuration stands. Jobs and parts
+  /// that have not ended are found without a look at those that have.
+  private static let fleet = """
+    CREATE TABLE configuration (id TEXT NOT NULL PRIMARY KEY, document BLOB NOT NULL)
+      WITHOUT ROWID, STRICT;
+    CREATE TABLE configuration_state (
+      device TEXT NOT NULL, module TEXT NOT NULL, document BLOB NOT NULL,
+      PRIMARY KEY (device, module)
+    ) WITHOUT ROWID, STRICT;
+    CREATE TABLE configuration_target (
+      configuration TEXT NOT NULL, device TEXT NOT NULL, module TEXT NOT NULL,
+      PRIMARY KEY (configuration, device, module)
+    ) WITHOUT ROWID, STRICT;
+    CREATE TABLE configuration_sweep (
+      only INTEGER NOT NULL PRIMARY KEY CHECK (only = 1), after TEXT
+    ) STRICT;
+    CREATE TABLE job (
+      id TEXT NOT NULL PRIMARY KEY, start INTEGER NOT NULL, ended INTEGER, document BLOB NOT NULL
+    ) WITHOUT ROWID, STRICT;
+    CREATE INDEX job_unfinished ON job (start, id) WHERE ended IS NULL;
+    CREATE INDEX job_ended ON job (ended, id) WHERE ended IS NOT NULL;
+    CREATE TABLE device_job (
+      device TEXT NOT NULL, job TEXT NOT NULL, status TEXT NOT NULL, open INTEGER NOT NULL,
+      document BLOB NOT NULL, PRIMARY KEY (device, job)
+    ) WITHOUT ROWID, STRICT;
+    CREATE INDEX device_job_of ON device_job (job, device);
+    CREATE INDEX device_job_open ON device_job (job, device) WHERE open = 1;
     """
 }

@@ -42,6 +42,42 @@ struct CompiledConfigurations {
   }
 }
 
+extension CompiledConfigurations {
+  /// Whether the twins of modules have to be looked at for themselves.
+  var areForModules: Bool { all.contains { $0.target.source == .modules } }
+
+  /// What the configurations want of a device's own twin, and of its modules if it is an edge device.
+  func plan(
+    for row: DeviceRow,
+    facts: ConnectionFacts
+  ) -> (device: DesiredPlan, deployment: DeploymentPlan) {
+    let view = TwinQueryRow(row, facts: facts)
+    let targeting = all.filter { $0.target.source == .devices && $0.target.matches(view) }
+    let deployment = DeploymentPlan(
+      row.identity.isEdge ? targeting.filter { $0.content.kind == .edge } : []
+    )
+    var plan = DesiredPlan()
+    plan.add(targeting.filter { $0.content.kind == .device })
+    plan.layers += deployment.device
+    return (plan, deployment)
+  }
+
+  /// What they want of a module's twin; without a row those that are for modules are left out.
+  func plan(
+    forModule moduleID: String,
+    _ row: ModuleRow?,
+    deployment: DeploymentPlan,
+    facts: ConnectionFacts
+  ) -> DesiredPlan {
+    var plan = DesiredPlan(layers: deployment.modules[moduleID] ?? [])
+    if let row {
+      let view = TwinQueryRow(row, facts: facts)
+      plan.add(all.filter { $0.target.source == .modules && $0.target.matches(view) })
+    }
+    return plan
+  }
+}
+
 extension Configuration {
   /// Whether `other` wins over this: by priority, then the newer one, then by ID (contract §7.8).
   fileprivate func isOverruled(by other: Configuration) -> Bool {

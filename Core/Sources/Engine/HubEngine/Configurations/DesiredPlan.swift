@@ -1,4 +1,5 @@
 internal import HubContract
+internal import JSONTree
 internal import QueryLanguage
 
 /// What configurations want of one twin: those that target it, the ones that win last.
@@ -24,6 +25,23 @@ struct DesiredPlan {
         paths: layer.isApplied ? layer.settings.map(\.path) : []
       )
     }
+  }
+
+  /// The desired properties once what `old` has set is removed from `present` and the layers lie upon
+  /// the rest.
+  func desired(
+    from present: JSONObject,
+    replacing old: [ConfigurationState.Entry]
+  ) -> JSONObject {
+    var wanted = present
+    let kept = Set(layers.filter(\.isApplied).flatMap { $0.settings.map(\.path) })
+    for path in old.flatMap(\.paths) where !kept.contains(path) {
+      wanted.removeValue(at: path[...])
+    }
+    for layer in layers where layer.isApplied {
+      for setting in layer.settings { wanted.setValue(setting.value, at: setting.path[...]) }
+    }
+    return wanted
   }
 
   /// Adds configurations of twins, in rising order: all apply whose paths are not all covered by

@@ -20,6 +20,8 @@ extension HubEngine where Storage: FleetStorage {
     let configurations = try configurations()
     let touched = touchedDevices
     touchedDevices = []
+    // What configurations that are gone have left in the states is cleared by the walk.
+    guard !configurations.all.isEmpty else { return }
     for deviceID in touched.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
       try settle(deviceID, configurations, facts: facts, now: now)
     }
@@ -80,30 +82,23 @@ extension HubEngine where Storage: FleetStorage {
   ) throws(HubError) {
     let row = try stored { storage throws(StorageFault) in try storage.deviceRow(deviceID) }
     guard let row else { return }
-    let view = TwinQueryRow(row, facts: facts(row.identity.key))
-    let targeting = configurations.all.filter {
-      $0.target.source == .devices && $0.target.matches(view)
-    }
-    let deployment = DeploymentPlan(
-      row.identity.isEdge ? targeting.filter { $0.content.kind == .edge } : []
-    )
-    var plan = DesiredPlan()
-    plan.add(targeting.filter { $0.content.kind == .device })
-    plan.layers += deployment.device
+    let (plan, deployment) = configurations.plan(for: row, facts: facts(row.identity.key))
     try carryOut(plan, on: row.identity.key, configurations, now: now)
     try createModules(deployment.namedModules, of: deviceID, now: now)
 
     let modules = try stored { storage throws(StorageFault) in try storage.modules(of: deviceID) }
-    let deployed = deployment.modules
-    let ofModules = configurations.all.filter { $0.target.source == .modules }
     for module in modules {
-      var plan = DesiredPlan(layers: deployed[module.moduleID] ?? [])
-      if !ofModules.isEmpty {
-        let row = try stored { storage throws(StorageFault) in try storage.moduleRow(module.key) }
-        guard let row else { continue }
-        let view = TwinQueryRow(row, facts: facts(module.key))
-        plan.add(ofModules.filter { $0.target.matches(view) })
+      var row: ModuleRow?
+      if configurations.areForModules {
+        row = try stored { storage throws(StorageFault) in try storage.moduleRow(module.key) }
+        guard row != nil else { continue }
       }
+      let plan = configurations.plan(
+        forModule: module.moduleID,
+        row,
+        deployment: deployment,
+        facts: facts(module.key)
+      )
       try carryOut(plan, on: module.key, configurations, now: now)
     }
   }
@@ -170,14 +165,7 @@ extension HubEngine where Storage: FleetStorage {
     let twin = try stored { storage throws(StorageFault) in try storage.twin(key) }
     guard let twin else { throw .noTwin(key) }
     let present = try TwinSection.object(twin.desired.properties)
-    var wanted = present
-    let kept = Set(plan.layers.filter(\.isApplied).flatMap { $0.settings.map(\.path) })
-    for path in old.flatMap(\.paths) where !kept.contains(path) {
-      wanted.removeValue(at: path[...])
-    }
-    for layer in plan.layers where layer.isApplied {
-      for setting in layer.settings { wanted.setValue(setting.value, at: setting.path[...]) }
-    }
+    let wanted = plan.desired(from: present, replacing: old)
     try setDesired(wanted, from: present, of: key, now: now)
   }
 

@@ -110,7 +110,7 @@ extension HubEngine where Storage: FleetStorage {
     facts: (IdentityKey) -> ConnectionFacts,
     now: Timestamp
   ) throws(HubError) {
-    let query = try Self.target(of: job.queryCondition)
+    let query = try TwinQuery(jobCondition: job.queryCondition)
     let limit = jobRules.stepDevices
     let last = job.searchedUpTo
     let rows = try stored { storage throws(StorageFault) in

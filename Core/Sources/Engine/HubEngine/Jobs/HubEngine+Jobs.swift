@@ -1,6 +1,4 @@
 public import HubContract
-internal import JSONTree
-internal import QueryLanguage
 
 extension HubEngine where Storage: FleetStorage {
   /// Creates a job (contract §7.9).
@@ -21,15 +19,7 @@ extension HubEngine where Storage: FleetStorage {
     guard try stored({ storage throws(StorageFault) in try storage.job(id) }) == nil else {
       throw HubError(.jobAlreadyExists, "Job \(id) exists.")
     }
-    _ = try Self.target(of: request.queryCondition)
-    if case .updateTwin(let patch) = request.task {
-      let update = try TwinUpdate(body: .object(patch))
-      try check(update.tags, of: .tags)
-      try check(update.desired, of: .desired)
-      guard patch["etag"].map({ $0.isNull || $0.stringValue != nil }) ?? true else {
-        throw HubError(.argumentInvalid, "updateTwin.etag must be a string.")
-      }
-    }
+    try request.check(quotas)
     let start = request.startTime ?? now
     guard start <= now.adding(seconds: jobRules.horizonSeconds) else {
       throw HubError(
@@ -91,30 +81,6 @@ extension HubEngine where Storage: FleetStorage {
       if parts.count < limit { try storage.deleteJob(job.id) }
       return true
     }
-  }
-
-  /// Compiles a job's condition.
-  ///
-  /// - Throws: 400004.
-  static func target(of condition: String) throws(HubError) -> TwinQuery {
-    let query: TwinQuery
-    do throws(QueryFault) {
-      query = try TwinQuery(targetCondition: condition)
-    } catch {
-      throw HubError(.argumentInvalid, error.message)
-    }
-    guard query.source == .devices else {
-      throw HubError(.argumentInvalid, "A job is for devices: leave FROM devices.modules out.")
-    }
-    return query
-  }
-
-  private func check(
-    _ change: TwinUpdate.Change,
-    of section: TwinSectionName
-  ) throws(HubError) {
-    guard case .set(let object) = change else { return }
-    try TwinLimits(quotas: quotas, section: section).check(object)
   }
 }
 

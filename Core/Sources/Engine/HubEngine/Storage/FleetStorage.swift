@@ -40,6 +40,13 @@ public protocol FleetStorageReader: HubStorageReader {
   func configuration(_ id: String) throws(StorageFault) -> Configuration?
   /// What configurations have done to a twin, nil if nothing.
   func configurationState(of key: IdentityKey) throws(StorageFault) -> ConfigurationState?
+  /// At most `limit` identities that come after `key` and in whose states the configuration stands,
+  /// in the order of `IdentityKey`.
+  func twinKeys(
+    configuredBy configurationID: String,
+    after key: IdentityKey?,
+    limit: Int
+  ) throws(StorageFault) -> [IdentityKey]
   /// How far the walk through all devices has come, nil if there is none to do.
   func configurationSweep() throws(StorageFault) -> ConfigurationSweep?
 

@@ -42,6 +42,15 @@ extension OpenAPIComponents {
         "name": "policyName", "in": "path", "required": true,
         "description": "The policy's name.", "schema": { "$ref": "#/components/schemas/Name" }
       },
+      "path.configurationId": {
+        "name": "configurationId", "in": "path", "required": true,
+        "description": "The configuration's ID.",
+        "schema": { "$ref": "#/components/schemas/ConfigurationID" }
+      },
+      "path.jobId": {
+        "name": "jobId", "in": "path", "required": true,
+        "description": "The job's ID.", "schema": { "$ref": "#/components/schemas/JobID" }
+      },
       "APIVersion": {
         "name": "api-version", "in": "query", "required": true,
         "description": "The version of the interface.",
@@ -51,6 +60,26 @@ extension OpenAPIComponents {
         "name": "top", "in": "query",
         "description": "Devices at most; anything but 1 to 1000 means 1000.",
         "schema": { "type": "integer", "minimum": 1, "maximum": 1000, "default": 1000 }
+      },
+      "TopConfigurations": {
+        "name": "top", "in": "query",
+        "description": "Configurations at most; all without it.",
+        "schema": { "type": "integer", "minimum": 1 }
+      },
+      "JobType": {
+        "name": "jobType", "in": "query", "allowEmptyValue": true,
+        "description": "Jobs of this type alone.",
+        "schema": { "$ref": "#/components/schemas/JobType" }
+      },
+      "JobStatus": {
+        "name": "jobStatus", "in": "query", "allowEmptyValue": true,
+        "description": "Jobs of this status alone.",
+        "schema": { "$ref": "#/components/schemas/JobStatus" }
+      },
+      "PlanOperation": {
+        "name": "operation", "in": "query",
+        "description": "What is planned; delete needs no body.",
+        "schema": { "type": "string", "enum": ["put", "delete"], "default": "put" }
       },
       "IfMatch": {
         "name": "If-Match", "in": "header",

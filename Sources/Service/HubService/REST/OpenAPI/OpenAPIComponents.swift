@@ -28,8 +28,8 @@ enum OpenAPIComponents {
   private static var schemas: JSONObject {
     var all = JSONObject()
     for part in [
-      identitySchemas, twinSchemas, messageSchemas, routingSchemas, operatorSchemas, errorSchemas,
-      provisioningSchemas,
+      identitySchemas, twinSchemas, fleetSchemas, messageSchemas, routingSchemas, operatorSchemas,
+      errorSchemas, provisioningSchemas,
     ] {
       for (name, schema) in parse(part).objectValue ?? [:] { all[name] = schema }
     }
@@ -74,7 +74,7 @@ enum OpenAPIComponents {
       },
       "ItemType": {
         "description": "What the rows are.",
-        "schema": { "type": "string", "enum": ["Twin", "Raw", "DeviceJob", "Enrollment", "EnrollmentGroup", "DeviceRegistration"] }
+        "schema": { "type": "string", "enum": ["Twin", "Raw", "DeviceJob", "JobResponse", "Enrollment", "EnrollmentGroup", "DeviceRegistration"] }
       },
       "Continuation": {
         "description": "Sent back as a request header it gives the next page; absent at the end.",
