@@ -60,7 +60,7 @@ struct RESTConfigurationTests {
       ("c", body(target: "tags.a = = 1"), "InvalidConfigurationTargetCondition", "column"),
       (
         "c", body(target: "FROM devices.modules WHERE moduleId = 'm'"),
-        "InvalidConfigurationTargetCondition", "moduleContent"
+        "InvalidConfigurationTargetCondition", "leave FROM"
       ),
       (
         "c", body(#""deviceContent":{"properties.reported.a":1}"#), "InvalidConfigurationContent",
@@ -70,7 +70,10 @@ struct RESTConfigurationTests {
         "c", body(#""deviceContent":{"tags.a":1}"#), "InvalidConfigurationContent", "deviceContent"
       ),
       ("c", body(#""unknownContent":{}"#), "InvalidConfigurationContent", "exactly one"),
-      ("c", body(#""deviceContent":{},"moduleContent":{}"#), "InvalidConfigurationContent", ""),
+      (
+        "c", body(#""deviceContent":{},"moduleContent":{}"#), "InvalidConfigurationContent",
+        "one of"
+      ),
       ("c", body(#""modulesContent":{"m":{}}"#), "InvalidConfigurationContent", "$edgeAgent"),
       ("c", body(priority: -1), "ArgumentInvalid", "priority"),
       ("c", #"{"targetCondition":"*"}"#, "InvalidConfigurationContent", "missing"),

@@ -100,6 +100,8 @@ package enum HubRefusal {
     case .moduleAlreadyExistsOnDevice: return "Change it with 'orrery module update'."
     case .deviceMaximumQueueDepthExceeded:
       return "Wait until the device has taken some, or empty its queue: 'orrery c2d purge DEVICE'."
+    case .jobNotFound: return "'orrery job list' shows the jobs there are."
+    case .configurationNotFound: return "'orrery configuration list' shows those there are."
     case .throttlingException: return "Wait a moment and repeat it."
     default: return status == .unauthorized ? "Check the connection string." : nil
     }

@@ -115,9 +115,7 @@ extension HubView where Storage: FleetStorageReader {
     guard case .updateTwin(let patch) = task else { return change }
     do throws(HubError) {
       let current = ETags.twin(twin.etagCounter)
-      guard ETagCondition(ifMatch: patch["etag"]?.stringValue).allows(current) else {
-        throw .stale("twin", current: current)
-      }
+      try ETagCondition(ifMatch: patch["etag"]?.stringValue).check(current, of: "twin")
       let update = try TwinUpdate(body: .object(patch))
       change.tags = try difference(update.tags, twin.tags, .tags)
       change.desired = try difference(update.desired, twin.desired.properties, .desired)
