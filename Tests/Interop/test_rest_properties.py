@@ -214,6 +214,12 @@ def test_verbs_the_description_does_not_list_are_405(rest, path):
         if target == "/devices/query":
             # It is the device of that name as well, which PUT wants a body for and DELETE an ETag.
             wanted = {"put": (400,), "delete": (412,)}.get(verb, (404, 405))
+        elif target == "/configurations/testQueries":
+            # The configuration of that name as well, whose capital no such name may have.
+            wanted = {"get": (400,), "put": (400,), "delete": (400,)}.get(verb, (404, 405))
+        elif target == "/jobs/v2/query":
+            # The job of that name as well, which PUT wants a body for.
+            wanted = {"put": (400,)}.get(verb, (404, 405))
         elif target in ("/enrollments/query", "/enrollmentGroups/query") and verb != "patch":
             # The enrollment of that name as well, which only another policy may see.
             wanted = (401,)
