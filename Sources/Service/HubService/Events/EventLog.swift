@@ -304,10 +304,11 @@ final class EventLog: TelemetryLog, Sendable {
   private func report(_ recovery: LogRecovery, _ state: MessageLog<LinuxDisk>.State) {
     noteState(state)
     for finding in recovery.findings {
-      // Nothing that was acknowledged is lost by a cut; an empty segment is what a quiet day leaves.
+      // Nothing that was acknowledged is lost by a cut. An empty segment is what a quiet day leaves, or
+      // what is left of one that was cut at its beginning.
       let level: Logger.Level =
         switch finding {
-        case .emptySegmentRemoved: .debug
+        case .emptySegmentRemoved: .info
         case .cut: .notice
         case .damaged, .headerDamaged, .segmentsMissing, .foreignFile: .warning
         }
