@@ -49,17 +49,19 @@ final class EventReceiverLink: AMQPLink {
   }
 
   private func take(_ batch: EventBatch) {
-    isReading = false
     peer.connection.sendSettled(batch.bytes.span, ends: batch.ends, on: id)
-    if let fault = batch.fault {
+    let (fault, isAtEnd, end) = (batch.fault, batch.isAtEnd, batch.committedEnd)
+    if isAtEnd { batch.shrink() }
+    // From here on the batch is the reader's: what is flushed may bring credit, and a next reading.
+    isReading = false
+    if let fault {
       peer.logger.error("events can't be read", metadata: ["fault": "\(fault)"])
       let error = AMQPError(AMQPError.internalError, "the event log can't be read now")
       return peer.connection.detach(id, error)
     }
     peer.flush()
-    guard batch.isAtEnd else { return read() }
-    let end = batch.committedEnd
-    batch.shrink()
+    guard isAtEnd else { return read() }
+    guard !isReading, !isWaiting else { return }
     if peer.connection.isDraining(id) { peer.connection.drained(id) }
     wait(for: end)
   }
