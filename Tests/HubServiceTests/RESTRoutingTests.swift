@@ -161,7 +161,13 @@ struct RESTRoutingTests {
             + #""endpointNames":["events"]}]}"#, "line 1, column 8"
         ),
         (#"{"routes":[{"name":"r","source":"DeviceMessages","endpointNames":["x"]}]}"#, "x"),
-        (#"{"endpoints":{"webhooks":[{"name":"w","uri":"http://x"}]}}"#, "storage"),
+        (#"{"endpoints":{"mqttTopics":[{"name":"w","topic":"x"}]}}"#, "storage"),
+        (#"{"endpoints":{"webhooks":[{"name":"w","uri":"http://x"}]}}"#, "https"),
+        (#"{"endpoints":{"webhooks":[{"name":"w","uri":"http://127.0.0.1/"}]}}"#, "https"),
+        (
+          #"{"endpoints":{"webhooks":[{"name":"w","uri":"https://x","secretName":"none"}]}}"#,
+          "secrets/none"
+        ),
         (
           #"{"enrichments":[{"key":"a","value":"$twin.tags.a","endpointNames":["events"]}]}"#,
           "$twin"
@@ -174,6 +180,45 @@ struct RESTRoutingTests {
       #expect(kept == (try put.json()))
       let refused = try await hub.send(.get, "/routing", as: .policy("service"))
       #expect(refused.status == 401 || refused.status == 403)
+    }
+  }
+
+  @Test("A webhook is kept, and its secret is not in what is shown")
+  func webhook() async throws {
+    let wanted = """
+      {"endpoints":{"webhooks":[{"name":"pager","uri":"https://hooks.example/in","secretName":"key"},
+        {"name":"local","uri":"http://localhost:1/"}]},
+       "routes":[{"name":"r","source":"DeviceMessages","endpointNames":["pager"]}]}
+      """
+    try await RESTHub.inFolder { folder in
+      try FileManager.default
+        .createDirectory(atPath: folder + "/secrets", withIntermediateDirectories: true)
+      try "s3cr3t".write(toFile: folder + "/secrets/key", atomically: true, encoding: .utf8)
+      try await RESTHub.run(
+        in: folder,
+        settings: [("routing.webhook_plain_http", "true")]
+      ) { hub in
+        let put = try await hub.send(.put, "/routing", json: wanted)
+        #expect(put.status == 200, "\(put)")
+        let kept = try await hub.send(.get, "/routing").json()
+        let hooks = kept["endpoints"]?["webhooks"]?.arrayValue
+        #expect(hooks?.map { $0["secretName"] } == ["key", nil])
+        #expect(hooks?.first?["secretHeader"] == "Authorization")
+        #expect(!"\(kept)".contains("s3cr3t"))
+      }
+      // A hub that no longer lets http be is told so by the endpoint's health, and starts.
+      try await RESTHub.run(in: folder) { hub in
+        func health() async throws -> JSONValue? {
+          try await hub.send(.get, "/routing/endpointsHealth").json()["value"]?.arrayValue?.last
+        }
+        let delivery = Task { await hub.hub.deliverEvents() }
+        for _ in 0..<500 where try await health()?["healthStatus"] == "unknown" {
+          try await Pause.sleep(for: .milliseconds(20))
+        }
+        delivery.cancel()
+        await delivery.value
+        #expect(try await health()?["lastKnownError"]?.stringValue?.contains("https") == true)
+      }
     }
   }
 

@@ -10,7 +10,8 @@ struct RoutingConfigurationTests {
        "storageContainers":[{"name":"cold","containerName":"archive","encoding":"json",
          "fileNameFormat":"{iothub}/{YYYY}-{MM}-{DD}/{HH}_{mm}/{partition}",
          "batchFrequencyInSeconds":60,"maxChunkSizeInBytes":10485760}],
-       "webhooks":[{"name":"hook","uri":"https://h.example/in","maxEventsPerBatch":10}],
+       "webhooks":[{"name":"hook","uri":"https://h.example/in","maxEventsPerBatch":10,
+         "secretName":"pager","secretHeader":"X-Key"}],
        "mqttTopics":[{"name":"bridge","topic":"site/1"}]},
      "routes":[{"name":"hot","source":"DeviceMessages","condition":"level = 'hot'",
         "endpointNames":["alarms","Cold"],"isEnabled":false}],
@@ -88,6 +89,32 @@ struct RoutingConfigurationTests {
     (
       #"{"endpoints":{"webhooks":[{"name":"a","uri":"ftp://x"}]}}"#,
       .argumentInvalid, "webhooks[0].uri"
+    ),
+    (
+      #"{"endpoints":{"webhooks":[{"name":"a","uri":"https://me:word@x/"}]}}"#,
+      .argumentInvalid, "webhooks[0].uri"
+    ),
+    (
+      #"{"endpoints":{"webhooks":[{"name":"a","uri":"https://x","secretName":"../tls/key"}]}}"#,
+      .argumentInvalid, "webhooks[0].secretName"
+    ),
+    (
+      #"{"endpoints":{"webhooks":[{"name":"a","uri":"https://x","secretName":".."}]}}"#,
+      .argumentInvalid, "webhooks[0].secretName"
+    ),
+    (
+      #"{"endpoints":{"webhooks":[{"name":"a","uri":"https://x","secretHeader":"X-Key"}]}}"#,
+      .argumentInvalid, "webhooks[0].secretHeader"
+    ),
+    (
+      #"{"endpoints":{"webhooks":[{"name":"a","uri":"https://x","secretName":"s","#
+        + #""secretHeader":"Host"}]}}"#,
+      .argumentInvalid, "webhooks[0].secretHeader"
+    ),
+    (
+      #"{"endpoints":{"webhooks":[{"name":"a","uri":"https://x","secretName":"s","#
+        + #""secretHeader":"a: b"}]}}"#,
+      .argumentInvalid, "webhooks[0].secretHeader"
     ),
     (
       #"{"endpoints":{"webhooks":[{"name":"a","uri":"http://x","maxEventsPerBatch":101}]}}"#,

@@ -31,7 +31,7 @@ struct RoutedDelivery: ~Copyable {
   var offered: [UInt64: EventDestinations] = [:]
   /// What the web endpoint took, by partition, in order.
   var posted: [[UInt64]] = [[], []]
-  var deadLetters: Set<UInt64> = []
+  var deadLetters: [UInt64: EndpointDelivery.DeadLetterReason] = [:]
   /// The durable files, by partition and first message.
   var written: [UInt16: [UInt64: [UInt64]]] = [:]
 
@@ -80,7 +80,7 @@ struct RoutedDelivery: ~Copyable {
   /// The machines begin at what is durable.
   private mutating func start() {
     deliveries = webCheckpoints.map {
-      EndpointDelivery(position: $0, timeToLiveSeconds: 1 << 30)
+      EndpointDelivery(position: $0, timeToLiveSeconds: 1)
     }
     batches = fileCheckpoints.map {
       StorageBatch(position: $0, maximumBytes: 60, maximumSeconds: 60)
@@ -90,6 +90,11 @@ struct RoutedDelivery: ~Copyable {
 
   /// Whether the web endpoint never takes this message.
   static func isPoison(_ id: UInt64) -> Bool { id.isMultiple(of: 23) }
+
+  /// Whether a message is too old for an endpoint that does not take it.
+  static func isOld(_ id: UInt64) -> Bool { id.isMultiple(of: 3) }
+
+  private static func enqueuedTime(_ id: UInt64) -> UInt64 { isOld(id) ? 1000 : 1001 }
 
   mutating func step() throws {
     now = now.adding(milliseconds: UInt64.random(in: 0...2000, using: &generator))
@@ -177,23 +182,39 @@ struct RoutedDelivery: ~Copyable {
   private mutating func post(_ partition: UInt16) throws {
     let index = Int(partition)
     let (found, end) = try read(partition, from: deliveries[index].position, at: Self.web)
-    var action = EndpointDelivery.FoundAction.none
+    var action = EndpointDelivery.NextAction.none
     if deliveries[index].isIdle {
       action = deliveries[index].found(
-        found.map { .init(sequence: $0.sequence, enqueuedTime: 1000) },
-        end: end
+        found.map { .init(sequence: $0.sequence, enqueuedTime: Self.enqueuedTime($0.id)) },
+        end: end,
+        now: now,
+        wallTime: 2000
       )
     } else {
       action = deliveries[index].timeout(now: now)
     }
-    guard case .send(var count) = action else { return }
     while true {
+      let count: Int
+      switch action {
+      case .none, .wait: return
+      case .deadLetter(let dead, let reason):
+        guard !chance(20) else {
+          _ = deliveries[index].deadLetterFailed(now: now, random: generator.next())
+          return
+        }
+        for message in found.prefix(dead) { deadLetters[message.id] = reason }
+        if chance(10) { return try losePower() }
+        return checkpoint(deliveries[index].deadLettered(), index)
+      case .send(let sent): count = sent
+      }
       let sent = found.prefix(count).map(\.id)
       let answer: EndpointDelivery.Failure?
       if sent.contains(where: Self.isPoison) {
         answer = .rejected
       } else if chance(20) {
-        answer = .unavailable
+        answer = .unavailable(
+          retryAfterMilliseconds: chance(50) ? UInt64.random(in: 0...9000, using: &generator) : nil
+        )
       } else {
         posted[index] += sent
         // The endpoint took them, and the answer is lost.
@@ -203,19 +224,12 @@ struct RoutedDelivery: ~Copyable {
       guard let answer else {
         return checkpoint(deliveries[index].succeeded(), index)
       }
-      let random = generator.next()
-      switch deliveries[index].failed(answer, now: now, wallTime: 2000, random: random) {
-      case .none, .wait: return
-      case .send(let fewer): count = fewer
-      case .deadLetter(let sequence, _):
-        guard !chance(20) else {
-          _ = deliveries[index].deadLetterFailed(now: now, random: random)
-          return
-        }
-        for message in found where message.sequence == sequence { deadLetters.insert(message.id) }
-        if chance(10) { return try losePower() }
-        return checkpoint(deliveries[index].deadLettered(), index)
-      }
+      action = deliveries[index].failed(
+        answer,
+        now: now,
+        wallTime: 2000,
+        random: generator.next()
+      )
     }
   }
 

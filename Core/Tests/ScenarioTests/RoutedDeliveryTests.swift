@@ -1,4 +1,5 @@
 import HubContract
+import HubEngine
 import Testing
 
 @Suite("Routed messages reach their endpoints whatever fails on the way")
@@ -7,6 +8,7 @@ struct RoutedDeliveryTests {
   func seeds() throws {
     var crashes = 0
     var messages = 0
+    var reasons: [EndpointDelivery.DeadLetterReason: Int] = [:]
     for seed in 0..<20 as Range<UInt64> {
       var world = try RoutedDelivery(seed: seed)
       for _ in 0..<200 { try world.step() }
@@ -14,10 +16,14 @@ struct RoutedDeliveryTests {
       for _ in 0..<1500 { try world.step() }
       check(world, seed)
       messages += world.acknowledged.count
+      for reason in world.deadLetters.values { reasons[reason, default: 0] += 1 }
       crashes += world.powerCuts
     }
     // The scenario does what it is for.
     #expect(messages > 2500 && crashes > 250)
+    for reason in EndpointDelivery.DeadLetterReason.allCases {
+      #expect(reasons[reason] ?? 0 > 20, "\(reason)")
+    }
   }
 
   private func check(_ world: borrowing RoutedDelivery, _ seed: UInt64) {
@@ -26,15 +32,21 @@ struct RoutedDeliveryTests {
     let filed = Set(files)
     for (id, destinations) in world.acknowledged {
       if destinations.contains(RoutedDelivery.web) {
-        let isDead = world.deadLetters.contains(id)
-        #expect(isDead == RoutedDelivery.isPoison(id), "seed \(seed): dead letter \(id)")
-        #expect(isDead != posted.contains(id), "seed \(seed): \(id) at the web endpoint")
+        switch world.deadLetters[id] {
+        case nil: #expect(posted.contains(id), "seed \(seed): \(id) not at the web endpoint")
+        case .rejected: #expect(RoutedDelivery.isPoison(id), "seed \(seed): \(id) was refused")
+        // It may have got there all the same, when the answer was lost.
+        case .expired: #expect(RoutedDelivery.isOld(id), "seed \(seed): \(id) was too old")
+        }
+        if RoutedDelivery.isPoison(id) {
+          #expect(!posted.contains(id), "seed \(seed): \(id) at the web endpoint")
+        }
       }
       if destinations.contains(RoutedDelivery.files) {
         #expect(filed.contains(id), "seed \(seed): \(id) in no file")
       }
     }
-    for id in posted.union(world.deadLetters) {
+    for id in posted.union(world.deadLetters.keys) {
       #expect(world.offered[id]?.contains(RoutedDelivery.web) == true, "seed \(seed): \(id)")
     }
     for id in filed {

@@ -54,6 +54,15 @@ extension Hub {
       try Backup.copy(dataDirectory + "/tls/" + name, to: partial + "/tls/" + name)
       files.append("tls/" + name)
     }
+    // Behind where the endpoints stand: what they have passed by giving it up is nowhere else.
+    for folder in [RoutingService.deadLetterFolder, RoutingService.secretFolder]
+    where PrivateFile.exists("\(dataDirectory)/\(folder)") {
+      try PrivateFile.makeDirectory("\(partial)/\(folder)")
+      for name in try Backup.files(in: "\(dataDirectory)/\(folder)") {
+        try Backup.copy("\(dataDirectory)/\(folder)/\(name)", to: "\(partial)/\(folder)/\(name)")
+        files.append("\(folder)/\(name)")
+      }
+    }
     if PrivateFile.exists(dataDirectory + "/admin.token") {
       try Backup.copy(dataDirectory + "/admin.token", to: partial + "/admin.token")
       files.append("admin.token")

@@ -47,7 +47,7 @@ extension Hub {
       }
       return single.map { name, kind, value, help in
         PrometheusMetrics.Sample(name, kind, help, value: value)
-      } + partitions + refusals
+      } + partitions + refusals + routing.samples
     }
   }
 

@@ -77,6 +77,7 @@ package final class Hub: Sendable {
         directory: dataDirectory,
         hubName: settings.names.first ?? "hub",
         quotas: settings.quotas,
+        webhooks: try WebhookRules(settings),
         log: events,
         logger: logger
       )

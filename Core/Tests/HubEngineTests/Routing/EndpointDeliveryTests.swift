@@ -1,7 +1,5 @@
 import ByteIO
-import HubContract
 import HubEngine
-import JSONTree
 import Testing
 
 @Suite("Delivery to an endpoint by request")
@@ -18,12 +16,22 @@ struct EndpointDeliveryTests {
 
   private static let start = Instant(nanoseconds: 0)
 
+  private static func find(
+    _ messages: [EndpointDelivery.Message],
+    end: UInt64,
+    now: Instant = start,
+    wallTime: UInt64 = 1000,
+    in machine: inout EndpointDelivery
+  ) -> EndpointDelivery.NextAction {
+    machine.found(messages, end: end, now: now, wallTime: wallTime)
+  }
+
   @Test("what was found is sent, and passed when it is delivered")
   func delivery() {
     var machine = Self.machine()
-    #expect(machine.found(Self.messages(10, 12), end: 15) == .send(count: 2))
+    #expect(Self.find(Self.messages(10, 12), end: 15, in: &machine) == .send(count: 2))
     #expect(!machine.isIdle && machine.deadline == nil && machine.position == 10)
-    #expect(machine.found(Self.messages(16), end: 17) == .none)
+    #expect(Self.find(Self.messages(16), end: 17, in: &machine) == .none)
     #expect(machine.succeeded() == .checkpoint(15))
     #expect(machine.isIdle && machine.position == 15)
   }
@@ -31,9 +39,9 @@ struct EndpointDeliveryTests {
   @Test("messages of others move the position without a request")
   func others() {
     var machine = Self.machine()
-    #expect(machine.found([], end: 14) == .none)
+    #expect(Self.find([], end: 14, in: &machine) == .none)
     #expect(machine.isIdle && machine.position == 14)
-    #expect(machine.found([], end: 13) == .none)
+    #expect(Self.find([], end: 13, in: &machine) == .none)
     #expect(machine.position == 14)
   }
 
@@ -46,12 +54,12 @@ struct EndpointDeliveryTests {
     #expect(machine.succeeded() == .none && machine.deadLettered() == .none)
     #expect(failed(&machine) == .none && machine.timeout(now: Self.start) == .none)
     #expect(machine.deadLetterFailed(now: Self.start, random: 0) == .none)
-    _ = machine.found(Self.messages(10), end: 11)
+    _ = Self.find(Self.messages(10), end: 11, in: &machine)
     #expect(machine.deadLettered() == .none && machine.timeout(now: Self.start) == .none)
     #expect(machine.deadLetterFailed(now: Self.start, random: 0) == .none)
     _ = failed(&machine)
     #expect(machine.succeeded() == .none && failed(&machine) == .none)
-    #expect(machine.deadLettered() == .none && machine.found([], end: 20) == .none)
+    #expect(machine.deadLettered() == .none && Self.find([], end: 20, in: &machine) == .none)
     #expect(machine.position == 10)
   }
 
@@ -60,7 +68,7 @@ struct EndpointDeliveryTests {
   )
   func backOff() {
     var machine = Self.machine()
-    _ = machine.found(Self.messages(10, 11), end: 12)
+    _ = Self.find(Self.messages(10, 11), end: 12, in: &machine)
     var now = Self.start
     var waits: [UInt64] = []
     for _ in 0..<12 {
@@ -83,15 +91,15 @@ struct EndpointDeliveryTests {
   @Test("a refused request is halved until the message to blame is found, which is a dead letter")
   func rejection() {
     var machine = Self.machine()
-    _ = machine.found(Self.messages(10, 11, 13, 14), end: 20)
-    func reject() -> EndpointDelivery.FailedAction {
+    _ = Self.find(Self.messages(10, 11, 13, 14), end: 20, in: &machine)
+    func reject() -> EndpointDelivery.NextAction {
       machine.failed(.rejected, now: Self.start, wallTime: 1000, random: 0)
     }
     #expect(reject() == .send(count: 2))
     #expect(machine.succeeded() == .checkpoint(13))
-    _ = machine.found(Self.messages(13, 14), end: 20)
+    _ = Self.find(Self.messages(13, 14), end: 20, in: &machine)
     #expect(reject() == .send(count: 1))
-    #expect(reject() == .deadLetter(sequence: 13, .rejected))
+    #expect(reject() == .deadLetter(count: 1, .rejected))
     #expect(machine.position == 13)
     // The dead letter can't be written: the message is kept.
     #expect(
@@ -99,23 +107,84 @@ struct EndpointDeliveryTests {
         == .wait(until: Self.start.adding(milliseconds: 1000))
     )
     #expect(machine.timeout(now: Self.start.adding(milliseconds: 1000)) == .send(count: 1))
-    #expect(reject() == .deadLetter(sequence: 13, .rejected))
+    #expect(reject() == .deadLetter(count: 1, .rejected))
     #expect(machine.deadLettered() == .checkpoint(14))
     #expect(machine.isIdle)
   }
 
   @Test("a message that is too old when sending it fails is a dead letter")
   func expiry() {
-    func fail(at wallTime: UInt64) -> EndpointDelivery.FailedAction {
+    func fail(at wallTime: UInt64) -> EndpointDelivery.NextAction {
       var machine = Self.machine()
-      _ = machine.found(Self.messages(10), end: 11)
+      _ = Self.find(Self.messages(10), end: 11, wallTime: wallTime, in: &machine)
       return machine.failed(.unavailable, now: Self.start, wallTime: wallTime, random: 0)
     }
-    let wait = EndpointDelivery.FailedAction.wait(until: Self.start.adding(milliseconds: 1000))
+    let wait = EndpointDelivery.NextAction.wait(until: Self.start.adding(milliseconds: 1000))
     #expect(fail(at: 60_999) == wait)
-    #expect(fail(at: 61_000) == .deadLetter(sequence: 10, .expired))
+    #expect(fail(at: 61_000) == .deadLetter(count: 1, .expired))
     // A clock that was set back makes nothing old.
     #expect(fail(at: 0) == wait)
+  }
+
+  @Test("while an endpoint is down, what is too old is given up without a request each")
+  func downEndpoint() {
+    var machine = Self.machine()
+    let mixed = [(10, 1000), (11, 2000), (12, 70_000)].map { sequence, time in
+      EndpointDelivery.Message(sequence: sequence, enqueuedTime: time)
+    }
+    #expect(Self.find(mixed, end: 13, wallTime: 62_000, in: &machine) == .send(count: 3))
+    // Both that are too old at once, and not the one behind them.
+    #expect(
+      machine.failed(.unavailable, now: Self.start, wallTime: 62_000, random: 0)
+        == .deadLetter(count: 2, .expired)
+    )
+    #expect(machine.deadLettered() == .checkpoint(12))
+    // The next one waits for the time that the failure set.
+    let until = Self.start.adding(milliseconds: 1000)
+    #expect(
+      Self.find([mixed[2]], end: 13, wallTime: 62_000, in: &machine) == .wait(until: until)
+    )
+    #expect(machine.timeout(now: until) == .send(count: 1))
+    #expect(
+      machine.failed(.unavailable, now: until, wallTime: 130_000, random: 0)
+        == .deadLetter(count: 1, .expired)
+    )
+    #expect(machine.deadLettered() == .checkpoint(13))
+    let old = EndpointDelivery.Message(sequence: 13, enqueuedTime: 70_000)
+    #expect(
+      Self.find([old], end: 14, now: until, wallTime: 130_000, in: &machine)
+        == .deadLetter(count: 1, .expired)
+    )
+    #expect(machine.deadLettered() == .checkpoint(14))
+    // The wait is over: one is sent, however old the endpoint's trouble is.
+    let new = EndpointDelivery.Message(sequence: 14, enqueuedTime: 130_000)
+    let later = until.adding(milliseconds: 2000)
+    #expect(
+      Self.find([new], end: 15, now: later, wallTime: 130_000, in: &machine) == .send(count: 1)
+    )
+    #expect(machine.succeeded() == .checkpoint(15))
+    // It is up again: even what is old is offered.
+    let late = EndpointDelivery.Message(sequence: 15, enqueuedTime: 1000)
+    #expect(
+      Self.find([late], end: 16, now: later, wallTime: 130_000, in: &machine) == .send(count: 1)
+    )
+  }
+
+  @Test("an endpoint that asks to be left alone is, for an hour at most")
+  func retryAfter() {
+    for (asked, milliseconds) in [
+      (0, 1000), (999, 1000), (5000, 5000), (3_600_001, 3_600_000), (UInt64.max, 3_600_000),
+    ] as [(UInt64, UInt64)] {
+      var machine = Self.machine()
+      _ = Self.find(Self.messages(10), end: 11, in: &machine)
+      let action = machine.failed(
+        .unavailable(retryAfterMilliseconds: asked),
+        now: Self.start,
+        wallTime: 1000,
+        random: 0
+      )
+      #expect(action == .wait(until: Self.start.adding(milliseconds: milliseconds)), "\(asked)")
+    }
   }
 
   @Test("waits stay within three quarters and the whole of their step, for any random bits")
@@ -131,45 +200,5 @@ struct EndpointDeliveryTests {
     }
     let huge = RetryPolicy(firstMilliseconds: .max, maximumMilliseconds: .max)
     #expect(huge.delayMilliseconds(attempt: 9, random: 0) == .max)
-  }
-}
-
-@Suite("Health of an endpoint")
-struct EndpointHealthTests {
-  private static func at(_ second: Int64) -> Timestamp { Timestamp(seconds: second) }
-
-  @Test("from unknown to healthy, degraded, unhealthy, dead, and back by one success")
-  func states() {
-    var health = EndpointHealth()
-    #expect(health.status(now: Self.at(0)) == .unknown)
-    health.attempted(now: Self.at(1))
-    #expect(health.status(now: Self.at(1)) == .unknown)
-    health.succeeded(now: Self.at(2))
-    #expect(health.status(now: Self.at(900_000)) == .healthy)
-    let statuses = (0..<4).map { second in
-      health.failed("HTTP 503", now: Self.at(10 + Int64(second)))
-      return health.status(now: Self.at(10 + Int64(second)))
-    }
-    #expect(statuses == [.degraded, .degraded, .unhealthy, .unhealthy])
-    #expect(health.status(now: Self.at(10 + 86_399)) == .unhealthy)
-    #expect(health.status(now: Self.at(10 + 86_400)) == .dead)
-    health.succeeded(now: Self.at(90_000))
-    #expect(health.status(now: Self.at(90_000)) == .healthy && health.failures == 0)
-    #expect(
-      health.json(endpoint: "hook", now: Self.at(90_000))
-        == [
-          "endpointId": "hook", "healthStatus": "healthy", "lastKnownError": "HTTP 503",
-          "lastKnownErrorTime": "1970-01-01T00:00:13.0000000Z",
-          "lastSendAttemptTime": "1970-01-01T00:00:01.0000000Z",
-          "lastSuccessfulSendAttemptTime": "1970-01-02T01:00:00.0000000Z",
-        ]
-    )
-  }
-
-  @Test("an error's text is cut")
-  func errorText() {
-    var health = EndpointHealth()
-    health.failed(String(repeating: "é", count: 10_000), now: Self.at(0))
-    #expect(health.lastError?.count == EndpointHealth.errorCharacters)
   }
 }

@@ -25,9 +25,10 @@ final class RoutingService: TelemetryRouter, Sendable {
   private let changes = Atomic<UInt64>(0)
   /// Who delivers, while it waits for a change.
   private let waiter = Mutex<CheckedContinuation<Void, Never>?>(nil)
-  private let healths = Mutex<[String: EndpointHealth]>([:])
-  private let directory: String
-  private let log: EventLog
+  private let tallies = Mutex<[String: EndpointTally]>([:])
+  let directory: String
+  let log: EventLog
+  let webhooks: WebhookRules
   private let logger: Logger
   private let quotas: Quotas
   let hubName: String
@@ -39,10 +40,12 @@ final class RoutingService: TelemetryRouter, Sendable {
     directory: String,
     hubName: String,
     quotas: Quotas,
+    webhooks: WebhookRules,
     log: EventLog,
     logger: Logger
   ) throws {
     self.directory = directory
+    self.webhooks = webhooks
     self.hubName = hubName
     self.quotas = quotas
     self.log = log
@@ -149,11 +152,15 @@ final class RoutingService: TelemetryRouter, Sendable {
   /// Refuses what nothing would serve.
   private func refuseUnserved(_ wanted: RoutingConfiguration) throws(HubError) {
     for endpoint in wanted.endpoints {
-      if case .storage = endpoint.kind { continue }
-      throw HubError(
-        .argumentInvalid,
-        "Endpoint \(endpoint.name): this hub serves storage endpoints only, for now."
-      )
+      switch endpoint.kind {
+      case .storage: continue
+      case .webhook(let settings): try check(settings, of: endpoint.name)
+      case .eventStream, .mqttTopic:
+        throw HubError(
+          .argumentInvalid,
+          "Endpoint \(endpoint.name): this hub serves storage endpoints and webhooks, for now."
+        )
+      }
     }
     for route in wanted.routes where route.source != .telemetry {
       throw HubError(
@@ -185,7 +192,7 @@ final class RoutingService: TelemetryRouter, Sendable {
     "routing-\(endpoint.slot).json"
   }
 
-  private func checkpoint(_ endpoint: RoutingEndpoint) -> EndpointCheckpoint {
+  func checkpoint(_ endpoint: RoutingEndpoint) -> EndpointCheckpoint {
     EndpointCheckpoint(path: "\(directory)/\(Self.checkpointName(endpoint))")
   }
 
@@ -193,16 +200,20 @@ final class RoutingService: TelemetryRouter, Sendable {
 
   /// The health of all endpoints, in their order.
   func healthJSON(now: Timestamp) -> JSONValue {
-    let known = healths.withLock { $0 }
+    let known = tallies.withLock { $0 }
     return .array(
       configuration.endpoints.map {
-        (known[$0.name] ?? EndpointHealth()).json(endpoint: $0.name, now: now)
+        (known[$0.name]?.health ?? EndpointHealth()).json(endpoint: $0.name, now: now)
       }
     )
   }
 
-  private func noteHealth(_ name: String, _ change: (inout EndpointHealth) -> Void) {
-    healths.withLock { change(&$0[name, default: EndpointHealth()]) }
+  /// The metrics of all endpoints.
+  var samples: [PrometheusMetrics.Sample] {
+    let known = tallies.withLock { $0 }
+    return configuration.endpoints.flatMap {
+      (known[$0.name] ?? EndpointTally()).samples(endpoint: $0.name)
+    }
   }
 
   // MARK: Delivery
@@ -212,15 +223,25 @@ final class RoutingService: TelemetryRouter, Sendable {
     while !Task.isCancelled {
       let seen = changes.load(ordering: .acquiring)
       let endpoints = configuration.endpoints
+      var client: WebhookClient?
       await withTaskGroup(of: Void.self) { group in
         for endpoint in endpoints {
-          guard case .storage(let settings) = endpoint.kind else { continue }
-          group.addTask { await self.fill(endpoint, settings, since: seen) }
+          switch endpoint.kind {
+          case .storage(let settings):
+            group.addTask { await self.fill(endpoint, settings, since: seen) }
+          case .webhook(let settings):
+            // Made only where it is needed: it brings threads.
+            let shared = client ?? WebhookClient(trusting: webhooks.authorities)
+            client = shared
+            group.addTask { await self.post(endpoint, settings, shared) }
+          case .eventStream, .mqttTopic: break
+          }
         }
         // A change of the routes ends all of them and begins anew, from their checkpoints.
         await waitForChange(after: seen)
         group.cancelAll()
       }
+      await client?.close()
     }
   }
 
@@ -268,20 +289,25 @@ final class RoutingService: TelemetryRouter, Sendable {
     for outcome in writer.drain() { report(endpoint.name, outcome) }
   }
 
-  private func report(_ name: String, _ outcome: StorageWriter.Outcome) {
+  func report(_ name: String, _ outcome: EndpointOutcome) {
     let now = Timestamp(ticks: SystemClock.wallTicks())
-    noteHealth(name) { health in
-      health.attempted(now: now)
-      switch outcome {
-      case .wrote: health.succeeded(now: now)
-      case .failed(let reason): health.failed(reason, now: now)
-      case .lost(let count, _): health.failed("\(count) events were gone", now: now)
-      }
+    let (isNews, deadLetters) = tallies.withLock { tallies in
+      let isNews = tallies[name, default: EndpointTally()].note(outcome, now: now)
+      return (isNews, tallies[name]?.deadLetterCount ?? 0)
     }
+    guard isNews else { return }
     switch outcome {
-    case .wrote: break
+    case .took: break
     case .failed(let reason):
       logger.warning("endpoint failed", metadata: ["endpoint": "\(name)", "reason": "\(reason)"])
+    case .deadLettered(_, let reason):
+      logger.warning(
+        "events given up",
+        metadata: [
+          "endpoint": "\(name)", "reason": "\(reason.rawValue)",
+          "events": "\(deadLetters) since the start", "file": "\(deadLetterPath(of: name))",
+        ]
+      )
     case .lost(let count, let partition):
       logger.error(
         "events were gone before an endpoint took them",

@@ -9,16 +9,6 @@ import Platform
 /// `StorageBatch` says what happens to each partition; this reads, encodes and writes. A file is written
 /// under a name that ends with `.part` and gets its own when it is durable.
 struct StorageWriter {
-  /// What a turn did that somebody may want to know.
-  enum Outcome {
-    /// A file was finished.
-    case wrote
-    /// Something failed, and is tried again.
-    case failed(String)
-    /// So many numbers of a partition were gone before they were looked at: retention, or damage.
-    case lost(UInt64, partition: UInt16)
-  }
-
   private struct Lane {
     let partition: UInt16
     var batch: StorageBatch
@@ -73,8 +63,8 @@ struct StorageWriter {
   }
 
   /// Reads what is there, and finishes what is due.
-  mutating func turn() -> [Outcome] {
-    var outcomes: [Outcome] = []
+  mutating func turn() -> [EndpointOutcome] {
+    var outcomes: [EndpointOutcome] = []
     for index in lanes.indices {
       let now = SystemClock.now()
       switch lanes[index].batch.timeout(now: now) {
@@ -87,12 +77,12 @@ struct StorageWriter {
   }
 
   /// Finishes what is open, because the hub stops or its routes change.
-  mutating func drain() -> [Outcome] {
+  mutating func drain() -> [EndpointOutcome] {
     lanes.indices.compactMap { lanes[$0].batch.drain() == .finish ? finish($0) : nil }
   }
 
-  private mutating func read(_ index: Int) -> [Outcome] {
-    var outcomes: [Outcome] = []
+  private mutating func read(_ index: Int) -> [EndpointOutcome] {
+    var outcomes: [EndpointOutcome] = []
     while lanes[index].batch.isReading {
       let view = log.view
       let start = lanes[index].batch.next
@@ -166,7 +156,7 @@ struct StorageWriter {
     of message: RoutedMessage,
     isFirst: Bool,
     _ index: Int
-  ) -> Outcome? {
+  ) -> EndpointOutcome? {
     do throws(FileFault) {
       if isFirst {
         try PrivateFile.makeDirectory(folder)
@@ -184,7 +174,7 @@ struct StorageWriter {
     }
   }
 
-  private mutating func giveUp(_ index: Int, _ fault: FileFault) -> Outcome {
+  private mutating func giveUp(_ index: Int, _ fault: FileFault) -> EndpointOutcome {
     lanes[index].file = nil
     _ = lanes[index].batch.failed(
       now: SystemClock.now(),
@@ -193,7 +183,7 @@ struct StorageWriter {
     return .failed("\(fault)")
   }
 
-  private mutating func finish(_ index: Int) -> Outcome {
+  private mutating func finish(_ index: Int) -> EndpointOutcome {
     let lane = lanes[index]
     let name = settings.fileNameFormat.name(
       hub: hubName,
@@ -209,8 +199,9 @@ struct StorageWriter {
       var positions = lanes.map(\.batch.position)
       positions[index] = lane.batch.next
       try checkpoint.write(positions)
+      let count = lane.batch.count
       _ = lanes[index].batch.finished()
-      return .wrote
+      return .took(count)
     } catch {
       return giveUp(index, error)
     }

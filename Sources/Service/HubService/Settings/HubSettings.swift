@@ -30,6 +30,10 @@ package struct HubSettings: Sendable {
   package var unauthenticatedConnections: Int
   package var unauthenticatedIdleSeconds: Int
   package var quotas: Quotas
+  /// PEM file of authorities for webhooks.
+  package var webhookAuthorityPath: String?
+  /// Whether webhooks on this machine may do without TLS.
+  package var allowsPlainWebhooks: Bool
   package var isProvisioningEnabled: Bool
   package var timeToLiveSeconds: Int
   package var maximumDeliveryCount: Int
@@ -180,6 +184,18 @@ package struct HubSettings: Sendable {
       .number(1...600),
       "5",
       "How long an HTTPS connection stays between requests while none has shown a credential."
+    ),
+    SettingKey(
+      "routing.webhook_ca",
+      .text,
+      "",
+      "PEM file of authorities that webhooks' certificates may come from, beside the system's."
+    ),
+    SettingKey(
+      "routing.webhook_plain_http",
+      .flag,
+      "false",
+      "Whether webhooks on this machine itself (127.0.0.1, ::1, localhost) may be http."
     ),
     SettingKey(
       "provisioning.enabled",
@@ -338,6 +354,8 @@ package struct HubSettings: Sendable {
     quotas.modulesPerDevice = settings.number("quota.modules_per_device")
     quotas.cloudToDeviceQueueDepth = settings.number("quota.c2d_queue")
     self.quotas = quotas
+    webhookAuthorityPath = settings.text("routing.webhook_ca")
+    allowsPlainWebhooks = settings.flag("routing.webhook_plain_http")
     isProvisioningEnabled = settings.flag("provisioning.enabled")
     timeToLiveSeconds = settings.number("quota.c2d_default_ttl_seconds")
     maximumDeliveryCount = settings.number("quota.c2d_max_delivery_count")

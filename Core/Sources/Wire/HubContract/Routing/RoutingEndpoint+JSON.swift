@@ -111,33 +111,3 @@ extension StorageEndpoint {
     object["maxChunkSizeInBytes"] = .int(Int64(batchBytes))
   }
 }
-
-extension WebhookEndpoint {
-  init(_ fields: BodyFields) throws(HubError) {
-    let uri = try fields.requiredString("uri")
-    guard uri.hasPrefix("https://") || uri.hasPrefix("http://"), uri.utf8.count <= 2048,
-      uri.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
-    else {
-      throw fields.invalid("uri", "must be an http or https URI of at most 2048 characters.")
-    }
-    self.init(uri: uri)
-    batchCount = try fields.integer("maxEventsPerBatch", in: Self.batchCountRange, or: batchCount)
-    timeoutSeconds = try fields.integer(
-      "timeoutInSeconds",
-      in: Self.timeoutSecondsRange,
-      or: timeoutSeconds
-    )
-    timeToLiveSeconds = try fields.integer(
-      "eventTimeToLiveInSeconds",
-      in: Self.timeToLiveSecondsRange,
-      or: timeToLiveSeconds
-    )
-  }
-
-  func write(to object: inout JSONObject) {
-    object["uri"] = .string(uri)
-    object["maxEventsPerBatch"] = .int(Int64(batchCount))
-    object["timeoutInSeconds"] = .int(Int64(timeoutSeconds))
-    object["eventTimeToLiveInSeconds"] = .int(Int64(timeToLiveSeconds))
-  }
-}

@@ -58,25 +58,3 @@ public struct StorageEndpoint: Equatable, Sendable {
   /// Creates settings with the original's defaults.
   public init(container: String) { self.container = container }
 }
-
-/// The settings of a webhook endpoint.
-public struct WebhookEndpoint: Equatable, Sendable {
-  /// Where events are posted to.
-  public var uri: String
-  /// Most events of one request.
-  public var batchCount = 1
-  /// Seconds that one request may take.
-  public var timeoutSeconds = 30
-  /// Seconds after which an event that can't be delivered is dead-lettered.
-  public var timeToLiveSeconds = 86_400
-
-  /// What `batchCount` can be.
-  public static let batchCountRange = 1...100
-  /// What `timeoutSeconds` can be.
-  public static let timeoutSecondsRange = 1...230
-  /// What `timeToLiveSeconds` can be.
-  public static let timeToLiveSecondsRange = 60...604_800
-
-  /// Creates settings with the defaults.
-  public init(uri: String) { self.uri = uri }
-}

@@ -34,6 +34,27 @@ extension OpenAPIComponents {
           }
         }
       },
+      "Webhook": {
+        "type": "object", "required": ["name", "uri"],
+        "properties": {
+          "name": { "type": "string", "minLength": 1, "maxLength": 64 },
+          "uri": { "type": "string", "format": "uri", "maxLength": 2048 },
+          "secretName": {
+            "type": "string", "minLength": 1, "maxLength": 64,
+            "description": "The file under secrets/ of the data directory that holds the header's value."
+          },
+          "secretHeader": { "type": "string", "maxLength": 64, "default": "Authorization" },
+          "maxEventsPerBatch": {
+            "type": "integer", "minimum": 1, "maximum": 100, "default": 1
+          },
+          "timeoutInSeconds": {
+            "type": "integer", "minimum": 1, "maximum": 230, "default": 30
+          },
+          "eventTimeToLiveInSeconds": {
+            "type": "integer", "minimum": 60, "maximum": 604800, "default": 86400
+          }
+        }
+      },
       "Routing": {
         "type": "object",
         "properties": {
@@ -42,6 +63,9 @@ extension OpenAPIComponents {
             "properties": {
               "storageContainers": {
                 "type": "array", "items": { "$ref": "#/components/schemas/StorageContainer" }
+              },
+              "webhooks": {
+                "type": "array", "items": { "$ref": "#/components/schemas/Webhook" }
               }
             }
           },

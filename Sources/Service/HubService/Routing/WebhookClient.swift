@@ -1,0 +1,119 @@
+import AsyncHTTPClient
+import Endpoints
+import HubContract
+import HubEngine
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOSSL
+import Platform
+
+/// Posts to webhooks: over TLS that is verified, one answer a request, no redirections.
+struct WebhookClient: Sendable {
+  /// What became of a request.
+  enum Answer: Equatable, Sendable {
+    /// The receiver has the events.
+    case taken
+    /// It does not, for a reason that holds no part of a message and no secret.
+    case failed(EndpointDelivery.Failure, reason: String)
+  }
+
+  /// Seconds that making a connection may take.
+  private static let connectSeconds: Int64 = 10
+  /// Connections to one host at most: above what all partitions of all endpoints use at once, since
+  /// one that hangs must not keep another waiting.
+  private static let connectionsPerHost = 1024
+  /// What is read of an answer's body, for the connection's sake; a longer one costs it.
+  private static let answerBytes = 64 << 10
+
+  private let client: HTTPClient
+
+  /// Makes a client that trusts the system's authorities and `authorities`; `close` it.
+  init(trusting authorities: [NIOSSLCertificate]) {
+    var tls = TLSConfiguration.makeClientConfiguration()
+    if !authorities.isEmpty { tls.additionalTrustRoots = [.certificates(authorities)] }
+    var configuration = HTTPClient.Configuration(tlsConfiguration: tls)
+    configuration.timeout.connect = .seconds(Self.connectSeconds)
+    // Trying again is the endpoint's rule, not the connection's.
+    configuration.connectionPool.retryConnectionEstablishment = false
+    configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit =
+      Self.connectionsPerHost
+    configuration.httpVersion = .http1Only
+    configuration.redirectConfiguration = .disallow
+    // Not the loops of devices: what happens here is no burden of theirs.
+    client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+  }
+
+  /// Posts `body`, and waits for the answer as long as `endpoint` lets it.
+  func post(
+    _ body: [UInt8],
+    type: String,
+    secret: (header: String, value: String)?,
+    to endpoint: WebhookEndpoint
+  ) async -> Answer {
+    var request = HTTPClientRequest(url: endpoint.uri)
+    request.method = .POST
+    request.headers.add(name: "Content-Type", value: type)
+    request.headers.add(name: "User-Agent", value: "orrery")
+    if let secret { request.headers.add(name: secret.header, value: secret.value) }
+    request.body = .bytes(ByteBuffer(bytes: body))
+    do {
+      let response = try await client.execute(
+        request,
+        timeout: .seconds(Int64(endpoint.timeoutSeconds))
+      )
+      let status = Int(response.status.code)
+      let failure = EndpointDelivery.Failure(
+        status: status,
+        retryAfter: response.headers.first(name: "Retry-After"),
+        now: Timestamp(ticks: SystemClock.wallTicks())
+      )
+      await Self.drain(response.body)
+      return failure.map { .failed($0, reason: "it answered \(status)") } ?? .taken
+    } catch {
+      return .failed(.unavailable, reason: Self.reason(error, endpoint))
+    }
+  }
+
+  func close() async { try? await client.shutdown() }
+
+  /// Reads the rest of an answer so that its connection can be used again; one that is long or slow
+  /// is let go of with its connection.
+  private static func drain(_ body: HTTPClientResponse.Body) async {
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask {
+        var count = 0
+        var parts = body.makeAsyncIterator()
+        while count < answerBytes, let part = try? await parts.next() {
+          count += part.readableBytes
+        }
+      }
+      group.addTask { try? await Pause.sleep(for: .seconds(1)) }
+      await group.next()
+      group.cancelAll()
+    }
+  }
+
+  private static func reason(_ error: any Error, _ endpoint: WebhookEndpoint) -> String {
+    if let error = error as? HTTPClientError {
+      switch error {
+      case .connectTimeout: return "no connection within \(connectSeconds) seconds"
+      case .deadlineExceeded: return "no answer within \(endpoint.timeoutSeconds) seconds"
+      case .tlsHandshakeTimeout: return "it does not answer in TLS"
+      default: return error.shortDescription
+      }
+    }
+    if error is NIOSSLError || error is BoringSSLError || error is NIOSSLExtraError {
+      // BoringSSL has no other way to tell it than its text.
+      return "\(error)".contains("CERTIFICATE_VERIFY_FAILED")
+        ? "its certificate is not trusted (routing.webhook_ca names further authorities)"
+        : "TLS failed: \(error)"
+    }
+    if let error = error as? NIOConnectionError {
+      let lookup = (error.dnsAError ?? error.dnsAAAAError).map { "\($0)" }
+      return error.connectionErrors.first.map { SystemError.text($0.error) } ?? lookup
+        ?? "no address"
+    }
+    return "\(error)"
+  }
+}

@@ -1,0 +1,29 @@
+import NIOSSL
+import Platform
+
+/// What the hub's owner has set about all webhooks.
+struct WebhookRules: Sendable {
+  /// Who may vouch for receivers, beside the system's authorities.
+  let authorities: [NIOSSLCertificate]
+  /// Whether receivers on this machine may do without TLS.
+  let allowsPlainLoopback: Bool
+
+  /// Reads the authorities' file.
+  ///
+  /// Throws a `SettingsFault` if it can't be used.
+  init(_ settings: HubSettings) throws {
+    allowsPlainLoopback = settings.allowsPlainWebhooks
+    guard let path = settings.webhookAuthorityPath else {
+      authorities = []
+      return
+    }
+    do {
+      authorities = try NIOSSLCertificate.fromPEMFile(path)
+    } catch {
+      throw SettingsFault(
+        "routing.webhook_ca: cannot read certificates in PEM form from \(path)",
+        remedy: "Name a PEM file of certificates that the hub's user can read."
+      )
+    }
+  }
+}
