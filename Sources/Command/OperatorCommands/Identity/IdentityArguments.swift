@@ -75,20 +75,7 @@ struct AuthenticationOptions<Choice: AuthenticationChoice>: ParsableArguments {
   @Option(name: .customLong("auth"), help: Choice.help)
   var choice: Choice?
 
-  @Option(
-    help: ArgumentHelp(
-      "First key, in base64: @FILE, - (a line of the input) or env:NAME.",
-      valueName: "source"
-    ),
-    transform: SecretSource.init(argument:)
-  )
-  var primaryKey: SecretSource?
-
-  @Option(
-    help: ArgumentHelp("Second key, in base64, given likewise.", valueName: "source"),
-    transform: SecretSource.init(argument:)
-  )
-  var secondaryKey: SecretSource?
+  @OptionGroup var keys: SymmetricKeyOptions
 
   @Option(
     help: ArgumentHelp(
@@ -113,22 +100,19 @@ struct AuthenticationOptions<Choice: AuthenticationChoice>: ParsableArguments {
 
   /// Whether nothing was said.
   var isEmpty: Bool {
-    choice == nil && primaryKey == nil && secondaryKey == nil && thumbprint == nil
-      && secondaryThumbprint == nil
+    choice == nil && keys.isEmpty && thumbprint == nil && secondaryThumbprint == nil
   }
 
   private var auth: AuthenticationKind? { choice?.kind }
 
   func validate() throws {
-    try primaryKey?.check("--primary-key")
-    try secondaryKey?.check("--secondary-key")
-    if (primaryKey == nil) != (secondaryKey == nil) {
+    if (keys.primaryKey == nil) != (keys.secondaryKey == nil) {
       throw ValidationError("give both keys, --primary-key and --secondary-key, or none of them")
     }
-    if primaryKey != nil, thumbprint != nil || secondaryThumbprint != nil {
+    if !keys.isEmpty, thumbprint != nil || secondaryThumbprint != nil {
       throw ValidationError("an identity has keys or thumbprints, not both")
     }
-    if primaryKey != nil, let auth, auth != .sas {
+    if !keys.isEmpty, let auth, auth != .sas {
       throw ValidationError("keys go with --auth sas")
     }
     if thumbprint != nil || secondaryThumbprint != nil, let auth, auth != .thumbprint {
@@ -141,15 +125,7 @@ struct AuthenticationOptions<Choice: AuthenticationChoice>: ParsableArguments {
 
   /// The member `authentication` of a body, nil if nothing was said.
   func json() throws(CommandFailure) -> JSONValue? {
-    if let primaryKey, let secondaryKey {
-      return [
-        "type": "sas",
-        "symmetricKey": [
-          "primaryKey": .string(try primaryKey.key("--primary-key").base64),
-          "secondaryKey": .string(try secondaryKey.key("--secondary-key").base64),
-        ],
-      ]
-    }
+    if !keys.isEmpty { return ["type": "sas", "symmetricKey": .object(try keys.json())] }
     if thumbprint != nil || secondaryThumbprint != nil {
       return [
         "type": "selfSigned",

@@ -4,20 +4,7 @@ import JSONTree
 
 /// The options that say how devices prove who they are.
 struct AttestationOptions: ParsableArguments {
-  @Option(
-    help: ArgumentHelp(
-      "First key, in base64: @FILE, - (a line of the input) or env:NAME.",
-      valueName: "source"
-    ),
-    transform: SecretSource.init(argument:)
-  )
-  var primaryKey: SecretSource?
-
-  @Option(
-    help: ArgumentHelp("Second key, in base64, given likewise.", valueName: "source"),
-    transform: SecretSource.init(argument:)
-  )
-  var secondaryKey: SecretSource?
+  @OptionGroup var keys: SymmetricKeyOptions
 
   @Option(
     help: ArgumentHelp(
@@ -48,17 +35,14 @@ struct AttestationOptions: ParsableArguments {
     "--secondary-authority",
   ]
 
-  private var hasKeys: Bool { primaryKey != nil || secondaryKey != nil }
   private var hasCertificates: Bool { certificate != nil || secondaryCertificate != nil }
   private var hasAuthorities: Bool { authority != nil || secondaryAuthority != nil }
 
   /// Whether nothing was said.
-  var isEmpty: Bool { !hasKeys && !hasCertificates && !hasAuthorities }
+  var isEmpty: Bool { keys.isEmpty && !hasCertificates && !hasAuthorities }
 
   func validate() throws {
-    try primaryKey?.check("--primary-key")
-    try secondaryKey?.check("--secondary-key")
-    guard [hasKeys, hasCertificates, hasAuthorities].count(where: { $0 }) < 2 else {
+    guard [!keys.isEmpty, hasCertificates, hasAuthorities].count(where: { $0 }) < 2 else {
       throw ValidationError("devices prove themselves by keys, certificates or an authority: one")
     }
   }
@@ -66,11 +50,8 @@ struct AttestationOptions: ParsableArguments {
   /// `current` with what was said; the slot of a pair that was not named stays if the kind does.
   func changed(_ current: JSONValue?, _ terms: EnrollmentTerms) throws(CommandFailure) -> JSONValue
   {
-    if hasKeys {
-      var keys: JSONObject = [:]
-      if let primaryKey { keys["primaryKey"] = try Self.key(primaryKey, "--primary-key") }
-      if let secondaryKey { keys["secondaryKey"] = try Self.key(secondaryKey, "--secondary-key") }
-      return ["type": "symmetricKey", "symmetricKey": .object(keys)]
+    if !keys.isEmpty {
+      return ["type": "symmetricKey", "symmetricKey": .object(try keys.json())]
     }
     let member = hasCertificates ? terms.certificatesMember : "caReferences"
     var pair = current?[path: ["x509", member]]?.objectValue ?? [:]
@@ -81,12 +62,5 @@ struct AttestationOptions: ParsableArguments {
     if let authority { pair["primary"] = .string(authority) }
     if let secondaryAuthority { pair["secondary"] = .string(secondaryAuthority) }
     return ["type": "x509", "x509": .object([member: .object(pair)])]
-  }
-
-  private static func key(
-    _ source: SecretSource,
-    _ option: String
-  ) throws(CommandFailure) -> JSONValue {
-    .string(try source.key(option).base64)
   }
 }

@@ -264,7 +264,8 @@ enum EnrollmentRoutes {
     let page = try await service.provisioning().store.read { view throws(HubError) in
       try view.enrollments(kind, query: query, pageSize: size, continuation: continuation)
     }
-    return paged(page.rows.map { $0.json(.shown) }, page.continuation, itemType)
+    return Response.json(.array(page.rows.map { $0.json(.shown) }))
+      .page(of: itemType, next: page.continuation)
   }
 
   private static func queryRegistrations(
@@ -277,7 +278,8 @@ enum EnrollmentRoutes {
     let page = try await service.provisioning().store.read { view throws(HubError) in
       try view.registrations(by: key, pageSize: size, continuation: continuation)
     }
-    return paged(page.rows.map(\.json), page.continuation, "DeviceRegistration")
+    return Response.json(.array(page.rows.map(\.json)))
+      .page(of: "DeviceRegistration", next: page.continuation)
   }
 
   private static func getRegistration(
@@ -301,17 +303,6 @@ enum EnrollmentRoutes {
       try engine.deleteRegistration(id, ifMatch: condition)
     }
     return .noContent
-  }
-
-  private static func paged(
-    _ rows: [JSONValue],
-    _ continuation: String?,
-    _ itemType: String
-  ) -> Response {
-    var response = Response.json(.array(rows))
-    response.headers[.itemType] = itemType
-    response.headers[.continuation] = continuation
-    return response
   }
 
   private static func key(

@@ -21,6 +21,14 @@ extension Response {
     )
   }
 
+  /// This answer as a page: what kind of rows it has, and where the next page begins, if there is one.
+  func page(of itemType: String? = nil, next continuation: String?) -> Response {
+    var response = self
+    response.headers[.itemType] = itemType
+    response.headers[.continuation] = continuation
+    return response
+  }
+
   /// 204.
   static var noContent: Response {
     var response = Response(status: .noContent)

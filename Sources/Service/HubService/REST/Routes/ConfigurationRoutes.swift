@@ -227,9 +227,7 @@ enum ConfigurationRoutes {
         now: now
       )
     }
-    var response = Response.json(plan.json)
-    response.headers[.continuation] = plan.continuation
-    return response
+    return Response.json(plan.json).page(next: plan.continuation)
   }
 
   private static func apply(

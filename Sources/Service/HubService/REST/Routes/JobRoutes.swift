@@ -121,10 +121,7 @@ enum JobRoutes {
         continuation: page.continuation
       )
     }
-    var response = Response.json(.array(jobs.map { .object($0.json) }))
-    response.headers[.itemType] = "JobResponse"
-    response.headers[.continuation] = next
-    return response
+    return Response.json(.array(jobs.map { .object($0.json) })).page(of: "JobResponse", next: next)
   }
 
   private static func get(_ service: RESTService, _ request: RESTRequest) async throws -> Response {
@@ -174,9 +171,7 @@ enum JobRoutes {
         facts: { directory.facts(of: $0) }
       )
     }
-    var response = Response.json(plan.json)
-    response.headers[.continuation] = plan.continuation
-    return response
+    return Response.json(plan.json).page(next: plan.continuation)
   }
 
   private static func wish(

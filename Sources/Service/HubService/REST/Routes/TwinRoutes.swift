@@ -132,9 +132,7 @@ enum TwinRoutes {
         facts: { directory.facts(of: $0) }
       )
     }
-    var response = Response.json(bytes: page.body)
-    response.headers[.itemType] = page.itemType.rawValue
-    if let next = page.continuation { response.headers[.continuation] = next }
-    return response
+    return Response.json(bytes: page.body)
+      .page(of: page.itemType.rawValue, next: page.continuation)
   }
 }
