@@ -71,6 +71,8 @@ struct DesiredPlan {
 struct DeploymentPlan {
   /// All that target the device, in rising order, with whether they apply.
   private let deployments: [(compiled: CompiledConfiguration, isApplied: Bool)]
+  /// What each module's twin gets.
+  let modules: [String: [DesiredPlan.Layer]]
 
   /// The highest base applies, and the layers of a higher priority (contract §7.8).
   init(_ targeting: [CompiledConfiguration]) {
@@ -82,17 +84,6 @@ struct DeploymentPlan {
       let isLayer = !compiled.content.isBase && compiled.configuration.priority > priority
       return (compiled, index == base || isLayer)
     }
-  }
-
-  /// What the edge device's own twin shows.
-  var device: [DesiredPlan.Layer] {
-    deployments.map {
-      .init(configuration: $0.compiled.configuration, settings: [], isApplied: $0.isApplied)
-    }
-  }
-
-  /// What each module's twin gets.
-  var modules: [String: [DesiredPlan.Layer]] {
     var modules: [String: [DesiredPlan.Layer]] = [:]
     for (compiled, isApplied) in deployments {
       for part in compiled.content.parts {
@@ -106,7 +97,14 @@ struct DeploymentPlan {
         )
       }
     }
-    return modules
+    self.modules = modules
+  }
+
+  /// What the edge device's own twin shows.
+  var device: [DesiredPlan.Layer] {
+    deployments.map {
+      .init(configuration: $0.compiled.configuration, settings: [], isApplied: $0.isApplied)
+    }
   }
 
   /// The modules that a deployment which applies names.
