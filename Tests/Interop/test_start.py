@@ -150,6 +150,9 @@ def test_a_data_directory_of_somebody_else_is_named(tmp_path):
     (["--set", "logging.level=loud"], "one of trace"),
     (["--set", "listen.mqtt_port"], "key=value"),
     (["--set", "tls.certificate=/x"], "tls.private_key"),
+    (["--names", "hub.example,https://hub.example/"], '"https://hub.example/" is neither'),
+    (["--names", "hub.example:443"], "without ports"),
+    (["--names", "-hub"], "neither a host name nor an address"),
     (["--no-such-flag"], "no-such-flag"),
 ])
 def test_a_wrong_setting_is_status_2_and_nothing_is_made(tmp_path, words, said):
@@ -160,7 +163,8 @@ def test_a_wrong_setting_is_status_2_and_nothing_is_made(tmp_path, words, said):
 
 def test_wrong_files_and_variables_are_status_2_and_a_missing_file_is_3(tmp_path):
     file = tmp_path / "hub.toml"
-    for text in ("[listen\n", "[listen]\nmqtt_prot = 1\n", "[listen]\nmqtt_port = 'x'\n"):
+    for text in ("[listen\n", "[listen]\nmqtt_prot = 1\n", "[listen]\nmqtt_port = 'x'\n",
+                 "[listen]\n\0mqtt_prot = 1\n"):
         file.write_text(text)
         for more in ([], ["--check-config"], ["--print-settings"]):
             result = orrery("hub", "--data", tmp_path / "hub", "--config", file, *more)

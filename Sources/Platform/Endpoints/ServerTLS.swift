@@ -1,12 +1,14 @@
 package import NIOCore
 package import NIOSSL
+import Synchronization
 
-/// The hub's side of TLS: versions, certificate, and the request for a client certificate.
+/// The hub's side of TLS: versions, certificate, and the request for a client certificate. All
+/// listeners share one, so that a new certificate reaches them all.
 ///
 /// Every handshake asks for a client certificate with an empty list of authorities, accepts none,
 /// and accepts any: who a certificate stands for is decided when CONNECT or the HTTP path names the
 /// device (contract "TLS"). BoringSSL still checks that the peer holds the private key.
-package struct ServerTLS: Sendable {
+package final class ServerTLS: Sendable {
   /// What is wrong with the certificate or the key.
   package enum Fault: Error {
     /// There is no certificate in PEM.
@@ -17,7 +19,7 @@ package struct ServerTLS: Sendable {
     case pair(any Error)
   }
 
-  private let context: NIOSSLContext
+  private let context: Mutex<NIOSSLContext>
 
   /// Prepares the context.
   ///
@@ -48,16 +50,22 @@ package struct ServerTLS: Sendable {
       "ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-RSA-CHACHA20-POLY1305",
     ].joined(separator: ":")
     do {
-      context = try NIOSSLContext(configuration: configuration)
+      context = Mutex(try NIOSSLContext(configuration: configuration))
     } catch {
       throw .pair(error)
     }
   }
 
+  /// Gives connections from now on the certificate of `other`; those that are there keep theirs.
+  package func replace(with other: ServerTLS) {
+    let new = other.context.withLock { $0 }
+    context.withLock { $0 = new }
+  }
+
   /// A handler for one connection; what the client presents is put into `peer`.
   package func makeHandler(peer: PeerCertificates) -> NIOSSLServerHandler {
     let handler = NIOSSLServerHandler(
-      context: context,
+      context: context.withLock { $0 },
       customVerificationCallback: { certificates, promise in
         peer.presented(certificates)
         promise.succeed(.certificateVerified)

@@ -53,6 +53,11 @@ package struct Settings: Sendable {
     var fromFile = Layer(.file(file ?? ""))
     if let file {
       let bytes = try PrivateFile.read(file, limit: 1 << 20)
+      // The parser takes one for the end, and would say nothing of the settings behind it.
+      if let end = bytes.firstIndex(of: 0) {
+        let line = bytes[..<end].count { $0 == UInt8(ascii: "\n") } + 1
+        throw SettingsFault("\(file): not TOML: there is a NUL byte in line \(line)")
+      }
       let table: TOMLTable
       do {
         table = try TOMLTable(string: String(decoding: bytes, as: UTF8.self))

@@ -4,28 +4,63 @@ import Foundation
 import HubContract
 import JSONTree
 import Platform
+import Synchronization
 
-/// The hub's certificates and keys in its data directory, made at the first start.
-struct HubIdentity: Sendable {
+/// The hub's certificates and keys: its own in the data directory, made at the first start and made
+/// anew while it runs, or the operator's, read again when they change.
+final class HubIdentity: Sendable {
   /// The trust anchor that clients are given, PEM; nil where the operator brought a certificate.
   let authorityPath: String?
   /// The server's certificate and key, ready for connections.
   let tls: ServerTLS
 
-  /// Days before the end at which the server's certificate is made anew, at a start.
+  /// Days before the end at which the server's certificate is made anew.
   private static let renewalDays = 30
+
+  private let settings: HubSettings
+  private let dataDirectory: String
+  private let present: Mutex<ServerPair>
 
   /// Reads what is there and makes what is missing.
   ///
-  /// The server's certificate is made anew when the names change, its end is near or the authority
-  /// is another one; the authority stays, so that clients keep trusting.
-  ///
   /// - Throws: `SettingsFault` or `FileFault`, with the file that cannot be used.
   init(settings: HubSettings, dataDirectory: String, now: Int64) throws {
+    self.settings = settings
+    self.dataDirectory = dataDirectory
+    let files = try Self.files(settings, dataDirectory, now: now)
+    let pair = try files.server.read()
+    authorityPath = files.authorityPath
+    tls = try files.server.open(pair)
+    present = Mutex(pair)
+  }
+
+  /// When the server's certificate ends, in seconds since 1970; nil if that cannot be read.
+  var end: Int64? { present.withLock { PresentedCertificate($0.chain)?.validity.to } }
+
+  /// Lets new connections have the certificate that holds now, if it is another one.
+  ///
+  /// - Returns: whether it is.
+  /// - Throws: like `init`; connections go on having the one before.
+  func refresh(now: Int64) throws -> Bool {
+    let files = try Self.files(settings, dataDirectory, now: now)
+    let pair = try files.server.read()
+    guard present.withLock({ $0 != pair }) else { return false }
+    tls.replace(with: try files.server.open(pair))
+    present.withLock { $0 = pair }
+    return true
+  }
+
+  /// The server's files, after what is missing or near its end was made.
+  ///
+  /// The server's certificate is made anew when the names change, its end is near or the authority
+  /// is another one; the authority stays, so that clients keep trusting.
+  private static func files(
+    _ settings: HubSettings,
+    _ dataDirectory: String,
+    now: Int64
+  ) throws -> (server: ServerFiles, authorityPath: String?) {
     if let certificate = settings.certificatePath, let key = settings.privateKeyPath {
-      authorityPath = nil
-      tls = try ServerFiles(certificate: certificate, privateKey: key, isMadeByHub: false).open()
-      return
+      return (ServerFiles(certificate: certificate, privateKey: key, isMadeByHub: false), nil)
     }
     let directory = dataDirectory + "/tls"
     try PrivateFile.makeDirectory(directory)
@@ -34,7 +69,6 @@ struct HubIdentity: Sendable {
       privateKey: directory + "/ca.key",
       name: settings.names.first ?? "localhost"
     )
-    authorityPath = authority.certificate
     let server = ServerFiles(
       certificate: directory + "/server.pem",
       privateKey: directory + "/server.key",
@@ -42,8 +76,9 @@ struct HubIdentity: Sendable {
     )
     let namesPath = directory + "/server.names"
     let names = JSON.bytes(.array(settings.names.map { .string($0) }))
+    let end = now + Int64(renewalDays) * 86_400
     if (try? PrivateFile.read(namesPath)) != names
-      || !server.holds(until: Self.renewal(now), signedBy: authority.anchor)
+      || !server.holds(until: end, signedBy: authority.anchor)
     {
       let made = try authority.sign(settings.names)
       try PrivateFile.replace(server.privateKey, with: Array(made.privateKeyPEM.utf8))
@@ -51,10 +86,14 @@ struct HubIdentity: Sendable {
       try PrivateFile.replace(server.certificate, with: chain, mode: 0o644)
       try PrivateFile.replace(namesPath, with: names, mode: 0o644)
     }
-    tls = try server.open()
+    return (server, authority.certificate)
   }
+}
 
-  private static func renewal(_ now: Int64) -> Int64 { now + Int64(renewalDays) * 86_400 }
+/// What the server's two files hold.
+private struct ServerPair: Equatable {
+  let chain: [UInt8]
+  let key: [UInt8]
 }
 
 /// The files of the server's certificate and key.
@@ -75,11 +114,16 @@ private struct ServerFiles {
     return leaf.validity.to > end && leaf.isSigned(by: authority)
   }
 
-  func open() throws -> ServerTLS {
-    let chain = try read(certificate, "tls.certificate")
-    let key = try read(privateKey, "tls.private_key")
+  func read() throws -> ServerPair {
+    ServerPair(
+      chain: try read(certificate, "tls.certificate"),
+      key: try read(privateKey, "tls.private_key")
+    )
+  }
+
+  func open(_ pair: ServerPair) throws -> ServerTLS {
     do throws(ServerTLS.Fault) {
-      return try ServerTLS(certificateChainPEM: chain, privateKeyPEM: key)
+      return try ServerTLS(certificateChainPEM: pair.chain, privateKeyPEM: pair.key)
     } catch {
       switch error {
       case .certificate:

@@ -82,6 +82,17 @@ package struct HubServer: Service {
     let rest = RESTService(hub: hub)
     let admin = AdminService(hub: hub, metrics: metrics)
     let ports = Ports()
+    let identity = identity
+    metrics.collect {
+      [
+        PrometheusMetrics.Sample(
+          "orrery_tls_certificate_expiry_timestamp_seconds",
+          .gauge,
+          "When the server's certificate ends, in seconds since 1970.",
+          value: Double(identity.end ?? 0)
+        )
+      ]
+    }
 
     let mqtt = try await MQTTListener(
       group: group,
@@ -158,6 +169,7 @@ package struct HubServer: Service {
       HouseKeeping(hub: hub),
       RoutedDelivery(hub: hub),
       MemoryReturn(loops: loops),
+      CertificateRenewal(identity: identity, logger: logger),
       HTTPListener(
         server: https,
         host: (settings.host, "listen.host"),
