@@ -26,10 +26,10 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
   static let numbers = Atomic<UInt64>(0)
 
   let loop: DeviceLoop
-  private let peer: PeerCertificates
+  let peer: PeerCertificates
   private(set) var slot = -1
   private(set) var generation: UInt32 = 0
-  private(set) var handle: DeviceHandle?
+  var handle: DeviceHandle?
 
   var machine: ServerConnection
   var context: ChannelHandlerContext?
@@ -44,10 +44,10 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
   private var isProcessing = false
   private var requestsUnderWay = 0
 
-  private var will: Will?
+  var will: Will?
   var device: AdmittedDevice?
   /// The provisioning service, where the connection is to that and not to the hub.
-  private(set) var provisioning: (any ProvisioningClient)?
+  var provisioning: (any ProvisioningClient)?
   var provisioningRequests = 0
   var topics: DeviceTopics?
   /// Filters as the client sent them last, with the granted quality; not all may be durable yet.
@@ -294,159 +294,20 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
 
   func acknowledge(_ publish: PublishLayout) {
     guard publish.packetIdentifier != 0 else { return }
-    let identifier = publish.packetIdentifier
-    writeAnswers { $0.acknowledge(identifier, to: &$1) }
+    acknowledge(publish.packetIdentifier)
   }
 
   /// Messages of this connection are durable: sends their PUBACKs in one write.
   func acknowledge(_ identifiers: Span<UInt16>) {
-    for index in identifiers.indices {
-      let identifier = identifiers[index]
-      writeAnswers { $0.acknowledge(identifier, to: &$1) }
-    }
+    for index in identifiers.indices { acknowledge(identifiers[index]) }
     flush()
     resume()
   }
 
   @inline(__always)
-  private func writeAnswers(
-    _ acknowledge: (inout ServerConnection, inout ByteBuffer) -> AcknowledgeAction
-  ) {
-    var buffer = takeOutbound()
-    let action = acknowledge(&machine, &buffer)
-    outbound = buffer
+  private func acknowledge(_ identifier: UInt16) {
+    let action = answer { $0.acknowledge(identifier, to: &$1) }
     if case .close = action { close() }
-  }
-
-  // MARK: Connecting
-
-  private func authenticate(_ connect: ConnectLayout, _ span: Span<UInt8>) {
-    let request = ConnectRequest(connect, in: span)
-    will = request.will
-    isCleanSession = request.cleanSession
-    guard let context, connect.clientIdentifier.count > 0 else {
-      return refuse(.identifierRejected)
-    }
-    let handle = DeviceHandle(
-      id: Self.numbers.add(1, ordering: .relaxed).newValue,
-      connection: self,
-      eventLoop: loop.eventLoop
-    )
-    self.handle = handle
-    ask(
-      DeviceConnectRequest(
-        clientID: request.clientIdentifier,
-        userName: request.userName,
-        password: request.password,
-        chain: peer.chain,
-        isCleanSession: request.cleanSession,
-        address: context.remoteAddress?.ipAddress ?? "unknown"
-      ),
-      handle
-    )
-  }
-
-  private func ask(_ request: DeviceConnectRequest, _ handle: DeviceHandle) {
-    loop.backend.admit(request) { admission in
-      handle.execute { connection in connection.admitted(admission, request, handle) }
-    }
-  }
-
-  private func admitted(
-    _ admission: DeviceAdmission,
-    _ request: DeviceConnectRequest,
-    _ handle: DeviceHandle
-  ) {
-    switch admission {
-    case .refused(let code, let reason):
-      loop.logger.info(
-        "connection refused",
-        metadata: [
-          "client": "\(String(decoding: request.clientID.prefix(257), as: UTF8.self))",
-          "address": "\(request.address)", "reason": "\(reason)",
-        ]
-      )
-      refuse(code)
-    case .provisioning(let client):
-      // Nobody hears of a device that is being provisioned and goes.
-      guard will == nil else { return refuse(.notAuthorized) }
-      provisioning = client
-      loop.counters.unauthenticated.count(-1)
-      var buffer = takeOutbound()
-      let stands = machine.accept(session: nil, will: nil, now: SystemClock.now(), to: &buffer)
-      outbound = buffer
-      guard stands else { return }
-      loop.logger.debug(
-        "provisioning client connected",
-        metadata: ["registration": "\(client.registrationID)"]
-      )
-      flush()
-      resume()
-    case .accepted(let device):
-      let topics = DeviceTopics(device.identity)
-      if let will, let fault = fault(of: will, topics) {
-        loop.logger.info(
-          "connection refused",
-          metadata: [
-            "client": "\(device.identity)", "address": "\(request.address)", "reason": "\(fault)",
-          ]
-        )
-        return refuse(.notAuthorized)
-      }
-      guard loop.backend.established(handle, device) else {
-        var again = request
-        again.isJudgedAgain = true
-        return ask(again, handle)
-      }
-      self.device = device
-      self.topics = topics
-      loop.counters.unauthenticated.count(-1)
-      guard isCleanSession, device.session != nil else { return accept(device) }
-      // Were it let in before, a crash could bring back what it has asked to forget.
-      loop.backend.remember(nil, of: device.identity) { isDurable in
-        handle.execute { connection in
-          if isDurable { connection.accept(device) } else { connection.refuse(.serverUnavailable) }
-        }
-      }
-    }
-  }
-
-  /// Why nobody could publish `will`, nil if it is as good as a PUBLISH.
-  private func fault(of will: Will, _ topics: DeviceTopics) -> String? {
-    guard case .telemetry(let range) = topics.classify(will.topic.span) else { return "will topic" }
-    do throws(PropertyFault) {
-      try PropertyBag(will.topic.span.extracting(range))
-        .check(bodyBytes: will.payload.count, limit: loop.limits.messageBytes)
-      return nil
-    } catch {
-      return "will: \(error)"
-    }
-  }
-
-  private func accept(_ device: AdmittedDevice) {
-    let session: Session? = device.session == nil ? nil : Session()
-    var buffer = takeOutbound()
-    let stands = machine.accept(session: session, will: will, now: SystemClock.now(), to: &buffer)
-    outbound = buffer
-    will = nil
-    guard stands else { return }
-    loop.counters.accepted.count()
-    loop.logger.debug("device connected", metadata: ["identity": "\(device.identity)"])
-    if !isCleanSession, let remembered = device.session {
-      subscriptions = remembered
-      grant(remembered)
-    }
-    flush()
-    resume()
-  }
-
-  private func refuse(_ code: ConnectReturnCode) {
-    loop.counters.refused.count()
-    var buffer = takeOutbound()
-    _ = machine.refuse(code, to: &buffer)
-    outbound = buffer
-    flush()
-    close()
   }
 
   // MARK: Bytes out
@@ -456,6 +317,17 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
     var buffer = takeOutbound()
     encode(&buffer)
     outbound = buffer
+  }
+
+  /// Lets the machine append what leaves at the end of the turn.
+  @inline(__always)
+  func answer<Action>(
+    _ encode: (inout ServerConnection, inout ByteBuffer) -> Action
+  ) -> Action {
+    var buffer = takeOutbound()
+    let action = encode(&machine, &buffer)
+    outbound = buffer
+    return action
   }
 
   private func takeOutbound() -> ByteBuffer {
