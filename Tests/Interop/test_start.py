@@ -152,7 +152,7 @@ def test_a_data_directory_of_somebody_else_is_named(tmp_path):
     (["--set", "tls.certificate=/x"], "tls.private_key"),
     (["--names", "hub.example,https://hub.example/"], '"https://hub.example/" is neither'),
     (["--names", "hub.example:443"], "without ports"),
-    (["--names", "-hub"], "neither a host name nor an address"),
+    (["--set", "hub.names=-hub"], "neither a host name nor an address"),
     (["--no-such-flag"], "no-such-flag"),
 ])
 def test_a_wrong_setting_is_status_2_and_nothing_is_made(tmp_path, words, said):

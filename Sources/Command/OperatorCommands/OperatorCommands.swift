@@ -8,7 +8,8 @@ package enum OperatorCommands {
     CloudToDeviceCommand.self, MonitorCommand.self, QueryCommand.self, JobCommand.self,
     ConfigurationCommand.self, RoutingCommand.self, AuthorityCommand.self, EnrollmentCommand.self,
     EnrollmentGroupCommand.self, RegistrationCommand.self, PolicyCommand.self,
-    RegistryCommand.self, TokenCommand.self, SimulateCommand.self, BackupCommand.self,
+    RegistryCommand.self, TokenCommand.self, SimulateCommand.self, FaultCommand.self,
+    BackupCommand.self,
     RestoreCommand.self,
   ]
 

@@ -2,8 +2,9 @@ package import NIOCore
 package import NIOSSL
 import Synchronization
 
-/// The hub's side of TLS: versions, certificate, and the request for a client certificate. All
-/// listeners share one, so that a new certificate reaches them all.
+/// The hub's side of TLS: versions, certificate, and the request for a client certificate.
+///
+/// All listeners share one, so that a new certificate reaches them all.
 ///
 /// Every handshake asks for a client certificate with an empty list of authorities, accepts none,
 /// and accepts any: who a certificate stands for is decided when CONNECT or the HTTP path names the

@@ -12,6 +12,9 @@ extension Hub: DeviceBackend {
     _ request: DeviceConnectRequest,
     reply: @escaping @Sendable (DeviceAdmission) -> Void
   ) {
+    if faults.strike(.refuseConnections, deviceID: request.deviceID) != nil {
+      return reply(.refused(.serverUnavailable, reason: "injected fault"))
+    }
     guard !events.isSuspended else {
       return reply(.refused(.serverUnavailable, reason: "the message log takes no events"))
     }
@@ -177,8 +180,7 @@ extension Hub: DeviceBackend {
 
   /// The monotonic reading at which a token that ends at `expiry` is no longer taken.
   func deadline(_ expiry: Timestamp) -> Instant {
-    let wall = SystemClock.wallMilliseconds()
-    let left = expiry.adding(seconds: authenticator.skewSeconds).milliseconds - wall
+    let left = expiry.adding(seconds: authenticator.skewSeconds).milliseconds - now.milliseconds
     return SystemClock.now().adding(milliseconds: UInt64(clamping: left))
   }
 
@@ -355,5 +357,12 @@ extension Hub: DeviceBackend {
     store.submitOwed { engine throws(HubError) in
       try engine.completeCloudToDevice(of: identity.deviceID, token: token, now: now)
     }
+  }
+}
+
+extension DeviceConnectRequest {
+  /// The device that the client ID names, whether it exists or not.
+  fileprivate var deviceID: String {
+    String(decoding: clientID.prefix { $0 != UInt8(ascii: "/") }, as: UTF8.self)
   }
 }

@@ -1,4 +1,5 @@
 import Endpoints
+import HubContract
 import MessageLog
 import Platform
 import Synchronization
@@ -45,9 +46,18 @@ extension Hub {
           value: Double(self.refusals[channel])
         )
       }
+      let injected = InjectedFault.Kind.allCases.map { kind in
+        PrometheusMetrics.Sample(
+          "orrery_injected_faults_total",
+          .counter,
+          "Faults that a tester had the hub commit, by kind.",
+          labels: [("fault", kind.rawValue)],
+          value: Double(self.faults[kind])
+        )
+      }
       return single.map { name, kind, value, help in
         PrometheusMetrics.Sample(name, kind, help, value: value)
-      } + partitions + refusals + routing.samples
+      } + partitions + refusals + injected + routing.samples
     }
   }
 

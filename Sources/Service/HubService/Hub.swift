@@ -28,6 +28,8 @@ package final class Hub: Sendable {
   let fleet: FleetService
   /// Where events go.
   let routing: RoutingService
+  /// The faults that a tester has the hub commit.
+  let faults: FaultInjector
   /// The rates of requests and connections.
   let throttles: RequestThrottles
   let authenticator: DeviceAuthenticator
@@ -61,15 +63,21 @@ package final class Hub: Sendable {
     self.logger = logger
     directory = DeviceDirectory()
     throttles = RequestThrottles(settings.throttles)
+    faults = FaultInjector(isAllowed: settings.isFaultInjectionAllowed, logger: logger)
     methods = MethodService(
       directory: directory,
+      faults: faults,
       payloadLimit: settings.quotas.methodPayloadBytes
     )
     refusals = CredentialRefusals(logger: logger)
-    authenticator = DeviceAuthenticator(skewSeconds: Int64(settings.skewSeconds))
+    authenticator = DeviceAuthenticator(
+      skewSeconds: Int64(settings.skewSeconds),
+      faults: faults
+    )
     events = try EventLog(
       directory: dataDirectory + "/log",
       settings: settings,
+      faults: faults,
       logger: logger
     )
     do {
@@ -130,8 +138,11 @@ package final class Hub: Sendable {
     collectMetrics()
   }
 
+  /// Now, by the wall clock, and wrong by what a tester asked for.
+  var now: Timestamp { rightNow.adding(seconds: faults.clockShift) }
+
   /// Now, by the wall clock.
-  var now: Timestamp { Timestamp(ticks: SystemClock.wallTicks()) }
+  var rightNow: Timestamp { Timestamp(ticks: SystemClock.wallTicks()) }
 
   /// Brings what a former process left behind in order; before the first connection.
   ///
@@ -178,9 +189,20 @@ package final class Hub: Sendable {
         logger.error("sweep failed", metadata: ["error": "\(error)"])
       }
       try? await Pause.sleep(for: .seconds(1))
+      strikeDueFaults()
       // Half of the code that is resident now was needed to start, and not since.
       if isFirst { ProgramCode.release() }
       isFirst = false
+    }
+  }
+
+  /// Commits the faults that strike by themselves.
+  func strikeDueFaults() {
+    for fault in faults.due() {
+      let struck = directory.entries { entry in
+        fault.deviceID.map { $0 == entry.device.identity.deviceID } ?? true
+      }
+      for entry in struck { entry.handle.drop(.injectedFault) }
     }
   }
 

@@ -3,6 +3,7 @@ import Logging
 import MQTT
 import NIOCore
 import Platform
+import Synchronization
 
 /// From CONNECT to CONNACK.
 extension DeviceConnection {

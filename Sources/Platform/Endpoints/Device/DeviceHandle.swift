@@ -102,4 +102,6 @@ package enum DropReason: String, Sendable, CaseIterable {
   case notKept = "not-kept"
   /// More answers wait for the client than it may leave unread.
   case overloaded
+  /// A tester asked for it.
+  case injectedFault = "injected-fault"
 }

@@ -151,7 +151,8 @@ final class AMQPDevice: DevicePresence {
       case .disabled, .deleted: AMQPError(AMQPError.notFound, "the identity is not known here")
       case .credentialChanged, .tokenExpired: AMQPPeer.unauthorized
       case .stopping: AMQPError(AMQPError.connectionForced, "the hub is stopping")
-      case .notKept, .overloaded: AMQPError(AMQPError.internalError, reason.rawValue)
+      case .notKept, .overloaded, .injectedFault:
+        AMQPError(AMQPError.internalError, reason.rawValue)
       }
     for id in links { peer.connection.detach(id, error) }
     end()

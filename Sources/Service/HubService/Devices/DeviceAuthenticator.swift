@@ -36,6 +36,7 @@ struct DeviceAuthenticator: Sendable {
   }
 
   let skewSeconds: Int64
+  let faults: FaultInjector
   /// What resumed sessions no longer present.
   let intermediates = KnownIntermediates()
 
@@ -58,6 +59,10 @@ struct DeviceAuthenticator: Sendable {
     facts: Facts,
     now: Timestamp
   ) async throws(Refusal) -> Proof {
+    await faults.delay(.delayConnections, deviceID: key.deviceID)
+    if faults.strike(.rejectCredentials, deviceID: key.deviceID) != nil {
+      throw Refusal("injected fault: expired")
+    }
     guard let device = facts.device else { throw Refusal("unknown device") }
     guard device.status == .enabled else { throw Refusal("disabled device") }
     let authentication: Authentication

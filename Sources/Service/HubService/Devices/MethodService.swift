@@ -29,10 +29,12 @@ final class MethodService: Sendable {
   /// One for all invocations, set to the earliest deadline.
   private let timer: any DispatchSourceTimer
   private let directory: DeviceDirectory
+  private let faults: FaultInjector
   private let payloadLimit: Int
 
-  init(directory: DeviceDirectory, payloadLimit: Int) {
+  init(directory: DeviceDirectory, faults: FaultInjector, payloadLimit: Int) {
     self.directory = directory
+    self.faults = faults
     self.payloadLimit = payloadLimit
     timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "orrery.methods"))
     timer.setEventHandler { [weak self] in self?.expire(now: SystemClock.now()) }
@@ -114,6 +116,8 @@ final class MethodService: Sendable {
 
   private func send(_ delivery: MethodDelivery, on handle: DeviceHandle?) {
     guard let handle else { return undelivered(delivery, on: nil) }
+    // Lost on the way: its time passes.
+    guard faults.strike(.dropMethods, deviceID: delivery.key.deviceID) == nil else { return }
     handle.deliverMethod(
       name: delivery.name,
       requestID: String(decoding: delivery.requestID, as: UTF8.self),

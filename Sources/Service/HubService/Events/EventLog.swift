@@ -1,6 +1,7 @@
 import ByteIO
 @preconcurrency import Dispatch
 import Endpoints
+import Glibc
 import HubContract
 import Logging
 import MessageLog
@@ -39,6 +40,7 @@ final class EventLog: TelemetryLog, Sendable {
   private let readers: Mutex<Readers>
   private let queue = Mutex(Queue())
   private let writer = DispatchQueue(label: "orrery.log", qos: .userInteractive)
+  private let faults: FaultInjector
   private let logger: Logger
   private let suspended = Atomic<Bool>(false)
   private let commits = Atomic<Int>(0)
@@ -49,9 +51,15 @@ final class EventLog: TelemetryLog, Sendable {
   let isEnabled: Bool
 
   /// Opens or makes the log in `directory`; reports what recovery found.
-  init(directory: String, settings: HubSettings, logger: Logger) throws {
+  init(
+    directory: String,
+    settings: HubSettings,
+    faults: FaultInjector,
+    logger: Logger
+  ) throws {
     try PrivateFile.makeDirectory(directory)
     disk = LinuxDisk(directory: directory, isDurable: settings.syncsLog && !settings.isEphemeral)
+    self.faults = faults
     self.logger = logger
     partitionCount = settings.partitions
     segmentBytes = UInt64(settings.segmentBytes)
@@ -126,6 +134,7 @@ final class EventLog: TelemetryLog, Sendable {
     _ batch: TelemetryBatch,
     reply: @escaping @Sendable (Result<Void, LogFault>) -> Void
   ) {
+    guard faults.strike(.loseTelemetry) == nil else { return reply(.failure(.disk(.io(EIO)))) }
     let submission = Submission(batch: batch, reply: reply)
     let starts = queue.withLock { queue in
       queue.submissions.append(submission)
@@ -213,6 +222,9 @@ final class EventLog: TelemetryLog, Sendable {
       Int(SystemClock.now().nanoseconds - start.nanoseconds),
       ordering: .relaxed
     )
+    if let fault = self.faults.strike(.slowLog) {
+      Pause.block(milliseconds: fault.delayMilliseconds)
+    }
     for (index, submission) in work.enumerated() {
       submission.reply(faults[index].map { .failure($0) } ?? .success(()))
     }

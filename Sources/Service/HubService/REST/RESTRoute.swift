@@ -156,7 +156,7 @@ struct RouteTable: Sendable {
       + TwinRoutes.routes + MethodRoutes.routes + CloudToDeviceRoutes.routes
       + FeedbackRoutes.routes + EventRoutes.routes + CertificateRoutes.routes
       + PolicyRoutes.routes + ConfigurationRoutes.routes + JobRoutes.routes + RoutingRoutes.routes
-      + AdminRoutes.routes + DeviceSideRoutes.routes
+      + AdminRoutes.routes + FaultRoutes.routes + DeviceSideRoutes.routes
       + EdgeScopeRoutes.routes + EnrollmentRoutes.routes + ProvisioningRoutes.routes
   )
 

@@ -65,7 +65,7 @@ package struct RESTService: Sendable {
   /// What becomes known of a request while it is answered.
   private struct Exchange {
     let id: RequestID
-    let now: Timestamp
+    var now: Timestamp
     var route: RESTRoute?
     var parameters: [String: String] = [:]
     var caller = Caller.anyone
@@ -96,6 +96,11 @@ package struct RESTService: Sendable {
     }
     exchange.route = route
     exchange.parameters = parameters
+    if route.template.hasPrefix(FaultRoutes.path) {
+      exchange.now = hub.rightNow
+    } else {
+      try await commitFaults(request)
+    }
     if route.access != .open { try APIVersion.check(target.query["api-version"]) }
     exchange.caller = try await authenticator.caller(
       of: route,
@@ -129,6 +134,24 @@ package struct RESTService: Sendable {
     case .lines: exchange.readsBody = true
     }
     return try await route.handle(self, call)
+  }
+
+  /// Commits the faults that a tester asked for.
+  private func commitFaults(_ request: Request) async throws(RESTRefusal) {
+    let path = request.head.path ?? "/"
+    await hub.faults.delay(.delayRequests, path: path)
+    guard let fault = hub.faults.strike(.failRequests, path: path) else { return }
+    let code: HubErrorCode =
+      switch fault.status {
+      case 401: .iotHubUnauthorized
+      case 429: .throttlingException
+      case 500: .serverError
+      default: .serviceUnavailable
+      }
+    throw RESTRefusal(
+      HubError(code, "Injected fault."),
+      retryAfterSeconds: fault.retryAfterSeconds
+    )
   }
 
   private static func refusal(_ error: any Error) -> RESTRefusal {

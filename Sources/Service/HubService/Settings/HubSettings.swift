@@ -5,6 +5,7 @@ package import Platform
 package struct HubSettings: Sendable {
   /// Name of the hub, as in connection strings' first host and in events.
   package var names: [String]
+  package var isFaultInjectionAllowed: Bool
   package var dataDirectory: String?
   package var isEphemeral: Bool
   package var host: String
@@ -57,6 +58,12 @@ package struct HubSettings: Sendable {
       .text,
       "",
       "Directory of the registry, the message log, keys and certificates."
+    ),
+    SettingKey(
+      "hub.fault_injection",
+      .flag,
+      "false",
+      "Whether the owner may have the hub commit faults, for tests; with --ephemeral it is true."
     ),
     SettingKey(
       "listen.host",
@@ -321,11 +328,15 @@ package struct HubSettings: Sendable {
       overrides: overrides,
       // Many may run at once, in tests: each gets a port of its own and small files.
       standards: isEphemeral
-        ? ["listen.admin_port": "0", "log.segment_bytes": "16777216"] : [:]
+        ? [
+          "hub.fault_injection": "true", "listen.admin_port": "0",
+          "log.segment_bytes": "16777216",
+        ] : [:]
     )
     all = settings.all
     names = settings.list("hub.names")
     dataDirectory = settings.text("hub.data")
+    isFaultInjectionAllowed = settings.flag("hub.fault_injection")
     self.isEphemeral = isEphemeral
     host = settings.text("listen.host") ?? "0.0.0.0"
     mqttPort = settings.number("listen.mqtt_port")

@@ -38,6 +38,11 @@ extension OpenAPIComponents {
         "description": "The operation, as the registration was answered.",
         "schema": { "type": "string" }
       },
+      "path.faultName": {
+        "name": "faultName", "in": "path", "required": true,
+        "description": "The fault's name, of the tester's choice.",
+        "schema": { "type": "string", "pattern": "^[a-z0-9'-]{1,64}$" }
+      },
       "path.policyName": {
         "name": "policyName", "in": "path", "required": true,
         "description": "The policy's name.", "schema": { "$ref": "#/components/schemas/Name" }

@@ -29,7 +29,7 @@ enum OpenAPIComponents {
     var all = JSONObject()
     for part in [
       identitySchemas, twinSchemas, fleetSchemas, messageSchemas, routingSchemas, operatorSchemas,
-      errorSchemas, provisioningSchemas,
+      faultSchemas, errorSchemas, provisioningSchemas,
     ] {
       for (name, schema) in parse(part).objectValue ?? [:] { all[name] = schema }
     }
