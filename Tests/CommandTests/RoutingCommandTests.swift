@@ -278,4 +278,22 @@ struct RoutingCommandTests {
     let none = await Self.harness(["value": []]).run("routing", "health", "-o", "table")
     #expect(none.errors.contains("no endpoints"))
   }
+
+  @Test("an endpoint that drains is shown as such, and what show prints can still be set")
+  func draining() async throws {
+    var members = try #require(try Self.told().objectValue)
+    members["drainingEndpoints"] = ["storageContainers": [["name": "old", "containerName": "abc"]]]
+    let told = JSONValue.object(members)
+    let row: JSONValue = [
+      "endpointId": "old", "healthStatus": "healthy", "isDraining": true, "lostEventCount": 7,
+    ]
+    let health: JSONValue = ["value": [row]]
+    let shown = await Self.harness(told, health).run("routing", "show", "-o", "table")
+    #expect(shown.output.contains("old") && shown.output.contains("draining"))
+    let states = await Self.harness(health).run("routing", "health", "-o", "table")
+    #expect(states.output.contains("healthy, draining") && states.output.contains("7"))
+    let same = await Self.harness(told, file: JSON.text(told))
+      .run("routing", "set", "r.json", "--dry-run", "-o", "table")
+    #expect(same.errors.contains("Nothing would change"), "\(same.errors)")
+  }
 }

@@ -125,6 +125,145 @@ struct RESTRoutingTests {
     }
   }
 
+  @Test("Conditions and enrichments see the sender's twin as it is, also in the hub's next life")
+  func twins() async throws {
+    let routing = """
+      {"routes":[{"name":"r","source":"DeviceMessages","condition":"$twin.tags.site = 'a'",
+         "endpointNames":["events"]}],
+       "fallbackRoute":{"isEnabled":false,"endpointNames":["events"]},
+       "enrichments":[{"key":"floor","value":"$twin.properties.desired.floor",
+         "endpointNames":["events"]}]}
+      """
+    func patch(_ hub: RESTHub, _ body: String) async throws {
+      #expect(try await hub.send(.patch, "/twins/d", json: body).status == 200)
+    }
+    try await RESTHub.inFolder { folder in
+      var device = RESTHub.Credential.none
+      try await RESTHub.run(in: folder) { hub in
+        device = try await hub.device("d")
+        #expect(try await hub.send(.put, "/routing", json: routing).status == 200)
+        try await Self.publish(hub, device, #""no site""#, level: "")
+        try await patch(hub, #"{"tags":{"site":"a"},"properties":{"desired":{"floor":1}}}"#)
+        try await Self.publish(hub, device, #""one""#, level: "")
+        for floor in 2...20 {
+          try await patch(hub, #"{"properties":{"desired":{"floor":\#(floor)}}}"#)
+          try await Self.publish(hub, device, #""more""#, level: "")
+        }
+        try await patch(hub, #"{"tags":{"site":"b"}}"#)
+        try await Self.publish(hub, device, #""gone""#, level: "")
+        try await patch(hub, #"{"tags":{"site":"a"}}"#)
+      }
+      try await RESTHub.run(in: folder) { hub in
+        try await Self.publish(hub, device, #""last""#, level: "")
+        let events = try await Self.events(hub)
+        #expect(events.count == 21 && events.last?["body"] == #""last""#)
+        let floors = events.map { $0["applicationProperties"]?["floor"]?.stringValue }
+        #expect(floors == ((1...20) + [20]).map { String($0) })
+        // Another identity of the same name has a twin of its own.
+        let any = [("If-Match", "*")]
+        #expect(try await hub.send(.delete, "/devices/d", headers: any).status == 204)
+        let other = try await hub.device("d")
+        try await Self.publish(hub, other, #""other""#, level: "")
+        #expect(try await Self.events(hub).count == 21)
+      }
+    }
+  }
+
+  @Test("An endpoint that is removed drains, also in the hub's next life, and is forgotten then")
+  func draining() async throws {
+    try await RESTHub.inFolder { folder in
+      try await RESTHub.run(in: folder) { hub in
+        let device = try await hub.device("d")
+        _ = try await hub.send(.put, "/routing", json: Self.configuration)
+        try await Self.publish(hub, device, #""one""#, level: "hot")
+        let removed = try await hub.send(.put, "/routing", json: "{}")
+        #expect(removed.status == 200, "\(removed)")
+        let draining = try removed.json()["drainingEndpoints"]?["storageContainers"]?.arrayValue
+        #expect(draining?.map { $0["name"] } == ["cold"])
+        try await Self.publish(hub, device, #""two""#, level: "hot")
+        // Under the same name it is another endpoint, which begins here.
+        _ = try await hub.send(.put, "/routing", json: Self.configuration)
+        try await Self.publish(hub, device, #""three""#, level: "hot")
+        let health = try await hub.send(.get, "/routing/endpointsHealth").json()["value"]
+        #expect(health?.arrayValue?.map { $0["endpointId"] } == ["cold", "cold"])
+        #expect(health?.arrayValue?.map { $0["isDraining"] } == [false, true])
+        _ = try await hub.send(.put, "/routing", json: "{}")
+      }
+      #expect(try Self.lines(folder).isEmpty)
+      try await RESTHub.run(in: folder) { hub in
+        // Where they stand is forgotten last.
+        try await Self.deliver(hub) {
+          !PrivateFile.exists(folder + "/routing-1.json")
+            && !PrivateFile.exists(folder + "/routing-2.json")
+        }
+        let kept = try await hub.send(.get, "/routing").json()
+        #expect(kept["drainingEndpoints"] == nil)
+        let health = try await hub.send(.get, "/routing/endpointsHealth").json()
+        #expect(health["value"] == [])
+        #expect(try await Self.events(hub).map { $0["body"] } == [#""two""#])
+      }
+      // They are not declared to be JSON.
+      let bodies = [#""one""#, #""three""#].map { Data($0.utf8).base64EncodedString() }
+      #expect(try Self.lines(folder).map { $0["Body"]?.stringValue } == bodies)
+    }
+  }
+
+  @Test("An endpoint that is removed before it drained gives its place to no other")
+  func places() async throws {
+    func endpoints(_ letter: String) -> String {
+      let all = (0..<10).map { #"{"name":"\#(letter)\#($0)","containerName":"archive"}"# }
+      return #"{"endpoints":{"storageContainers":[\#(all.joined(separator: ","))]}}"#
+    }
+    try await RESTHub.run { hub in
+      for letter in ["a", "b", "c"] {
+        #expect(try await hub.send(.put, "/routing", json: endpoints(letter)).status == 200)
+      }
+      let kept = try await hub.send(.get, "/routing").json()
+      let refused = try await hub.send(.put, "/routing", json: endpoints("d"))
+      #expect(refused.status == 503 && refused.text.contains("still get"), "\(refused)")
+      #expect(try await hub.send(.get, "/routing").json() == kept)
+      // What asks for no new place is served.
+      #expect(try await hub.send(.put, "/routing", json: endpoints("c")).status == 200)
+    }
+  }
+
+  @Test("Events that retention took before an endpoint had them are told, by health and metric")
+  func overtaken() async throws {
+    let settings = [("log.retention_bytes", "1048576")]
+    try await RESTHub.inFolder { folder in
+      try await RESTHub.run(in: folder, settings: settings) { hub in
+        let device = try await hub.device("d")
+        _ = try await hub.send(.put, "/routing", json: Self.configuration)
+        let body = #""\#(String(repeating: "x", count: 200_000))""#
+        for _ in 0..<16 { try await Self.publish(hub, device, body, level: "hot") }
+        // Retention is applied once a second.
+        let page = { hub.metrics.page() }
+        for _ in 0..<100 where !page().contains("orrery_log_segments 1\n") {
+          try await Pause.sleep(for: .milliseconds(50))
+        }
+        let none = "orrery_endpoint_lost_events_total{endpoint=\"cold\"} 0\n"
+        #expect(page().contains(none))
+        try await Self.deliver(hub) { !page().contains(none) }
+        let health = try await hub.send(.get, "/routing/endpointsHealth").json()["value"]
+        let row = try #require(health?.arrayValue?.first)
+        let lost = row["lostEventCount"]?.int64Value ?? 0
+        #expect((1...15).contains(lost), "\(row)")
+        #expect(row["lastKnownError"]?.stringValue?.contains("\(lost) events were gone") == true)
+        #expect(try Self.lines(folder).count == 16 - Int(lost))
+      }
+      // They are told once.
+      try await RESTHub.run(in: folder, settings: settings) { hub in
+        var looks = 0
+        try await Self.deliver(hub) {
+          looks += 1
+          return looks > 20
+        }
+        let none = "orrery_endpoint_lost_events_total{endpoint=\"cold\"} 0\n"
+        #expect(hub.metrics.page().contains(none))
+      }
+    }
+  }
+
   @Test("A backup has the routes, and what waits for their endpoints")
   func backup() async throws {
     try await RESTHub.inFolder { folder in
@@ -167,10 +306,6 @@ struct RESTRoutingTests {
         (
           #"{"endpoints":{"webhooks":[{"name":"w","uri":"https://x","secretName":"none"}]}}"#,
           "secrets/none"
-        ),
-        (
-          #"{"enrichments":[{"key":"a","value":"$twin.tags.a","endpointNames":["events"]}]}"#,
-          "$twin"
         ),
       ] {
         let reply = try await hub.send(.put, "/routing", json: body)

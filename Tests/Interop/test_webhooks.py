@@ -222,6 +222,25 @@ def test_nothing_is_lost_by_kill_9(hooked, device, receiver, after):
     assert max(Counter(hook.bodies()).values()) <= 2
 
 
+def test_an_endpoint_that_is_removed_gets_what_was_sent_to_it(hooked, device, receiver):
+    answers = [503]
+    hook = receiver(lambda events, number: answers[0])
+    route(hooked, webhook("leaving", hook.uri))
+    send(device, "one", "two")
+    wait_until(lambda: hook.requests, 5, "the first try")
+    hooked.rest().call("PUT", "/routing", json={}, expect=200)
+
+    def draining():
+        routing = hooked.rest().call("GET", "/routing", expect=200).json()
+        return [one["name"] for one in routing.get("drainingEndpoints", {}).get("webhooks", [])]
+
+    assert "leaving" in draining() and health(hooked, "leaving")["isDraining"]
+    send(device, "three")
+    answers[0] = 200
+    wait_until(lambda: "leaving" not in draining(), 20, "the endpoint has drained")
+    assert hook.bodies() == ["one", "two"]
+
+
 def test_a_secret_is_changed_without_a_change_of_routes(hooked, device, receiver):
     def answer(events, number):
         return 200 if hook.requests[number - 1][1].get("X-Key") == "new-secret" else 401

@@ -15,6 +15,8 @@ struct HubSimDriver {
     case release(HubSimConnection)
     /// A device's queue may have something for its connection.
     case pump(device: Int)
+    /// Events of the hub's own are in the log.
+    case forgetEvents(through: UInt64)
   }
 
   enum Output {
@@ -33,6 +35,27 @@ struct HubSimDriver {
   var numbers: [HubSimConnection: UInt64] = [:]
   /// Messages that each connection holds.
   var held: [HubSimConnection: Int] = [:]
+  /// The hub's own events in the log, which a power cut leaves as it is.
+  private(set) var log: [OutgoingEvent] = []
+  /// The last of them, as long as it is remembered.
+  private var appended: UInt64 = 0
+  /// What a mistaken driver has forgotten before it is in the log.
+  private var forgotten: [OutgoingEvent] = []
+
+  init(mistake: HubSimMistake?, engine: HubEngine<SimHubStorage>) {
+    self.mistake = mistake
+    self.engine = engine
+  }
+
+  /// A hub where everything that happens is an event.
+  static func routes() -> RoutingTable {
+    var configuration = RoutingConfiguration()
+    configuration.routes = HubEvent.sources.map {
+      Route(name: $0.routeName, source: $0, endpointNames: ["events"])
+    }
+    // The checker misses the events if it is none.
+    return (try? RoutingTable(configuration, hubName: "hub")) ?? .builtIn
+  }
 
   static func deviceID(_ index: Int) -> String { "device-\(index)" }
 
@@ -54,6 +77,19 @@ struct HubSimDriver {
     connections = [:]
     numbers = [:]
     held = [:]
+    appended = 0
+    forgotten = []
+  }
+
+  /// Appends the events that wait to the log.
+  mutating func moveEvents() {
+    if !forgotten.isEmpty { log += forgotten }
+    forgotten = []
+    let events = engine.storage.durable.outgoingEvents.filter { $0.sequence > appended }
+    guard let last = events.last else { return }
+    appended = last.sequence
+    pending.append(.forgetEvents(through: last.sequence))
+    if mistake == .forgetsEventsBeforeAppending { forgotten = events } else { log += events }
   }
 
   /// A connection is gone, or another has taken its place.
@@ -101,6 +137,9 @@ struct HubSimDriver {
         now: now
       )
       try? engine.disconnected(key, lastActivity: now, now: now)
+      return []
+    case .forgetEvents(let sequence):
+      try? engine.eventsAppended(through: sequence)
       return []
     case .pump(let device):
       guard let connection = connections[device] else { return [] }
@@ -181,7 +220,7 @@ struct HubSimDriver {
       case .uplink(let connection, .patchReported(let value)):
         outputs.append(.send(connection, .reportedAnswer(value, isDone: false)))
       case .pump where mistake == .forgetsFailedPumps: break
-      case .uplink(_, .complete), .release, .pump: owed.append(work)
+      case .uplink(_, .complete), .release, .pump, .forgetEvents: owed.append(work)
       case .uplink: break
       }
     }
@@ -220,4 +259,6 @@ public enum HubSimMistake: Sendable, CaseIterable {
   case carriesOutBeforeAnswering
   /// Does not try again to hand out messages when the commit failed.
   case forgetsFailedPumps
+  /// Removes events from the storage before they are in the log.
+  case forgetsEventsBeforeAppending
 }

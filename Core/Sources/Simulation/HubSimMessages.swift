@@ -18,6 +18,8 @@ enum HubSimEvent {
   case answer(HubSimRequest, Bool)
   /// The hub commits what has gathered.
   case commit(start: UInt64)
+  /// The hub's own events are taken to the log.
+  case moveEvents
   /// A device does something of its own accord.
   case deviceTurn(Int)
   /// The back end does something.

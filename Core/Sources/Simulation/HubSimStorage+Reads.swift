@@ -173,6 +173,19 @@ extension SimHubStorage {
     Array(tables.feedback.lazy.filter { $0.sequence > sequence }.prefix(limit))
   }
 
+  /// Outgoing events in order.
+  public func outgoingEvents(
+    after sequence: UInt64,
+    limit: Int
+  ) throws(StorageFault) -> [OutgoingEvent] {
+    Array(tables.outgoingEvents.lazy.filter { $0.sequence > sequence }.prefix(limit))
+  }
+
+  /// The last outgoing event.
+  public func lastOutgoingEvent() throws(StorageFault) -> UInt64? {
+    tables.outgoingEvents.last?.sequence
+  }
+
   /// All policies.
   public func policies() throws(StorageFault) -> [PolicyRecord] {
     tables.policies.values.sorted { HubTables.ordinal($0.name, $1.name) }

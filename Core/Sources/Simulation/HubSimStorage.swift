@@ -177,6 +177,21 @@ extension SimHubStorage {
     try write { $0.feedback.removeAll { sequences.contains($0.sequence) } }
   }
 
+  /// Appends an outgoing event.
+  public mutating func append(_ event: OutgoingEvent) throws(StorageFault) {
+    try write {
+      $0.sequence += 1
+      var event = event
+      event.sequence = $0.sequence
+      $0.outgoingEvents.append(event)
+    }
+  }
+
+  /// Removes outgoing events.
+  public mutating func deleteOutgoingEvents(through sequence: UInt64) throws(StorageFault) {
+    try write { $0.outgoingEvents.removeAll { $0.sequence <= sequence } }
+  }
+
   /// Creates or replaces a policy.
   public mutating func put(_ policy: PolicyRecord) throws(StorageFault) {
     try write { $0.policies[policy.name] = policy }

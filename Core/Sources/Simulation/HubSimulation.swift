@@ -10,7 +10,8 @@ import HubEngine
 ///
 /// Checked after every commit and restart: what was acknowledged (identities, their updates, twin
 /// changes both ways, cloud-to-device messages) is durable; no device knows a version that is not;
-/// versions never go back; messages come in order. Messages are plain values: the MQTT machines have
+/// versions never go back; messages come in order. In the end the log has an event of each creation,
+/// each version of each twin and each connection, in order. Messages are plain values: the MQTT machines have
 /// scenarios of their own.
 public struct HubSimulation {
   /// How one run ended.
@@ -65,11 +66,13 @@ public struct HubSimulation {
     // Messages must outlive any number of broken connections here.
     rules.maximumDeliveryCount = .max
     let entropy = HubSimEntropy(seed: seed)
+    let routes = HubSimDriver.routes()
     driver = HubSimDriver(
       mistake: mistake,
       engine: HubEngine(
         storage: SimHubStorage(),
         cloudToDeviceRules: rules,
+        routes: { [routes] in routes },
         entropy: entropy.bytes
       )
     )
@@ -80,6 +83,7 @@ public struct HubSimulation {
   public mutating func run() -> Report {
     for index in devices.indices { agenda.add(.deviceTurn(index), at: pause(500)) }
     agenda.add(.operatorTurn, at: 0)
+    agenda.add(.moveEvents, at: 0)
     agenda.add(.fault, at: pause(1000))
     let end = Self.faultyMilliseconds + Self.quietMilliseconds
     while report.failure == nil, let (time, event) = agenda.next(), time < end {
@@ -88,6 +92,7 @@ public struct HubSimulation {
     }
     if report.failure == nil {
       fail(checker.diverged(driver.engine.storage.durable, devices))
+      fail(checker.missingEvent(driver.engine.storage.durable, driver.log))
     }
     report.acknowledgedCount = checker.acknowledgedCount
     report.commitCount = driver.engine.storage.commitCount
@@ -137,6 +142,12 @@ public struct HubSimulation {
     case .commit(let start):
       guard self.start == start else { return }
       commit()
+    case .moveEvents:
+      agenda.add(.moveEvents, at: pause(100))
+      // The log may take nothing for a while.
+      guard start != nil, !isFaulty || !happens(in: 4) else { return }
+      driver.moveEvents()
+      planCommit()
     case .deviceTurn(let index): deviceTurn(index)
     case .operatorTurn: operatorTurn()
     case .fault: fault()

@@ -17,6 +17,8 @@ public struct HubTables: Equatable, Sendable {
   public var cloudToDevice: [CloudToDeviceMessage] = []
   /// The feedback, by rising sequence.
   public var feedback: [FeedbackRecord] = []
+  /// The hub's own events that are not in the log yet, by rising sequence.
+  public var outgoingEvents: [OutgoingEvent] = []
   /// The policies by name.
   public var policies: [String: PolicyRecord] = [:]
   /// The certificate authorities by name.

@@ -213,6 +213,46 @@ struct RoutingConfigurationTests {
     last = fourth.assignSlots(keeping: third, after: last)
     #expect(fourth.endpoints.map(\.slot) == [2, 31, 1, 3] && last == 3)
   }
+
+  @Test("an endpoint that is delivered to and goes drains in its slot, which nobody else gets")
+  func draining() throws {
+    func topics(_ names: String...) -> RoutingConfiguration {
+      var configuration = RoutingConfiguration()
+      configuration.endpoints = names.map { RoutingEndpoint(name: $0, kind: .mqttTopic("t")) }
+      return configuration
+    }
+    var first = topics("a", "b")
+    first.endpoints.append(RoutingEndpoint(name: "stream", kind: .eventStream))
+    _ = first.assignSlots(keeping: RoutingConfiguration(), after: 0)
+    #expect(first.draining.isEmpty)
+    var second = topics("A")
+    _ = second.assignSlots(keeping: first, after: 3)
+    // A stream's events are where they are read.
+    #expect(second.draining.map(\.name) == ["b"] && second.draining.map(\.slot) == [2])
+    // The same name again, while it drains: another slot, though the next one is its.
+    var third = topics("b", "A")
+    _ = third.assignSlots(keeping: second, after: 1)
+    #expect(third.endpoints.map(\.slot) == [3, 1] && third.draining == second.draining)
+    // The owner is shown it without its slot, and can't write it.
+    let shown = third.json()
+    #expect(shown["drainingEndpoints"]?["mqttTopics"] == [["name": "b", "topic": "t"]])
+    #expect(try RoutingConfiguration(json: shown).draining.isEmpty)
+    #expect(try RoutingConfiguration(json: third.json(asStored: true), asStored: true) == third)
+  }
+
+  @Test("an endpoint that finds every slot in use gets none")
+  func noSlot() {
+    var full = RoutingConfiguration()
+    full.draining = EventDestinations.slots.map { slot in
+      var endpoint = RoutingEndpoint(name: "e", kind: .mqttTopic("t"))
+      endpoint.slot = slot
+      return endpoint
+    }
+    var next = RoutingConfiguration()
+    next.endpoints = [RoutingEndpoint(name: "e", kind: .mqttTopic("t"))]
+    _ = next.assignSlots(keeping: full, after: 5)
+    #expect(next.endpoints[0].slot == 0 && next.draining == full.draining)
+  }
 }
 
 @Suite("Names of storage files (contract §9.1)")

@@ -1,3 +1,4 @@
+import ByteIO
 import HubContract
 import HubEngine
 import JSONTree
@@ -9,12 +10,31 @@ struct TestHub {
   var engine: HubEngine<SimHubStorage>
   var now = Timestamp(seconds: 1_800_000_000)
 
-  init(quotas: Quotas = Quotas(), rules: CloudToDeviceRules = CloudToDeviceRules()) {
+  /// A hub whose own events of `sources` go to the built-in stream.
+  init(
+    quotas: Quotas = Quotas(),
+    rules: CloudToDeviceRules = CloudToDeviceRules(),
+    sources: Set<EventSource> = HubEvent.sources
+  ) {
+    var configuration = RoutingConfiguration()
+    configuration.routes = sources.map {
+      Route(name: $0.routeName, source: $0, endpointNames: ["events"])
+    }
+    self.init(quotas: quotas, rules: rules, routing: configuration)
+  }
+
+  init(
+    quotas: Quotas = Quotas(),
+    rules: CloudToDeviceRules = CloudToDeviceRules(),
+    routing: RoutingConfiguration
+  ) {
     let counter = Counter()
+    let routes = try? RoutingTable(routing, hubName: "hub1")
     engine = HubEngine(
       storage: SimHubStorage(),
       quotas: quotas,
       cloudToDeviceRules: rules,
+      routes: { routes ?? .builtIn },
       entropy: counter.bytes
     )
   }
@@ -49,12 +69,41 @@ struct TestHub {
 
   /// The effects since the last call, events left out.
   mutating func effects() -> [HubEffect] {
-    engine.takeEffects().filter { if case .event = $0 { false } else { true } }
+    engine.takeEffects().filter { $0 != .eventsWaiting }
   }
 
-  /// The events since the last call.
-  mutating func events() -> [HubEvent] {
-    engine.takeEffects().compactMap { if case .event(let event) = $0 { event } else { nil } }
+  /// The events since the last call, as a reader of the built-in stream gets them.
+  mutating func events() throws -> [SeenEvent] {
+    let outgoing = try engine.view.outgoingEvents(after: 0, limit: .max)
+    let isTold = engine.takeEffects().contains(.eventsWaiting)
+    #expect(isTold == !outgoing.isEmpty)
+    if let last = outgoing.last { try engine.eventsAppended(through: last.sequence) }
+    return try outgoing.map { event in
+      let record = event.record
+      let view = try EventView(record.span)
+      #expect(view.identity.deviceID == event.deviceID)
+      return SeenEvent(
+        key: view.identity,
+        source: view.source,
+        properties: view.properties(),
+        body: view.body.array()
+      )
+    }
+  }
+}
+
+/// An event of the hub's own.
+struct SeenEvent {
+  var key: IdentityKey
+  var source: EventSource
+  var properties: EventProperties
+  var body: [UInt8]
+
+  var operation: String? { self["opType"] }
+
+  /// An application property.
+  subscript(name: String) -> String? {
+    properties.application.first { $0.name == name }?.value
   }
 }
 

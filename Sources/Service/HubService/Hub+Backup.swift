@@ -34,6 +34,9 @@ extension Hub {
     try PrivateFile.makeDirectory(partial + "/tls")
     // Before the log: where an endpoint stands must not be behind what the copied log has.
     var files = try routing.backUp(to: partial)
+    // Before the log too: an event of the hub's own may be in both, but must not be in neither.
+    try store.backUp(to: partial + "/registry.sqlite")
+    files.append("registry.sqlite")
     for name in try Backup.files(in: dataDirectory + "/log") {
       do throws(FileFault) {
         try Backup.copy(dataDirectory + "/log/" + name, to: partial + "/log/" + name)
@@ -44,8 +47,6 @@ extension Hub {
       }
       files.append("log/" + name)
     }
-    try store.backUp(to: partial + "/registry.sqlite")
-    files.append("registry.sqlite")
     if let provisioning {
       try provisioning.store.backUp(to: partial + "/provisioning.sqlite")
       files.append("provisioning.sqlite")

@@ -24,6 +24,10 @@ extension Hub {
         ("orrery_log_segments", .gauge, Double(view.segmentCount), "Files of the message log."),
         ("orrery_log_commits_total", .counter, Double(commits.count), "Group commits."),
         (
+          "orrery_hub_events_total", .counter, Double(outbox.count),
+          "Events of the hub's own that were appended: twin changes, lifecycle, connections."
+        ),
+        (
           "orrery_log_commit_seconds_total", .counter, Double(commits.nanoseconds) / 1e9,
           "Time spent in group commits."
         ),

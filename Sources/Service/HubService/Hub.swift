@@ -30,6 +30,8 @@ package final class Hub: Sendable {
   let routing: RoutingService
   /// The faults that a tester has the hub commit.
   let faults: FaultInjector
+  /// The hub's own events on their way into the log.
+  let outbox: EventOutbox
   /// The rates of requests and connections.
   let throttles: RequestThrottles
   let authenticator: DeviceAuthenticator
@@ -99,6 +101,7 @@ package final class Hub: Sendable {
     rules.lockSeconds = Int64(settings.lockSeconds)
     let effects = EffectRelay()
     let directory = directory
+    let routing = routing
     let registry = dataDirectory + "/registry.sqlite"
     let provisioned = dataDirectory + "/provisioning.sqlite"
     do {
@@ -109,7 +112,7 @@ package final class Hub: Sendable {
         isDurable: !settings.isEphemeral,
         quotas: settings.quotas,
         rules: rules,
-        eventSources: [],
+        routes: { routing.table },
         facts: { directory.facts(of: $0) },
         carryOut: { effects.carryOut($0) }
       )
@@ -117,6 +120,16 @@ package final class Hub: Sendable {
       events.close()
       throw SettingsFault.registry(registry, error)
     }
+    let opened = store
+    routing.twins.read { [weak opened] key in
+      do {
+        return try opened?.twinNow(key)
+      } catch {
+        logger.error("a twin cannot be read for routing", metadata: ["error": "\(error)"])
+        return nil
+      }
+    }
+    outbox = EventOutbox(store: store, log: events, logger: logger)
     fleet = FleetService(store: store, directory: directory, methods: methods, logger: logger)
     do {
       provisioning =
@@ -206,8 +219,14 @@ package final class Hub: Sendable {
     }
   }
 
-  /// Brings routed events to their endpoints until cancelled; then finishes what is open.
-  package func deliverEvents() async { await routing.deliver() }
+  /// Brings the hub's own events into the log, and routed events to their endpoints, until cancelled;
+  /// then finishes what is open.
+  package func deliverEvents() async {
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { await self.outbox.run() }
+      group.addTask { await self.routing.deliver { await self.outbox.settle() } }
+    }
+  }
 
   /// Carries out jobs and configurations until cancelled.
   package func advanceFleet() async { await fleet.run() }
@@ -219,6 +238,19 @@ package final class Hub: Sendable {
     store.close()
     events.close()
     lock.release()
+  }
+
+  /// Puts `wanted` in the place of the routes, durably.
+  ///
+  /// - Throws: 400004 for what can't be used; then everything is as before.
+  func replaceRouting(_ wanted: RoutingConfiguration) async throws(HubError) {
+    try routing.replace(wanted)
+    guard routing.table.needsTwin else { return }
+    // A change of a twin that began under the former routes tells nobody: once it is through, what was
+    // read before it is forgotten.
+    let routing = routing
+    try await store.write { _ throws(HubError) in }
+    routing.twins.reset(for: routing.table.twinProjection)
   }
 
   // MARK: Effects
@@ -245,7 +277,8 @@ package final class Hub: Sendable {
       case .cloudToDeviceAvailable(let deviceID):
         directory[IdentityKey(deviceID: deviceID)]?.handle.cloudToDeviceWaits()
       case .feedbackAvailable: feedbackChanges.add(1, ordering: .acquiringAndReleasing)
-      case .event: continue
+      case .eventsWaiting: outbox.wake()
+      case .twinChanged(let twin): routing.twins.changed(twin)
       }
     }
   }
@@ -259,6 +292,7 @@ package final class Hub: Sendable {
     case .created, .updated: return
     case .credentialsReplaced: recheck { $0.device.identity == key }
     case .disabled, .deleted:
+      if change == .deleted { routing.twins.removed(key) }
       let reason: DropReason = change == .deleted ? .deleted : .disabled
       let ended = directory.entries {
         $0.device.identity == key

@@ -46,10 +46,16 @@ public enum HubEffect: Equatable, Sendable {
   case certificateAuthorityChanged(name: String)
   /// Tell the client, if it is connected and subscribed; nothing is queued.
   case desiredChanged(DesiredChange)
+  /// A twin is new or has changed, and routes ask for twins.
+  case twinChanged(TwinRecord)
   /// A device's queue has messages that nobody holds.
   case cloudToDeviceAvailable(deviceID: String)
   /// Feedback waits that nobody holds.
   case feedbackAvailable
-  /// An event of the hub's own, to be routed.
-  case event(HubEvent)
+  /// Events of the hub's own wait to be appended to the log (`HubView.outgoingEvents`).
+  case eventsWaiting
+
+  /// Whether it is to be carried out before the commands are answered: who knows of a twin's change may
+  /// count on it where messages are routed.
+  public var precedesAnswers: Bool { if case .twinChanged = self { true } else { false } }
 }

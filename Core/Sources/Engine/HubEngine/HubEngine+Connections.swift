@@ -53,7 +53,7 @@ extension HubEngine {
       try storage.setConnection(record, of: key)
       return record.sequenceNumber
     }
-    emit(operation, of: key, at: now) {
+    try emit(operation, of: key, at: now, twin: nil) {
       var number = ByteWriter(capacity: 8)
       number.uint64(sequence)
       let digits = Hex.encode(number.bytes)

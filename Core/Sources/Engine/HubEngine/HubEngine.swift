@@ -1,4 +1,6 @@
+internal import ByteIO
 public import HubContract
+internal import JSONTree
 
 /// The hub's rules over identities, twins, cloud-to-device queues, policies and authorities.
 ///
@@ -22,8 +24,8 @@ public struct HubEngine<Storage: HubStorage>: StorageRules {
   public let cloudToDeviceRules: CloudToDeviceRules
   /// How scheduled jobs are run.
   public var jobRules = JobRules()
-  /// Which events are made; the others would only be thrown away.
-  public var eventSources: Set<HubEvent.Source>
+  /// Answers the routes as they are now: whether and where the hub's own events go.
+  private let routes: () -> RoutingTable
   /// The storage's failure in this transaction, which then must be undone.
   public package(set) var fault: StorageFault?
   /// Feedback batches that a consumer holds; forgotten at a restart, so that they come again.
@@ -46,19 +48,19 @@ public struct HubEngine<Storage: HubStorage>: StorageRules {
   ///   - storage: where everything is kept.
   ///   - quotas: the limits to enforce.
   ///   - cloudToDeviceRules: how cloud-to-device messages and feedback are handled.
-  ///   - eventSources: the events to make.
+  ///   - routes: answers the routes; without them no event of the hub's own is made.
   ///   - entropy: answers that many random bytes, fit for keys.
   public init(
     storage: Storage,
     quotas: Quotas = Quotas(),
     cloudToDeviceRules: CloudToDeviceRules = CloudToDeviceRules(),
-    eventSources: Set<HubEvent.Source> = HubEvent.sources,
+    routes: @escaping () -> RoutingTable = { .builtIn },
     entropy: @escaping (Int) -> [UInt8]
   ) {
     self.storage = storage
     self.quotas = quotas
     self.cloudToDeviceRules = cloudToDeviceRules
-    self.eventSources = eventSources
+    self.routes = routes
     self.entropy = entropy
   }
 
@@ -95,17 +97,40 @@ public struct HubEngine<Storage: HubStorage>: StorageRules {
   /// Whether `effect` was the last to be added, so that a second in a row says nothing new.
   func isLast(_ effect: HubEffect) -> Bool { effects.last == effect }
 
-  /// Adds an event, if anybody wants its kind; `body` is only made then.
+  /// Tells of a twin that is new or has changed, if routes ask for twins.
+  mutating func noteTwin(_ twin: TwinRecord) {
+    if routes().needsTwin { emit(.twinChanged(twin)) }
+  }
+
+  /// Keeps an event for the log, if routes send it anywhere; `body` is only made if they may.
+  ///
+  /// It is part of the transaction of its cause, so that neither is durable without the other.
+  /// `twin` is the identity's, nil if it is to be read.
   mutating func emit(
     _ operation: HubEvent.Operation,
     of key: IdentityKey,
     at now: Timestamp,
+    twin: TwinRecord?,
     body: () -> [UInt8]
-  ) {
-    var event = HubEvent(key: key, operation: operation, operationTime: now, body: [])
-    guard eventSources.contains(event.source) else { return }
-    event.body = body()
-    effects.append(.event(event))
+  ) throws(HubError) {
+    let routes = routes()
+    guard routes.wants(operation.source) else { return }
+    var known: JSONValue?
+    if routes.needsTwin {
+      var record = twin
+      if record == nil {
+        record = try stored { storage throws(StorageFault) in try storage.twin(key) }
+      }
+      known = record.map { routes.twinProjection($0) }
+    }
+    let event = HubEvent(key: key, operation: operation, operationTime: now, body: body())
+    let correlationID = Hex.encode(random(16))
+    guard let record = event.record(routes, correlationID: correlationID, twin: known) else {
+      return
+    }
+    let outgoing = OutgoingEvent(deviceID: key.deviceID, record: record)
+    try stored { storage throws(StorageFault) in try storage.append(outgoing) }
+    if !isLast(.eventsWaiting) { emit(.eventsWaiting) }
   }
 
   /// `count` random bytes.

@@ -1,14 +1,11 @@
+internal import ByteIO
 public import HubContract
+internal import JSONTree
 
 /// An event that the hub itself makes (contract §9.3).
 public struct HubEvent: Equatable, Sendable {
-  /// Which source of routes an event belongs to.
-  public typealias Source = EventSource
-
   /// The sources that events come from here.
-  public static let sources: Set<EventSource> = [
-    .twinChange, .deviceLifecycle, .deviceConnectionState,
-  ]
+  public static let sources = Set(Operation.allCases.map(\.source))
 
   /// What happened, the value of `opType`.
   public enum Operation: String, Sendable, CaseIterable {
@@ -24,6 +21,24 @@ public struct HubEvent: Equatable, Sendable {
     case deviceConnected
     /// A client went.
     case deviceDisconnected
+
+    /// Which source of routes such events belong to.
+    public var source: EventSource {
+      switch self {
+      case .updateTwin, .replaceTwin: .twinChange
+      case .createDeviceIdentity, .deleteDeviceIdentity: .deviceLifecycle
+      case .deviceConnected, .deviceDisconnected: .deviceConnectionState
+      }
+    }
+
+    /// The value of `iothub-message-schema`.
+    public var schema: String {
+      switch source {
+      case .twinChange: "twinChangeNotification"
+      case .deviceLifecycle: "deviceLifecycleNotification"
+      default: "deviceConnectionStateNotification"
+      }
+    }
   }
 
   /// The identity that it is about.
@@ -43,21 +58,47 @@ public struct HubEvent: Equatable, Sendable {
     self.body = body
   }
 
-  /// Which source of routes it belongs to.
-  public var source: Source {
-    switch operation {
-    case .updateTwin, .replaceTwin: .twinChange
-    case .createDeviceIdentity, .deleteDeviceIdentity: .deviceLifecycle
-    case .deviceConnected, .deviceDisconnected: .deviceConnectionState
-    }
-  }
-
-  /// The value of `iothub-message-schema`.
-  public var schema: String {
-    switch operation {
-    case .updateTwin, .replaceTwin: "twinChangeNotification"
-    case .createDeviceIdentity, .deleteDeviceIdentity: "deviceLifecycleNotification"
-    case .deviceConnected, .deviceDisconnected: "deviceConnectionStateNotification"
-    }
+  /// Its record in the log as `table` routes it, nil if that is nowhere (contract §9.3).
+  ///
+  /// `twin` is what the routes ask of the identity's twin.
+  func record(
+    _ table: RoutingTable,
+    correlationID: String,
+    twin: JSONValue?
+  ) -> [UInt8]? {
+    var bag = PropertyBagWriter()
+    bag.append(.contentType, "application/json")
+    bag.append(.contentEncoding, "utf-8")
+    bag.append(.correlationID, correlationID)
+    bag.append(.userID, table.hubName)
+    bag.append(MessageProperty("hubName", table.hubName))
+    bag.append(MessageProperty("deviceId", key.deviceID))
+    if let moduleID = key.moduleID { bag.append(MessageProperty("moduleId", moduleID)) }
+    bag.append(MessageProperty("opType", operation.rawValue))
+    bag.append(MessageProperty("iothub-message-schema", operation.schema))
+    bag.append(MessageProperty("operationTimestamp", operationTime.iso8601))
+    let properties = bag.bytes
+    let body = body
+    let source = operation.source
+    let event = RoutedEvent(
+      source: source,
+      sender: RoutedEvent.Sender(identity: key),
+      enqueuedTime: operationTime,
+      bag: properties.span,
+      body: body.span,
+      twin: twin
+    )
+    let routing = table.decide(source, event, byteCount: properties.count + body.count)
+    guard !routing.destinations.isEmpty else { return nil }
+    var writer = ByteWriter(capacity: properties.count + body.count + 512)
+    EventEncoder.append(
+      stamp: EventStamp(identity: key),
+      source: source,
+      routing: routing,
+      bag: properties.span,
+      body: body.span,
+      to: &writer
+    )
+    return writer.bytes
   }
 }

@@ -7,8 +7,10 @@ public struct Condition: Sendable {
   private let program: Program
   /// Whether some part asks for the body, so that it has to be parsed.
   public let needsBody: Bool
+  /// What is asked of the sender's twin.
+  public let twinPaths: [[PathStep]]
   /// Whether some part asks for the sender's twin.
-  public let needsTwin: Bool
+  public var needsTwin: Bool { !twinPaths.isEmpty }
   /// Whether `twin_change_includes` occurs, which only twin-change sources can answer.
   ///
   /// On messages of other sources it is asked of their body, so a route that uses it elsewhere
@@ -28,25 +30,25 @@ public struct Condition: Sendable {
     var parser = try ExpressionParser(text, dialect: dialect)
     if parser.token.kind == .end {
       program = Program()
-      (needsBody, needsTwin, needsTwinChange, isAlwaysTrue) = (false, false, false, true)
+      (needsBody, twinPaths, needsTwinChange, isAlwaysTrue) = (false, [], false, true)
       return
     }
     let root = try parser.expression()
     guard parser.token.kind == .end else { throw parser.fault(.expected(.operatorOrEnd)) }
     program = parser.builder.finish(root)
     var asksBody = false
-    var asksTwin = false
+    var twinPaths: [[PathStep]] = []
     var asksChange = false
     for operand in program.operands {
       switch operand {
       case .body: asksBody = true
-      case .twin: asksTwin = true
+      case .twin(let path): twinPaths.append(path)
       case .twinChange: asksChange = true
       case .row, .application, .applicationOrSystem, .system: continue
       }
     }
     needsBody = asksBody || asksChange
-    needsTwin = asksTwin
+    self.twinPaths = twinPaths
     needsTwinChange = asksChange
     if program.steps.count == 1, case .constant(.truth(true)) = program.steps[0] {
       isAlwaysTrue = true

@@ -31,8 +31,21 @@ struct EndpointHealthTests {
           "lastKnownErrorTime": "1970-01-01T00:00:13.0000000Z",
           "lastSendAttemptTime": "1970-01-01T00:00:01.0000000Z",
           "lastSuccessfulSendAttemptTime": "1970-01-02T01:00:00.0000000Z",
+          "lostEventCount": 0, "isDraining": false,
         ]
     )
+  }
+
+  @Test("lost events are counted, and stay so when others get through")
+  func lost() {
+    var health = EndpointHealth()
+    health.lost(2, now: Self.at(1))
+    #expect(health.status(now: Self.at(1)) == .degraded)
+    health.lost(.max, now: Self.at(2))
+    health.succeeded(now: Self.at(3))
+    #expect(health.status(now: Self.at(3)) == .healthy && health.lostCount == .max)
+    let json = health.json(endpoint: "e", isDraining: true, now: Self.at(3))
+    #expect(json["lostEventCount"] == .int(.max) && json["isDraining"] == true)
   }
 
   @Test("an error's text is cut")

@@ -5,7 +5,11 @@ import Platform
 /// The document that says where messages go, as a file holds it.
 enum RoutingDocument {
   /// What may stand in it and in its `endpoints`.
-  private static let members = ["endpoints", "routes", "fallbackRoute", "enrichments"]
+  ///
+  /// `drainingEndpoints` is what a hub shows, and means nothing to it.
+  private static let members = [
+    "endpoints", "routes", "fallbackRoute", "enrichments", "drainingEndpoints",
+  ]
   private static let kinds = ["storageContainers", "eventStreams", "webhooks", "mqttTopics"]
 
   /// The document of `argument`, with everything in it that it leaves to the defaults.

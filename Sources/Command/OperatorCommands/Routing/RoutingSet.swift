@@ -7,8 +7,8 @@ struct RoutingSet: AsyncParsableCommand {
     abstract: "Replace endpoints, routes and enrichments by those of a file.",
     discussion: """
       What would be added, changed and removed is shown first, and you are asked. Events that were \
-      accepted before still go where they were meant to; those for an endpoint that is removed do \
-      not arrive there.
+      accepted before still go where they were meant to: an endpoint that is removed is draining \
+      until it has got them.
 
         orrery routing set routing.json
         orrery routing set routing.json --dry-run -o json

@@ -28,14 +28,30 @@ enum RoutingSheet {
     for kind in routing["endpoints"]?.objectValue ?? [:] {
       for endpoint in kind.value.arrayValue ?? [] {
         let name = endpoint["name"]?.stringValue ?? "-"
-        let state = health.first { $0["endpointId"]?.stringValue == name }?["healthStatus"]?.shown
+        let state = health.first {
+          $0["endpointId"]?.stringValue == name && $0["isDraining"] != true
+        }
         table.append([
-          Cell(name, .strong), Cell(word(kind.key), .plain),
-          Cell(state ?? "-", style(state)), Cell(settings(endpoint), .plain),
+          Cell(name, .strong), Cell(word(kind.key), .plain), stateCell(state),
+          Cell(settings(endpoint), .plain),
+        ])
+      }
+    }
+    for kind in routing["drainingEndpoints"]?.objectValue ?? [:] {
+      for endpoint in kind.value.arrayValue ?? [] {
+        table.append([
+          Cell(endpoint["name"]?.shown ?? "-", .strong), Cell(word(kind.key), .plain),
+          Cell("draining", .warning), Cell(settings(endpoint), .plain),
         ])
       }
     }
     return table
+  }
+
+  private static func stateCell(_ health: JSONValue?) -> Cell {
+    let state = health?["healthStatus"]?.shown
+    let isDraining = health?["isDraining"] == true
+    return Cell((state ?? "-") + (isDraining ? ", draining" : ""), style(state))
   }
 
   private static func routes(_ routing: JSONValue) -> Table {
@@ -65,15 +81,16 @@ enum RoutingSheet {
 
   /// The states of endpoints.
   static func health(_ rows: [JSONValue]) -> Table {
-    var table = Table(["ENDPOINT", "STATE", "LAST SENT", "LAST TRIED", "LAST ERROR"])
+    var table = Table(["ENDPOINT", "STATE", "LOST", "LAST SENT", "LAST TRIED", "LAST ERROR"])
     for row in rows {
-      let state = row["healthStatus"]?.shown ?? "-"
+      let lost = row["lostEventCount"]?.int64Value ?? 0
       let error = [
         row["lastKnownErrorTime"]?.stringValue.map(ShownTime.text),
         row["lastKnownError"]?.stringValue,
       ]
       table.append([
-        Cell(row["endpointId"]?.shown ?? "-", .strong), Cell(state, style(state)),
+        Cell(row["endpointId"]?.shown ?? "-", .strong), stateCell(row),
+        Cell(String(lost), lost > 0 ? .bad : .faint),
         Cell(ShownTime.text(row["lastSuccessfulSendAttemptTime"]?.stringValue)),
         Cell(ShownTime.text(row["lastSendAttemptTime"]?.stringValue)),
         Cell(error.compactMap(\.self).joined(separator: " "), .plain),

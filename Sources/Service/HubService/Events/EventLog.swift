@@ -165,6 +165,13 @@ final class EventLog: TelemetryLog, Sendable {
     try result.get()
   }
 
+  /// Returns when everything that was submitted before is in the log, or was refused.
+  func settle() async {
+    await withCheckedContinuation { continuation in
+      submit(TelemetryBatch(limits: LogLimits())) { _ in continuation.resume() }
+    }
+  }
+
   /// Returns when more than `position` is committed, or after `timeout`.
   func waitForMore(than position: UInt64, timeout: Duration) async {
     await withTaskGroup(of: Void.self) { group in

@@ -28,6 +28,8 @@ final class DeadLetterFile: Sendable {
     let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, mode_t(0o600))
     guard file >= 0 else { throw FileFault("open", path) }
     defer { close(file) }
+    // One that drains may have the name of another endpoint, and so its file.
+    guard flock(file, LOCK_EX) == 0 else { throw FileFault("lock", path) }
     let end = try wholeEnd(file)
     guard end + lines.count <= Self.maximumBytes else { throw FileFault("grow", path, EFBIG) }
     guard ftruncate(file, off_t(end)) == 0, lseek(file, off_t(end), SEEK_SET) == end else {

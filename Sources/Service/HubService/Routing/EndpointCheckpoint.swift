@@ -14,6 +14,9 @@ struct EndpointCheckpoint: Sendable {
     return numbers.count == elements.count ? numbers : nil
   }
 
+  /// Forgets where the endpoint stands, which is none any more.
+  func remove() { PrivateFile.removeTree(path) }
+
   /// Makes `positions` durable.
   func write(_ positions: [UInt64]) throws(FileFault) {
     let json = JSONValue.array(positions.map { .int(Int64(clamping: $0)) })

@@ -33,6 +33,11 @@ final class EndpointPositions: Sendable {
 
   subscript(partition: UInt16) -> UInt64 { state.withLock { $0.positions[Int(partition)] } }
 
+  /// Whether everything before `ends`, by partition, is dealt with.
+  func hasReached(_ ends: [UInt64]) -> Bool {
+    state.withLock { state in zip(state.positions, ends).allSatisfy { $0 >= $1 } }
+  }
+
   /// Everything of `partition` before `position` is dealt with.
   func pass(_ partition: UInt16, to position: UInt64, now: Instant) throws(FileFault) {
     try move(partition, position, owes: true, now)

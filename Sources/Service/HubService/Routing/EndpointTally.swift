@@ -36,7 +36,7 @@ struct EndpointTally {
       lastTold = now
       return true
     case .lost(let count, _):
-      health.failed("\(count) events were gone", now: now)
+      health.lost(count, now: now)
       return true
     }
   }
@@ -65,6 +65,13 @@ struct EndpointTally {
         "1 while the last attempt at an endpoint failed.",
         labels: labels,
         value: health.failures > 0 ? 1 : 0
+      ),
+      PrometheusMetrics.Sample(
+        "orrery_endpoint_lost_events_total",
+        .counter,
+        "Events that were gone from the log before an endpoint took them, at most.",
+        labels: labels,
+        value: Double(health.lostCount)
       ),
     ]
       + EndpointDelivery.DeadLetterReason.allCases.map { reason in

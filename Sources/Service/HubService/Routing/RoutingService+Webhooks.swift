@@ -3,34 +3,49 @@ import Platform
 
 // What is particular to webhooks.
 extension RoutingService {
-  /// Posts the events of `endpoint` until cancelled.
+  /// Posts the events of `endpoint` until cancelled, or of one that drains, until `ends`.
   func post(
     _ endpoint: RoutingEndpoint,
     _ settings: WebhookEndpoint,
-    _ client: WebhookClient
+    _ client: WebhookClient,
+    until ends: [UInt64]?
   ) async {
+    let positions = EndpointPositions(
+      checkpoint(endpoint),
+      partitionCount: log.partitionCount,
+      now: SystemClock.now()
+    )
     let delivery = WebhookDelivery(
       endpoint: endpoint,
       settings: settings,
       hubName: hubName,
       log: log,
       client: client,
-      positions: EndpointPositions(
-        checkpoint(endpoint),
-        partitionCount: log.partitionCount,
-        now: SystemClock.now()
-      ),
+      positions: positions,
       deadLetters: DeadLetterFile(path: deadLetterPath(of: endpoint.name)),
       secretPath: settings.secret.map { secretPath($0.name) },
-      report: { self.report(endpoint.name, $0) }
+      report: { self.report(endpoint, $0) }
     )
     do throws(HubError) {
       // The hub's settings may have changed since the endpoint was made.
       try checkEncryption(settings, of: endpoint.name)
     } catch {
-      return report(endpoint.name, .failed(error.message))
+      return report(endpoint, .failed(error.message))
     }
-    await delivery.run()
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { await delivery.run() }
+      if let ends {
+        group.addTask {
+          while !Task.isCancelled, !positions.hasReached(ends) {
+            try? await Pause.sleep(for: .milliseconds(200))
+          }
+        }
+      }
+      await group.next()
+      group.cancelAll()
+    }
+    // If that fails, the next change of the routes or the next life tries again.
+    if let ends, positions.hasReached(ends) { _ = forget(endpoint) }
   }
 
   func deadLetterPath(of endpoint: String) -> String {

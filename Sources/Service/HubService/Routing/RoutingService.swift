@@ -25,12 +25,15 @@ final class RoutingService: TelemetryRouter, Sendable {
   private let changes = Atomic<UInt64>(0)
   /// Who delivers, while it waits for a change.
   private let waiter = Mutex<CheckedContinuation<Void, Never>?>(nil)
-  private let tallies = Mutex<[String: EndpointTally]>([:])
+  /// By slot: an endpoint that drains may have the name of another.
+  private let tallies = Mutex<[Int: EndpointTally]>([:])
   let directory: String
   let log: EventLog
   let webhooks: WebhookRules
   private let logger: Logger
   private let quotas: Quotas
+  /// What conditions and enrichments ask of the senders.
+  let twins = SenderTwins()
   let hubName: String
 
   /// Reads the configuration in `directory`, if there is one.
@@ -80,10 +83,14 @@ final class RoutingService: TelemetryRouter, Sendable {
   }
 
   private func note(_ table: RoutingTable) {
+    twins.reset(for: table.twinProjection)
     isBuiltIn.store(table.constant(.telemetry) == .builtIn, ordering: .releasing)
     changes.add(1, ordering: .releasing)
     wake()
   }
+
+  /// The routes as they are now.
+  var table: RoutingTable { state.withLock { $0.table } }
 
   /// The configuration.
   var configuration: RoutingConfiguration { state.withLock { $0.configuration } }
@@ -95,14 +102,16 @@ final class RoutingService: TelemetryRouter, Sendable {
     body: Span<UInt8>
   ) -> EventRouting {
     if isBuiltIn.load(ordering: .acquiring) { return .builtIn }
-    let table = state.withLock { $0.table }
+    let table = table
     if let constant = table.constant(.telemetry) { return constant }
+    let sender = RoutedEvent.Sender(stamp)
     let event = RoutedEvent(
-      sender: RoutedEvent.Sender(stamp),
+      sender: sender,
       flags: flags,
       enqueuedTime: Timestamp(ticks: SystemClock.wallTicks()),
       bag: bag,
-      body: body
+      body: body,
+      twin: table.needsTwin ? twins.twin(of: sender.identity, for: table.twinProjection) : nil
     )
     return table.decide(.telemetry, event, byteCount: bag.count + body.count)
   }
@@ -115,17 +124,18 @@ final class RoutingService: TelemetryRouter, Sendable {
     try state.withLock { state throws(HubError) in
       var next = wanted
       let lastSlot = next.assignSlots(keeping: state.configuration, after: state.lastSlot)
+      guard next.endpoints.allSatisfy({ $0.slot > 0 }) else {
+        throw HubError(
+          .serviceUnavailable,
+          "\(next.draining.count) endpoints that were removed still get what was sent to them;"
+            + " try again when GET /routing shows fewer of them."
+        )
+      }
       let table: RoutingTable
       do throws(RouteFault) {
         table = try RoutingTable(next, hubName: hubName, quotas: quotas)
       } catch {
         throw error.error
-      }
-      guard !table.needsTwin else {
-        throw HubError(
-          .argumentInvalid,
-          "Conditions and enrichments of this hub cannot ask for $twin yet."
-        )
       }
       do throws(FileFault) {
         // A new endpoint begins here: nothing older is marked for it.
@@ -135,18 +145,42 @@ final class RoutingService: TelemetryRouter, Sendable {
           let positions = (0..<UInt16(log.partitionCount)).map { view[$0].nextSequence }
           try checkpoint(endpoint).write(positions)
         }
-        var object = next.json(asStored: true).objectValue ?? [:]
-        object["lastSlot"] = .int(Int64(lastSlot))
-        try PrivateFile.replace(
-          Self.configurationPath(directory),
-          with: JSON.bytes(.object(object))
-        )
+        try store(next, lastSlot: lastSlot)
       } catch {
         throw HubError(.serverError, "The routes cannot be kept: \(error)")
       }
       state = State(configuration: next, table: table, lastSlot: lastSlot)
       note(table)
     }
+  }
+
+  private func store(_ configuration: RoutingConfiguration, lastSlot: Int) throws(FileFault) {
+    var object = configuration.json(asStored: true).objectValue ?? [:]
+    object["lastSlot"] = .int(Int64(lastSlot))
+    try PrivateFile.replace(Self.configurationPath(directory), with: JSON.bytes(.object(object)))
+  }
+
+  /// Forgets an endpoint that has drained; false if that can't be made durable now.
+  func forget(_ endpoint: RoutingEndpoint) -> Bool {
+    do throws(FileFault) {
+      try state.withLock { state throws(FileFault) in
+        var next = state.configuration
+        next.draining.removeAll { $0.slot == endpoint.slot }
+        try store(next, lastSlot: state.lastSlot)
+        state.configuration = next
+        // Before somebody else gets the slot.
+        checkpoint(endpoint).remove()
+        tallies.withLock { $0[endpoint.slot] = nil }
+      }
+    } catch {
+      logger.warning("a removed endpoint is not forgotten", metadata: ["fault": "\(error)"])
+      return false
+    }
+    logger.notice(
+      "a removed endpoint has got all that was sent to it",
+      metadata: ["endpoint": "\(endpoint.name)"]
+    )
+    return true
   }
 
   /// Refuses what nothing would serve.
@@ -162,7 +196,8 @@ final class RoutingService: TelemetryRouter, Sendable {
         )
       }
     }
-    for route in wanted.routes where route.source != .telemetry {
+    for route in wanted.routes
+    where route.source != .telemetry && !HubEvent.sources.contains(route.source) {
       throw HubError(
         .argumentInvalid,
         "Route \(route.name): this hub makes no \(route.source.routeName) yet."
@@ -177,7 +212,7 @@ final class RoutingService: TelemetryRouter, Sendable {
     let endpoints = try state.withLock { state throws(FileFault) -> [RoutingEndpoint] in
       guard PrivateFile.exists(Self.configurationPath(directory)) else { return [] }
       try Backup.copy(Self.configurationPath(directory), to: Self.configurationPath(target))
-      return state.configuration.endpoints
+      return state.configuration.endpoints + state.configuration.draining
     }
     var names = PrivateFile.exists(Self.configurationPath(target)) ? ["routing.json"] : []
     for endpoint in endpoints {
@@ -198,43 +233,55 @@ final class RoutingService: TelemetryRouter, Sendable {
 
   // MARK: Health
 
-  /// The health of all endpoints, in their order.
+  /// The health of all endpoints, in their order, then of those that drain.
   func healthJSON(now: Timestamp) -> JSONValue {
     let known = tallies.withLock { $0 }
-    return .array(
-      configuration.endpoints.map {
-        (known[$0.name]?.health ?? EndpointHealth()).json(endpoint: $0.name, now: now)
+    func rows(_ endpoints: [RoutingEndpoint], isDraining: Bool) -> [JSONValue] {
+      endpoints.map {
+        (known[$0.slot]?.health ?? EndpointHealth())
+          .json(endpoint: $0.name, isDraining: isDraining, now: now)
       }
+    }
+    let configuration = configuration
+    return .array(
+      rows(configuration.endpoints, isDraining: false)
+        + rows(configuration.draining, isDraining: true)
     )
   }
 
-  /// The metrics of all endpoints.
+  /// The metrics of all endpoints; of several that have one name, those of the first.
   var samples: [PrometheusMetrics.Sample] {
     let known = tallies.withLock { $0 }
-    return configuration.endpoints.flatMap {
-      (known[$0.name] ?? EndpointTally()).samples(endpoint: $0.name)
-    }
+    let configuration = configuration
+    var names: Set<String> = []
+    return (configuration.endpoints + configuration.draining)
+      .filter { names.insert($0.name).inserted }
+      .flatMap {
+        (known[$0.slot] ?? EndpointTally()).samples(endpoint: $0.name)
+      }
   }
 
   // MARK: Delivery
 
   /// Brings events to the endpoints until cancelled; then closes what is open.
-  func deliver() async {
+  ///
+  /// `sourcesSettled` returns when the hub's own events of before are in the log.
+  func deliver(sourcesSettled: @escaping @Sendable () async -> Void) async {
     while !Task.isCancelled {
       let seen = changes.load(ordering: .acquiring)
-      let endpoints = configuration.endpoints
+      let configuration = configuration
       var client: WebhookClient?
       await withTaskGroup(of: Void.self) { group in
-        for endpoint in endpoints {
-          switch endpoint.kind {
-          case .storage(let settings):
-            group.addTask { await self.fill(endpoint, settings, since: seen) }
-          case .webhook(let settings):
+        for endpoint in configuration.endpoints + configuration.draining {
+          if case .webhook = endpoint.kind, client == nil {
             // Made only where it is needed: it brings threads.
-            let shared = client ?? WebhookClient(trusting: webhooks.authorities)
-            client = shared
-            group.addTask { await self.post(endpoint, settings, shared) }
-          case .eventStream, .mqttTopic: break
+            client = WebhookClient(trusting: webhooks.authorities)
+          }
+          let isDraining = configuration.draining.contains(endpoint)
+          let shared = client
+          group.addTask {
+            let ends = isDraining ? await self.settledEnds(sourcesSettled) : nil
+            if !Task.isCancelled { await self.serve(endpoint, shared, until: ends) }
           }
         }
         // A change of the routes ends all of them and begins anew, from their checkpoints.
@@ -264,10 +311,37 @@ final class RoutingService: TelemetryRouter, Sendable {
 
   private func wake() { waiter.withLock { $0.take() }?.resume() }
 
+  /// Brings events to an endpoint until cancelled, to one that drains, until `ends`.
+  private func serve(
+    _ endpoint: RoutingEndpoint,
+    _ client: WebhookClient?,
+    until ends: [UInt64]?
+  ) async {
+    switch endpoint.kind {
+    case .storage(let settings): await fill(endpoint, settings, until: ends)
+    case .webhook(let settings):
+      if let client { await post(endpoint, settings, client, until: ends) }
+    case .eventStream, .mqttTopic: return
+    }
+  }
+
+  /// Where the log ends, by partition, once everything that former routes decided is in it.
+  ///
+  /// What a loop has decided waits in its batch while another one is committed. So the way through the
+  /// log is taken twice, with time for the loops in between.
+  private func settledEnds(_ sourcesSettled: () async -> Void) async -> [UInt64] {
+    await sourcesSettled()
+    await log.settle()
+    try? await Pause.sleep(for: .seconds(1))
+    await log.settle()
+    let view = log.view
+    return (0..<UInt16(log.partitionCount)).map { view[$0].nextSequence }
+  }
+
   private func fill(
     _ endpoint: RoutingEndpoint,
     _ settings: StorageEndpoint,
-    since seen: UInt64
+    until ends: [UInt64]?
   ) async {
     var writer = StorageWriter(
       endpoint,
@@ -279,21 +353,22 @@ final class RoutingService: TelemetryRouter, Sendable {
     )
     repeat {
       let end = log.view.committedEnd
-      for outcome in writer.turn() { report(endpoint.name, outcome) }
+      for outcome in writer.turn() { report(endpoint, outcome) }
+      if let ends {
+        for outcome in writer.drain() { report(endpoint, outcome) }
+        if writer.hasReached(ends), forget(endpoint) { return }
+      }
       await log.waitForMore(than: end, timeout: .milliseconds(500))
     } while !Task.isCancelled
-    // It may be gone from the new routes: what was sent to it until then is still its.
-    if changes.load(ordering: .acquiring) != seen {
-      for outcome in writer.turn() { report(endpoint.name, outcome) }
-    }
-    for outcome in writer.drain() { report(endpoint.name, outcome) }
+    for outcome in writer.drain() { report(endpoint, outcome) }
   }
 
-  func report(_ name: String, _ outcome: EndpointOutcome) {
+  func report(_ endpoint: RoutingEndpoint, _ outcome: EndpointOutcome) {
     let now = Timestamp(ticks: SystemClock.wallTicks())
+    let name = endpoint.name
     let (isNews, deadLetters) = tallies.withLock { tallies in
-      let isNews = tallies[name, default: EndpointTally()].note(outcome, now: now)
-      return (isNews, tallies[name]?.deadLetterCount ?? 0)
+      let isNews = tallies[endpoint.slot, default: EndpointTally()].note(outcome, now: now)
+      return (isNews, tallies[endpoint.slot]?.deadLetterCount ?? 0)
     }
     guard isNews else { return }
     switch outcome {

@@ -16,8 +16,6 @@ struct StorageWriter {
     var file: UnfinishedFile?
     var firstSequence: UInt64 = 0
     var firstTime = Timestamp.epoch
-    /// The number from which events were found missing last, so that it is told once.
-    var gap: UInt64?
   }
 
   /// Records of one read.
@@ -76,7 +74,12 @@ struct StorageWriter {
     return outcomes
   }
 
-  /// Finishes what is open, because the hub stops or its routes change.
+  /// Whether everything before `ends`, by partition, is dealt with.
+  func hasReached(_ ends: [UInt64]) -> Bool {
+    zip(lanes, ends).allSatisfy { lane, end in lane.batch.position >= end }
+  }
+
+  /// Finishes what is open, because the hub stops, its routes change or the endpoint is removed.
   mutating func drain() -> [EndpointOutcome] {
     lanes.indices.compactMap { lanes[$0].batch.drain() == .finish ? finish($0) : nil }
   }
@@ -115,9 +118,16 @@ struct StorageWriter {
         outcomes.append(.failed("the log cannot be read: \(error)"))
         break
       }
-      if let first, first > start, lanes[index].gap != start {
-        lanes[index].gap = start
-        outcomes.append(.lost(first - start, partition: lanes[index].partition))
+      // Where nothing was read, the view says what is still there.
+      let kept = view[lanes[index].partition]
+      if let begin = first ?? (reading.isAtEnd ? kept.nextSequence : nil), begin > start {
+        outcomes.append(.lost(begin - start, partition: lanes[index].partition))
+        end = max(end, begin)
+        if lanes[index].batch.count == 0 {
+          lanes[index].batch.skipped(to: begin)
+          // Durable, so that it is told once. If that fails it is told again.
+          try? checkpoint.write(lanes.map(\.batch.position))
+        }
       }
       var next = 0
       while next < found.count, lanes[index].batch.isReading {
@@ -161,7 +171,8 @@ struct StorageWriter {
       if isFirst {
         try PrivateFile.makeDirectory(folder)
         lanes[index].file = try UnfinishedFile(
-          "\(folder)/.\(endpoint.name)-\(message.partition).part",
+          // One that drains may have the name of another.
+          "\(folder)/.\(endpoint.name)-\(endpoint.slot)-\(message.partition).part",
           encoding: settings.encoding
         )
         lanes[index].firstSequence = message.sequence

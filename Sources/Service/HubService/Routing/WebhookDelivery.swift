@@ -168,9 +168,12 @@ struct WebhookDelivery: Sendable {
       else { return }
       messages.append(message)
     }
-    if let first, first > start, lane.gap != start {
+    // Where nothing was read, the view says what is still there.
+    let kept = view[lane.partition]
+    if let begin = first ?? (reading.isAtEnd ? kept.nextSequence : nil), begin > start {
+      end = max(end, begin)
+      if lane.gap != start { report(.lost(begin - start, partition: lane.partition)) }
       lane.gap = start
-      report(.lost(first - start, partition: lane.partition))
     }
     (lane.messages, lane.end) = (messages, end)
     return reading.isAtEnd || end == start

@@ -135,6 +135,42 @@ extension SQLiteStorage {
     }
   }
 
+  func outgoingEvents(
+    after sequence: UInt64,
+    limit: Int
+  ) throws(StorageFault) -> [OutgoingEvent] {
+    try all(
+      "SELECT * FROM outgoing_event WHERE sequence > ? ORDER BY sequence LIMIT ?",
+      [Int64(bitPattern: sequence), limit]
+    ) { row in
+      OutgoingEvent(
+        sequence: row.number("sequence"),
+        deviceID: row["device"],
+        record: row.bytes("record")
+      )
+    }
+  }
+
+  func lastOutgoingEvent() throws(StorageFault) -> UInt64? {
+    try first("SELECT sequence FROM outgoing_event ORDER BY sequence DESC LIMIT 1", []) { row in
+      row.number(0)
+    }
+  }
+
+  mutating func append(_ event: OutgoingEvent) throws(StorageFault) {
+    try execute(
+      "INSERT INTO outgoing_event (device, record) VALUES (?, ?)",
+      [event.deviceID, blob(event.record)]
+    )
+  }
+
+  mutating func deleteOutgoingEvents(through sequence: UInt64) throws(StorageFault) {
+    try execute(
+      "DELETE FROM outgoing_event WHERE sequence <= ?",
+      [Int64(bitPattern: sequence)]
+    )
+  }
+
   private static func message(_ row: Row) throws(StorageFault) -> CloudToDeviceMessage {
     let sequence = row.number("sequence")
     let acknowledgement: String = row["acknowledgement"]

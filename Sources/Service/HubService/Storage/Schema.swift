@@ -28,6 +28,9 @@ enum Schema {
     migrator.registerMigration("5 configurations and jobs") { database in
       try database.execute(sql: fleet)
     }
+    migrator.registerMigration("6 outgoing events") { database in
+      try database.execute(sql: outgoingEvents)
+    }
     return migrator
   }
 
@@ -35,6 +38,13 @@ enum Schema {
   /// has the time of the migration.
   private static let creation = """
     CREATE TABLE creation (milliseconds INTEGER NOT NULL) STRICT;
+    """
+
+  /// The hub's own events that are not in the log yet.
+  private static let outgoingEvents = """
+    CREATE TABLE outgoing_event (
+      sequence INTEGER PRIMARY KEY AUTOINCREMENT, device TEXT NOT NULL, record BLOB NOT NULL
+    ) STRICT;
     """
 
   /// Most devices have no parent, and take no room in it.

@@ -84,8 +84,14 @@ extension HubEngine {
       try storage.put(device)
       try storage.put(record)
     }
+    noteTwin(record)
     emit(.identityChanged(device.key, .created))
-    emitLifecycle(.createDeviceIdentity, etagCounter: device.etagCounter, twin: record, now: now)
+    try emitLifecycle(
+      .createDeviceIdentity,
+      etagCounter: device.etagCounter,
+      twin: record,
+      now: now
+    )
     if device.isEdge { try createEdgeModules(of: device, now: now) }
     return device
   }
@@ -158,7 +164,7 @@ extension HubEngine {
       return twin ?? TwinRecord(key: key)
     }
     emit(.identityChanged(key, .deleted))
-    emitLifecycle(.deleteDeviceIdentity, etagCounter: device.etagCounter, twin: twin, now: now)
+    try emitLifecycle(.deleteDeviceIdentity, etagCounter: device.etagCounter, twin: twin, now: now)
   }
 
   /// Adds a lifecycle event (contract §9.3).
@@ -167,8 +173,8 @@ extension HubEngine {
     etagCounter: UInt64,
     twin: TwinRecord,
     now: Timestamp
-  ) {
-    emit(operation, of: twin.key, at: now) {
+  ) throws(HubError) {
+    try emit(operation, of: twin.key, at: now, twin: twin) {
       TwinText.lifecycle(twin, etag: ETags.identity(etagCounter))
     }
   }

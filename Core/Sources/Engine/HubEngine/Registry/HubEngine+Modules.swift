@@ -68,8 +68,14 @@ extension HubEngine {
       try storage.put(module)
       try storage.put(record)
     }
+    noteTwin(record)
     emit(.identityChanged(module.key, .created))
-    emitLifecycle(.createDeviceIdentity, etagCounter: module.etagCounter, twin: record, now: now)
+    try emitLifecycle(
+      .createDeviceIdentity,
+      etagCounter: module.etagCounter,
+      twin: record,
+      now: now
+    )
     return module
   }
 
@@ -102,7 +108,7 @@ extension HubEngine {
       return twin ?? TwinRecord(key: key)
     }
     emit(.identityChanged(key, .deleted))
-    emitLifecycle(.deleteDeviceIdentity, etagCounter: module.etagCounter, twin: twin, now: now)
+    try emitLifecycle(.deleteDeviceIdentity, etagCounter: module.etagCounter, twin: twin, now: now)
   }
 
   /// Checks a module's ID and that its device exists; of a new one also that its place is free.

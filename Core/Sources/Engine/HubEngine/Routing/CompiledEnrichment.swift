@@ -27,7 +27,8 @@ struct CompiledEnrichment: Sendable {
     }
   }
 
-  var needsTwin: Bool { if case .twin = source { true } else { false } }
+  /// What is asked of the sender's twin, nil if nothing is.
+  var twinPath: [String]? { if case .twin(let path) = source { path } else { nil } }
 
   /// The value for a sender with `twin`; the text as it was written where the path leads nowhere.
   func value(hubName: String, twin: JSONValue?) -> String {

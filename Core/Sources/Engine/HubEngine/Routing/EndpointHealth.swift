@@ -38,6 +38,8 @@ public struct EndpointHealth: Equatable, Sendable {
   public private(set) var lastAttemptTime: Timestamp?
   /// When something last got through.
   public private(set) var lastSuccessTime: Timestamp?
+  /// Events that were gone before they were delivered, at most: some may have been for others.
+  public private(set) var lostCount: UInt64 = 0
   private var failingSince: Timestamp?
 
   /// Nothing was sent yet.
@@ -61,6 +63,13 @@ public struct EndpointHealth: Equatable, Sendable {
     lastErrorTime = now
   }
 
+  /// Takes note that `count` events were gone from the log before they were delivered.
+  public mutating func lost(_ count: UInt64, now: Timestamp) {
+    let (sum, overflow) = lostCount.addingReportingOverflow(count)
+    lostCount = overflow ? .max : sum
+    failed("At most \(count) events were gone before they were delivered.", now: now)
+  }
+
   /// The state at `now`.
   public func status(now: Timestamp) -> Status {
     guard let failingSince else { return lastSuccessTime == nil ? .unknown : .healthy }
@@ -69,7 +78,9 @@ public struct EndpointHealth: Equatable, Sendable {
   }
 
   /// The form in a list of endpoints' health.
-  public func json(endpoint: String, now: Timestamp) -> JSONValue {
+  ///
+  /// `isDraining` tells of an endpoint that was removed and still gets what was sent to it before.
+  public func json(endpoint: String, isDraining: Bool = false, now: Timestamp) -> JSONValue {
     func text(_ time: Timestamp?) -> JSONValue { time.map { .string($0.iso8601) } ?? .null }
     return [
       "endpointId": .string(endpoint), "healthStatus": .string(status(now: now).rawValue),
@@ -77,6 +88,7 @@ public struct EndpointHealth: Equatable, Sendable {
       "lastKnownErrorTime": text(lastErrorTime),
       "lastSendAttemptTime": text(lastAttemptTime),
       "lastSuccessfulSendAttemptTime": text(lastSuccessTime),
+      "lostEventCount": .int(Int64(clamping: lostCount)), "isDraining": .bool(isDraining),
     ]
   }
 }

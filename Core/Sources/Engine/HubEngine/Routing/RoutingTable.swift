@@ -12,8 +12,8 @@ public import QueryLanguage
 public struct RoutingTable: Sendable {
   /// Whether some condition asks for the body.
   public private(set) var needsBody = false
-  /// Whether some condition or enrichment asks for the sender's twin.
-  public private(set) var needsTwin = false
+  /// What conditions and enrichments ask of the sender's twin.
+  public private(set) var twinProjection = TwinProjection()
   /// The enabled routes, by the number of their source.
   private var routes: [[CompiledRoute]] = Array(
     repeating: [],
@@ -25,7 +25,8 @@ public struct RoutingTable: Sendable {
   )
   private var enrichments: [CompiledEnrichment] = []
   private var fallback: EventDestinations = []
-  private let hubName: String
+  /// What `$iothubname` stands for.
+  let hubName: String
   private let messageBytes: Int
 
   /// All telemetry goes to the built-in stream, everything else nowhere.
@@ -54,13 +55,13 @@ public struct RoutingTable: Sendable {
       guard route.isEnabled else { continue }
       routes[Int(route.source.rawValue)].append(compiled)
       needsBody = needsBody || compiled.condition.needsBody
-      needsTwin = needsTwin || compiled.condition.needsTwin
+      for path in compiled.condition.twinPaths { twinProjection.add(path) }
     }
     for enrichment in configuration.enrichments {
       let destinations = try configuration.destinations(of: enrichment.endpointNames)
       let compiled = CompiledEnrichment(enrichment, destinations)
       enrichments.append(compiled)
-      needsTwin = needsTwin || compiled.needsTwin
+      if let path = compiled.twinPath { twinProjection.add(path) }
     }
     let fallbackDestinations = try configuration.destinations(
       of: configuration.fallback.endpointNames
@@ -68,6 +69,9 @@ public struct RoutingTable: Sendable {
     if configuration.fallback.isEnabled { fallback = fallbackDestinations }
     findConstants()
   }
+
+  /// Whether some condition or enrichment asks for the sender's twin.
+  public var needsTwin: Bool { !twinProjection.isEmpty }
 
   private mutating func findConstants() {
     for source in EventSource.allCases {
@@ -125,7 +129,7 @@ public struct RoutingTable: Sendable {
     var routing = EventRouting(destinations)
     let wanted = enrichments(of: source, at: destinations)
     guard !wanted.isEmpty else { return routing }
-    let twin = wanted.contains(where: \.needsTwin) ? message.twin() : nil
+    let twin = wanted.contains { $0.twinPath != nil } ? message.twin() : nil
     var growth: [(EventDestinations, Int)] = []
     for enrichment in wanted {
       let value = enrichment.value(hubName: hubName, twin: twin)

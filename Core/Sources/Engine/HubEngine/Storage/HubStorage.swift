@@ -67,6 +67,13 @@ public protocol HubStorageReader {
   func nextCloudToDeviceDeadline() throws(StorageFault) -> Timestamp?
   /// The first `limit` feedback records whose sequence is above `sequence`, in order.
   func feedback(after sequence: UInt64, limit: Int) throws(StorageFault) -> [FeedbackRecord]
+  /// The first `limit` outgoing events whose sequence is above `sequence`, in order.
+  func outgoingEvents(
+    after sequence: UInt64,
+    limit: Int
+  ) throws(StorageFault) -> [OutgoingEvent]
+  /// The sequence of the last outgoing event, nil if there is none.
+  func lastOutgoingEvent() throws(StorageFault) -> UInt64?
 
   /// All policies, in the order of their names.
   func policies() throws(StorageFault) -> [PolicyRecord]
@@ -127,6 +134,10 @@ public protocol HubStorage: HubStorageReader {
   mutating func append(_ record: FeedbackRecord) throws(StorageFault) -> UInt64
   /// Removes the feedback records with these sequences.
   mutating func deleteFeedback(_ sequences: [UInt64]) throws(StorageFault)
+  /// Appends an outgoing event, whose own `sequence` is ignored, behind all there ever were.
+  mutating func append(_ event: OutgoingEvent) throws(StorageFault)
+  /// Removes the outgoing events up to and with the one that has `sequence`.
+  mutating func deleteOutgoingEvents(through sequence: UInt64) throws(StorageFault)
 
   /// Creates or replaces a policy.
   mutating func put(_ policy: PolicyRecord) throws(StorageFault)

@@ -66,9 +66,9 @@ extension HubEngine {
       )
     }
     if replacing {
-      emit(.replaceTwin, of: key, at: now) { TwinText.replaced(written) }
+      try emit(.replaceTwin, of: key, at: now, twin: written) { TwinText.replaced(written) }
     } else {
-      emit(.updateTwin, of: key, at: now) {
+      try emit(.updateTwin, of: key, at: now, twin: written) {
         TwinText.updated(
           written,
           tags: tags?.object,
@@ -133,7 +133,7 @@ extension HubEngine {
     twin.version &+= 1
     let written = twin
     try write(twin)
-    emit(.updateTwin, of: twin.key, at: now) {
+    try emit(.updateTwin, of: twin.key, at: now, twin: written) {
       TwinText.updated(written, tags: nil, desired: nil, reported: properties, now: now)
     }
     return twin.reported.version
@@ -156,6 +156,7 @@ extension HubEngine {
   private mutating func write(_ twin: TwinRecord) throws(HubError) {
     touchedDevices.insert(twin.key.deviceID)
     try stored { storage throws(StorageFault) in try storage.put(twin) }
+    noteTwin(twin)
   }
 
   private mutating func twin(_ key: IdentityKey) throws(HubError) -> TwinRecord {

@@ -4,8 +4,8 @@ extension RoutingConfiguration {
   /// Reads the configuration's JSON form (contract §9.1, §9.2), and checks what needs no compiling:
   /// names, limits, references.
   ///
-  /// Conditions are checked where they are compiled. Slots are read only `asStored`: they are the
-  /// hub's.
+  /// Conditions are checked where they are compiled. Slots and the endpoints that drain are read only
+  /// `asStored`: they are the hub's.
   ///
   /// - Throws: 400012 for a member of another type, 400005 for a missing one, 400004 for one that
   ///   breaks a rule.
@@ -15,12 +15,9 @@ extension RoutingConfiguration {
     asStored: Bool = false
   ) throws(HubError) {
     let fields = try BodyFields(json)
-    if let kinds = try fields.fields("endpoints") {
-      for kind in EndpointKindName.allCases {
-        for item in try kinds.list(kind.rawValue) {
-          endpoints.append(try RoutingEndpoint(item, kind: kind, asStored: asStored))
-        }
-      }
+    endpoints = try Self.endpoints("endpoints", of: fields, asStored: asStored)
+    if asStored {
+      draining = try Self.endpoints("drainingEndpoints", of: fields, asStored: true)
     }
     for item in try fields.list("routes") { routes.append(try Route(item)) }
     if let item = try fields.fields("fallbackRoute") { fallback = try Route(fallback: item) }
@@ -28,31 +25,55 @@ extension RoutingConfiguration {
     try check(quotas)
   }
 
-  /// The JSON form; slots are in it only `asStored`.
+  private static func endpoints(
+    _ key: String,
+    of fields: BodyFields,
+    asStored: Bool
+  ) throws(HubError) -> [RoutingEndpoint] {
+    var endpoints: [RoutingEndpoint] = []
+    guard let kinds = try fields.fields(key) else { return endpoints }
+    for kind in EndpointKindName.allCases {
+      for item in try kinds.list(kind.rawValue) {
+        endpoints.append(try RoutingEndpoint(item, kind: kind, asStored: asStored))
+      }
+    }
+    return endpoints
+  }
+
+  /// The JSON form; slots are in it only `asStored`, endpoints that drain only if there are any.
   public func json(asStored: Bool = false) -> JSONValue {
+    var object: JSONObject = [
+      "endpoints": Self.json(endpoints, asStored: asStored),
+      "routes": .array(routes.map(\.json)),
+      "fallbackRoute": fallback.json,
+      "enrichments": .array(enrichments.map(\.json)),
+    ]
+    if !draining.isEmpty {
+      object["drainingEndpoints"] = Self.json(draining, asStored: asStored)
+    }
+    return .object(object)
+  }
+
+  private static func json(_ endpoints: [RoutingEndpoint], asStored: Bool) -> JSONValue {
     var kinds = JSONObject()
     for kind in EndpointKindName.allCases {
       kinds[kind.rawValue] = .array(
         endpoints.filter { $0.kindName == kind }.map { $0.json(asStored: asStored) }
       )
     }
-    return [
-      "endpoints": .object(kinds),
-      "routes": .array(routes.map(\.json)),
-      "fallbackRoute": fallback.json,
-      "enrichments": .array(enrichments.map(\.json)),
-    ]
+    return .object(kinds)
   }
 
   /// Gives slots to endpoints: the one it had to an endpoint of the same name and kind in
   /// `previous`, the next free one behind all that were in use to a new one.
   ///
-  /// A slot that was given up is used again as late as possible: records that are marked with it
-  /// may still be on their way into the log.
+  /// What is delivered to and has no place here any more drains, beside what drained before. An
+  /// endpoint that finds all slots in use gets 0. A slot that was given up is used again as late as
+  /// possible.
   ///
   /// - Returns: the last slot that was given, to be `after` the next time.
   public mutating func assignSlots(keeping previous: RoutingConfiguration, after last: Int) -> Int {
-    var used = Set(previous.endpoints.map(\.slot))
+    var used = Set((previous.endpoints + previous.draining).map(\.slot))
     var last = last
     for index in endpoints.indices {
       let name = endpoints[index].name.trimmedLowercase()
@@ -72,6 +93,9 @@ extension RoutingConfiguration {
         break
       }
     }
+    let kept = Set(endpoints.map(\.slot))
+    draining =
+      previous.draining + previous.endpoints.filter { $0.isDelivered && !kept.contains($0.slot) }
     return last
   }
 }

@@ -8,6 +8,10 @@ public struct RoutingConfiguration: Equatable, Sendable {
   public var fallback = Route.fallback
   /// What is added to messages.
   public var enrichments: [Enrichment] = []
+  /// Endpoints that were removed and still get what was sent to them before; nothing new goes there.
+  ///
+  /// Several may have one name.
+  public var draining: [RoutingEndpoint] = []
 
   /// Everything goes to the built-in stream.
   public init() {}

@@ -25,6 +25,9 @@ public struct RoutingEndpoint: Equatable, Sendable {
     self.kind = kind
   }
 
+  /// Whether the hub brings events there; those of a stream are read where they are, in the log.
+  public var isDelivered: Bool { kind != .eventStream }
+
   /// Its bit in records; nothing without a slot.
   public var destination: EventDestinations { EventDestinations(slot: slot) }
 }

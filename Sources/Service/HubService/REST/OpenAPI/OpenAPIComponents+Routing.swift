@@ -69,6 +69,11 @@ extension OpenAPIComponents {
               }
             }
           },
+          "drainingEndpoints": {
+            "type": "object", "readOnly": true,
+            "description": "Removed endpoints that still get what was sent to them before.",
+            "additionalProperties": { "type": "array", "items": { "type": "object" } }
+          },
           "routes": { "type": "array", "items": { "$ref": "#/components/schemas/Route" } },
           "fallbackRoute": {
             "type": "object",
@@ -151,7 +156,9 @@ extension OpenAPIComponents {
                 "lastKnownError": { "type": ["string", "null"] },
                 "lastKnownErrorTime": { "type": ["string", "null"] },
                 "lastSendAttemptTime": { "type": ["string", "null"] },
-                "lastSuccessfulSendAttemptTime": { "type": ["string", "null"] }
+                "lastSuccessfulSendAttemptTime": { "type": ["string", "null"] },
+                "lostEventCount": { "type": "integer", "minimum": 0 },
+                "isDraining": { "type": "boolean" }
               }
             }
           }

@@ -97,7 +97,7 @@ enum RoutingRoutes {
       json: try request.json(),
       quotas: service.hub.settings.quotas
     )
-    try service.hub.routing.replace(wanted)
+    try await service.hub.replaceRouting(wanted)
     return .json(service.hub.routing.configuration.json())
   }
 
