@@ -300,7 +300,8 @@ struct RESTRoutingTests {
             + #""endpointNames":["events"]}]}"#, "line 1, column 8"
         ),
         (#"{"routes":[{"name":"r","source":"DeviceMessages","endpointNames":["x"]}]}"#, "x"),
-        (#"{"endpoints":{"mqttTopics":[{"name":"w","topic":"x"}]}}"#, "storage"),
+        (#"{"endpoints":{"mqttTopics":[{"name":"w","topic":"x"}]}}"#, "MQTT"),
+        (#"{"endpoints":{"eventStreams":[{"name":"Hub.test"}]}}"#, "built-in"),
         (#"{"endpoints":{"webhooks":[{"name":"w","uri":"http://x"}]}}"#, "https"),
         (#"{"endpoints":{"webhooks":[{"name":"w","uri":"http://127.0.0.1/"}]}}"#, "https"),
         (
@@ -315,6 +316,56 @@ struct RESTRoutingTests {
       #expect(kept == (try put.json()))
       let refused = try await hub.send(.get, "/routing", as: .policy("service"))
       #expect(refused.status == 401 || refused.status == 403)
+    }
+  }
+
+  @Test("A stream has what is routed to it, from its beginning on, with its own enrichments")
+  func streams() async throws {
+    func put(_ hub: RESTHub, _ streams: String) async throws {
+      let body = """
+        {"endpoints":{"eventStreams":[\(streams)]},
+         "routes":[{"name":"r","source":"DeviceMessages","condition":"level = 'hot'",
+           "endpointNames":["alarms"]}],
+         "enrichments":[{"key":"why","value":"hot","endpointNames":["alarms"]}]}
+        """
+      let reply = try await hub.send(.put, "/routing", json: body)
+      #expect(reply.status == 200, "\(reply)")
+    }
+    func bodies(_ hub: RESTHub, _ stream: String) async throws -> [String?] {
+      let reply = try await hub.send(.get, "/events?from=earliest&max=1000&stream=\(stream)")
+      let events = try reply.json()["events"]?.arrayValue ?? []
+      for event in events {
+        #expect((event["applicationProperties"]?["why"] == "hot") == (stream != "events"))
+      }
+      return events.map { $0["body"]?.stringValue?.replacing("\"", with: "") }
+    }
+    try await RESTHub.inFolder { folder in
+      try await RESTHub.run(in: folder) { hub in
+        let device = try await hub.device("d")
+        try await Self.publish(hub, device, #""before""#, level: "hot")
+        try await put(hub, #"{"name":"Alarms"},{"name":"other"}"#)
+        try await Self.publish(hub, device, #""one""#, level: "hot")
+        try await Self.publish(hub, device, #""two""#, level: "cold")
+        #expect(try await bodies(hub, "ALARMS") == ["one"])
+        #expect(try await bodies(hub, "other") == [])
+        #expect(try await bodies(hub, "events") == ["before", "two"])
+        let health = try await hub.send(.get, "/routing/endpointsHealth").json()
+        #expect(health["value"]?.arrayValue?.first?["healthStatus"] == "healthy")
+        // A stream that comes in the place of one that is gone has none of its events.
+        for _ in 0..<3 {
+          try await put(hub, #"{"name":"x"},{"name":"alarms"}"#)
+          _ = try await hub.send(.put, "/routing", json: "{}")
+        }
+        let gone = try await hub.send(.get, "/events?stream=alarms")
+        #expect(gone.status == 400 && "\(gone)".contains("alarms"))
+        try await put(hub, #"{"name":"alarms"}"#)
+        #expect(try await bodies(hub, "alarms") == [])
+        try await Self.publish(hub, device, #""three""#, level: "hot")
+      }
+      try await RESTHub.run(in: folder) { hub in
+        let kept = try await bodies(hub, "alarms")
+        #expect(kept == ["three"])
+      }
     }
   }
 

@@ -287,3 +287,76 @@ def test_sending_to_the_stream_is_refused_and_says_so(hub):
     )
     with producer, pytest.raises(EventHubError, match="not served"):
         producer.send_batch([EventData("x")])
+
+
+# Streams that routing makes
+
+
+@pytest.fixture
+def alarms(hub):
+    """A stream that gets what has the property level=alarm; the built-in one gets the rest."""
+    rest = hub.rest()
+    rest.call("PUT", "/routing", expect=200, json={
+        "endpoints": {"eventStreams": [{"name": "alarms"}]},
+        "routes": [{"name": "alarms", "source": "DeviceMessages", "condition": "level = 'alarm'",
+                    "endpointNames": ["alarms"]}],
+        "enrichments": [{"key": "hub", "value": "$iothubname", "endpointNames": ["alarms"]}],
+    })
+    yield "alarms"
+    rest.call("PUT", "/routing", expect=200, json={})
+
+
+@TRANSPORTS
+def test_a_further_stream_has_what_is_routed_to_it(hub, device, alarms, receiving, transport):
+    options = {"transport_type": transport}
+    stream = receiving(consumer(hub, alarms, **options))
+    built_in = receiving(consumer(hub, **options))
+    publish(device, 2, "ordinary")
+    publish(device, 3, "alarm", bag="level=alarm")
+    publish(device, 1, "ordinary")
+    events = stream.wait_for(3)
+    built_in.wait_for(3, device.device_id)
+    assert [event.body_as_str().split()[-1] for event in events] == ["alarm0", "alarm1", "alarm2"]
+    assert all(event.properties[b"hub"] for event in events)
+    numbers = [event.sequence_number for event in events]
+    assert numbers == sorted(set(numbers))
+    bodies = [event.body_as_str() for event in built_in.of(device.device_id)]
+    assert not any("alarm" in body for body in bodies)
+
+
+def test_a_further_stream_is_described(hub, device, alarms):
+    publish(device, 1, bag="level=alarm")
+    partition = partition_of_stream(hub, device, alarms)
+    with consumer(hub, "Alarms") as client:
+        assert client.get_eventhub_properties()["eventhub_name"] == "Alarms"
+        about = client.get_partition_properties(partition)
+        assert not about["is_empty"]
+        assert about["last_enqueued_sequence_number"] >= about["beginning_sequence_number"]
+    with consumer(hub, "nothing") as client, pytest.raises(ConnectError):
+        client.get_eventhub_properties()
+
+
+def partition_of_stream(hub, device, stream):
+    events = hub.rest("service").call(
+        "GET", "/events", params={"from": "earliest", "stream": stream}, expect=200).json()["events"]
+    return str(events[-1]["partition"])
+
+
+def test_readers_of_two_streams_do_not_make_each_other_give_way(hub, device, alarms, receiving):
+    stream = receiving(consumer(hub, alarms), owner_level=1)
+    built_in = receiving(consumer(hub), owner_level=2)
+    publish(device, 1, bag="level=alarm")
+    publish(device, 1)
+    stream.wait_for(1)
+    built_in.wait_for(1, device.device_id)
+    assert not stream.errors and not built_in.errors
+
+
+def test_readers_of_a_stream_that_is_removed_are_cut_off(hub, device, alarms, receiving):
+    stream = receiving(consumer(hub, alarms))
+    publish(device, 1, bag="level=alarm")
+    stream.wait_for(1)
+    hub.rest().call("PUT", "/routing", expect=200, json={})
+    # A reader looks when something is appended.
+    publish(device, 1)
+    assert isinstance(stream.wait_for_error(), EventHubError)

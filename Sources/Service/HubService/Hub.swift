@@ -85,7 +85,7 @@ package final class Hub: Sendable {
     do {
       routing = try RoutingService(
         directory: dataDirectory,
-        hubName: settings.names.first ?? "hub",
+        hubNames: settings.names,
         quotas: settings.quotas,
         webhooks: try WebhookRules(settings),
         log: events,

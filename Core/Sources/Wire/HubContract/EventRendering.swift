@@ -2,13 +2,18 @@ internal import ByteIO
 public import JSONTree
 
 extension EventView {
-  /// The event as the live monitor shows it.
+  /// The event as the live monitor shows it, with what routing adds at `destination`.
   ///
   /// Members: `offset`, `sequenceNumber`, `enqueuedTime`, `annotations`, `properties`,
   /// `applicationProperties`, `bodyEncoding` and `body`. The encoding is `json` if the sender declared
   /// JSON and the body is JSON, `utf-8` if it is text, else `base64`.
-  public func json(offset: String, sequenceNumber: Int64, enqueuedTime: Timestamp) -> JSONValue {
-    let decoded = properties()
+  public func json(
+    at destination: EventDestinations = .events,
+    offset: String,
+    sequenceNumber: Int64,
+    enqueuedTime: Timestamp
+  ) -> JSONValue {
+    let decoded = properties(at: destination)
     var annotations = JSONObject()
     for item in decoded.annotations { annotations[item.name] = Self.value(item.value) }
     annotations["iothub-enqueuedtime"] = .string(enqueuedTime.iso8601)

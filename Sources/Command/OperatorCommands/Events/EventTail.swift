@@ -16,6 +16,8 @@ struct EventTail: Sendable {
   }
 
   let hub: HubClient
+  /// Name of a stream, nil for the built-in one.
+  let stream: String?
   /// Number of a partition, nil for all.
   let partition: Int?
   let start: EventStart
@@ -69,6 +71,7 @@ struct EventTail: Sendable {
 
   private func poll(_ continuation: String?, _ wait: Int64) async throws -> JSONValue {
     let request = HubRequest(.get, ["events"])
+      .query("stream", stream)
       .query("partition", partition.map { String($0) } ?? "all")
       // Only one of them: the continuation knows where the start led to.
       .query("from", continuation == nil ? start.parameter : nil)

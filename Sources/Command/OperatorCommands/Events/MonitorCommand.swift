@@ -47,6 +47,11 @@ struct MonitorEvents: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Only of modules of this name.", valueName: "module"))
   var module: String?
 
+  @Option(
+    help: ArgumentHelp("A stream that routing makes, not the built-in one.", valueName: "endpoint")
+  )
+  var stream: String?
+
   @Option(help: ArgumentHelp("Only of this partition.", valueName: "number"))
   var partition: Int?
 
@@ -92,6 +97,7 @@ struct MonitorEvents: AsyncParsableCommand {
     try await hub.withHub { client, printer in
       let tail = EventTail(
         hub: client,
+        stream: stream,
         partition: partition,
         start: from,
         device: chosen.onlyDevice

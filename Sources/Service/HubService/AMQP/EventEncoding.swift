@@ -1,6 +1,6 @@
 package import AMQPCodec
 import ByteIO
-import HubContract
+package import HubContract
 package import MessageLog
 import Platform
 
@@ -51,11 +51,12 @@ package struct EventEncoding {
   )
 
   private let checksum = Machine.crc32c()
+  private let destination: EventDestinations
   /// By the head's checksum; of two with the same one, the later is kept.
   private var kept: [UInt32: Sections] = [:]
 
-  /// Nothing is kept yet.
-  package init() {}
+  /// Nothing is kept yet; events get what routing adds to them at `destination`.
+  package init(at destination: EventDestinations = .events) { self.destination = destination }
 
   /// Appends the message of a record.
   package mutating func append(_ record: borrowing LogRecord, to writer: inout AMQPWriter) {
@@ -69,7 +70,7 @@ package struct EventEncoding {
       if let known = kept[key], known.isMade(of: head) {
         sections = known
       } else {
-        sections = Self.sections(view, head: head.array())
+        sections = Self.sections(view, at: destination, head: head.array())
         if kept.count >= Self.keptHeads { kept.removeAll(keepingCapacity: true) }
         kept[key] = sections
       }
@@ -93,8 +94,12 @@ package struct EventEncoding {
     writer.binary(record.payload.extracting(bodyStart..<record.payload.count))
   }
 
-  private static func sections(_ view: borrowing EventView, head: [UInt8]) -> Sections {
-    let decoded = view.properties()
+  private static func sections(
+    _ view: borrowing EventView,
+    at destination: EventDestinations,
+    head: [UInt8]
+  ) -> Sections {
+    let decoded = view.properties(at: destination)
     var annotations = AMQPWriter()
     for item in decoded.annotations {
       annotations.symbol(item.name)

@@ -49,6 +49,8 @@ final class EventReader: @unchecked Sendable {
   /// Payload in a batch at most, in bytes; one message is always given.
   static let batchBytes = 512 << 10
 
+  /// The stream whose events are given.
+  let stream: EventStreamView
   private let log: EventLog
   private let partition: UInt16
   private let queue: DispatchQueue
@@ -58,13 +60,21 @@ final class EventReader: @unchecked Sendable {
   private var isPlaced = false
   /// The last number that was read, from which a reading that is begun anew goes on.
   private var lastSequence: UInt64?
-  private var encoding = EventEncoding()
+  private var encoding: EventEncoding
   private let batch = EventBatch()
   private let tellsLast: Bool
 
   /// Creates a reader; nothing is read yet.
-  init(_ log: EventLog, partition: UInt16, start: LogStart, tellsLast: Bool) {
+  init(
+    _ log: EventLog,
+    _ stream: EventStreamView,
+    partition: UInt16,
+    start: LogStart,
+    tellsLast: Bool
+  ) {
     self.log = log
+    self.stream = stream
+    encoding = EventEncoding(at: stream.destination)
     self.partition = partition
     self.start = start
     self.tellsLast = tellsLast
@@ -100,8 +110,11 @@ final class EventReader: @unchecked Sendable {
           maxBytes: Self.batchBytes
         ) { record in
           self.lastSequence = record.sequence
-          // What routes send elsewhere alone is not in the built-in stream.
-          guard EventView.destinations(of: record.payload).contains(.events) else { return }
+          // What routes send elsewhere alone is not in this stream.
+          let destinations = EventView.destinations(of: record.payload)
+          guard
+            stream.holds(destinations, sequence: record.sequence, partition: record.partition)
+          else { return }
           writer.bytes += last
           encoding.append(record, to: &writer)
           batch.ends.append(writer.bytes.count)

@@ -61,6 +61,10 @@ final class EventReceiverLink: AMQPLink {
     }
     peer.flush()
     guard isAtEnd else { return read() }
+    guard peer.hub.routing.serves(reader.stream.destination) else {
+      let error = AMQPError(AMQPError.notFound, "the event stream has been removed")
+      return peer.connection.detach(id, error)
+    }
     guard !isReading, !isWaiting else { return }
     if peer.connection.isDraining(id) { peer.connection.drained(id) }
     wait(for: end)

@@ -11,6 +11,8 @@ import Synchronization
 struct EventClaim: Sendable {
   /// Which readers exclude each other.
   struct Place: Hashable, Sendable {
+    /// The mark of the stream's events: of one stream by all its names.
+    let stream: EventDestinations
     let group: String
     let partition: UInt16
   }
@@ -39,15 +41,11 @@ final class EventStreams: Sendable {
   }
 
   private let hub: Hub
-  private let names: Set<String>
   private let groups: Set<String>
   private let state = Mutex(State())
 
   init(hub: Hub) {
     self.hub = hub
-    let hosts = hub.settings.names.map { $0.lowercased() }
-    let labels = hosts.compactMap { $0.split(separator: ".").first.map(String.init) }
-    names = Set(hosts + labels + ["messages/events", "events"])
     groups = Set(["$default"] + hub.settings.consumerGroups.map { $0.lowercased() })
   }
 
@@ -56,7 +54,7 @@ final class EventStreams: Sendable {
 
   /// The answer of `$management` to a question that the asker may ask.
   func answer(_ asked: EventManagement.Request) -> AMQPMessage {
-    guard names.contains(asked.entity.lowercased()) else {
+    guard let stream = hub.routing.stream(named: asked.entity) else {
       return RequestRefusal(404, "there is no event stream of this name here").answer
     }
     let log = hub.events
@@ -72,15 +70,16 @@ final class EventStreams: Sendable {
         return RequestRefusal(404, "partitions here: 0 to \(log.partitionCount - 1)").answer
       }
       let known = log.view[number]
+      let first = max(known.firstSequence, stream.beginning(of: number))
       return EventManagement.answer(
         entity: entity,
         partition: partition,
         EventManagement.PartitionState(
-          firstSequence: known.nextSequence == 0 ? 0 : Int64(clamping: known.firstSequence),
+          firstSequence: known.nextSequence == 0 ? 0 : Int64(clamping: first),
           lastSequence: Int64(clamping: known.nextSequence) - 1,
           lastOffset: known.lastOffset.map { String($0) } ?? "-1",
           lastTime: Int64(clamping: known.lastEnqueuedTime),
-          isEmpty: known.isEmpty
+          isEmpty: known.isEmpty || first >= known.nextSequence
         )
       )
     }
@@ -107,7 +106,7 @@ final class EventStreams: Sendable {
     _ peer: AMQPPeer,
     _ requirement: AMQPRequirement
   ) throws(AMQPError) -> EventReceiverLink {
-    guard names.contains(entity.lowercased()) else {
+    guard let stream = hub.routing.stream(named: entity) else {
       throw AMQPError(AMQPError.notFound, "there is no event stream of this name here")
     }
     guard groups.contains(group.lowercased()) else {
@@ -130,10 +129,15 @@ final class EventStreams: Sendable {
     guard let reply = peer.reply else {
       throw AMQPError(AMQPError.connectionForced, "the connection is closing")
     }
-    let place = EventClaim.Place(group: group.lowercased(), partition: partition)
+    let place = EventClaim.Place(
+      stream: stream.destination,
+      group: group.lowercased(),
+      partition: partition
+    )
     let claim = try enter(place, epoch, id, reply)
     let reader = EventReader(
       hub.events,
+      stream,
       partition: partition,
       start: start,
       tellsLast: attach.desiredCapabilities.contains(

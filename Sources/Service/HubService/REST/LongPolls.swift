@@ -68,6 +68,7 @@ final class LongPolls: Sendable {
   ///
   /// - Parameters:
   ///   - log: The log.
+  ///   - stream: Which of its events are wanted.
   ///   - view: What can be read of it.
   ///   - positions: Where to begin.
   ///   - deviceID: The device whose events are wanted; nil: all.
@@ -76,6 +77,7 @@ final class LongPolls: Sendable {
   /// - Throws: `viewOutdated` and what the disk says.
   func read(
     _ log: EventLog,
+    _ stream: EventStreamView,
     _ view: LogView,
     _ positions: EventPositions,
     deviceID: String?,
@@ -88,7 +90,7 @@ final class LongPolls: Sendable {
         do throws(LogFault) {
           continuation.resume(
             returning: .success(
-              try Self.scan(log, view, positions, deviceID: deviceID, maximum: maximum)
+              try Self.scan(log, stream, view, positions, deviceID: deviceID, maximum: maximum)
             )
           )
         } catch {
@@ -101,6 +103,7 @@ final class LongPolls: Sendable {
 
   private static func scan(
     _ log: EventLog,
+    _ stream: EventStreamView,
     _ view: LogView,
     _ positions: EventPositions,
     deviceID: String?,
@@ -132,7 +135,7 @@ final class LongPolls: Sendable {
           maxBytes: Self.pageBytes - bytes
         ) { record in
           last = record.sequence
-          guard let event = Self.event(record, wanted) else { return }
+          guard let event = Self.event(record, in: stream, wanted) else { return }
           page.events.append(event)
           bytes += record.payload.count
         }
@@ -145,22 +148,30 @@ final class LongPolls: Sendable {
     return (page, next)
   }
 
-  private static func event(_ record: LogRecord, _ wanted: [UInt8]?) -> EventPage.Event? {
+  private static func event(
+    _ record: LogRecord,
+    in stream: EventStreamView,
+    _ wanted: [UInt8]?
+  ) -> EventPage.Event? {
     let time = Timestamp(milliseconds: Int64(clamping: record.enqueuedTime))
     var object: JSONObject
     do throws(EventFault) {
       let view = try EventView(record.payload)
-      guard view.destinations.contains(.events) else { return nil }
+      let (sequence, partition) = (record.sequence, record.partition)
+      guard stream.holds(view.destinations, sequence: sequence, partition: partition) else {
+        return nil
+      }
       if let wanted, !isOf(wanted, view) { return nil }
       object =
         view.json(
+          at: stream.destination,
           offset: String(record.offset),
           sequenceNumber: Int64(clamping: record.sequence),
           enqueuedTime: time
         ).objectValue ?? [:]
     } catch {
       // Written by a later version, say. Shown as it is, so that no number is missing.
-      guard wanted == nil else { return nil }
+      guard wanted == nil, stream == .builtIn else { return nil }
       object = [
         "offset": .string(String(record.offset)),
         "sequenceNumber": .int(Int64(clamping: record.sequence)),

@@ -30,6 +30,7 @@ final class RoutingService: TelemetryRouter, Sendable {
   let directory: String
   let log: EventLog
   let webhooks: WebhookRules
+  let builtInNames: Set<String>
   private let logger: Logger
   private let quotas: Quotas
   /// What conditions and enrichments ask of the senders.
@@ -41,7 +42,7 @@ final class RoutingService: TelemetryRouter, Sendable {
   /// - Throws: `SettingsFault` for a file that can't be used.
   init(
     directory: String,
-    hubName: String,
+    hubNames: [String],
     quotas: Quotas,
     webhooks: WebhookRules,
     log: EventLog,
@@ -49,7 +50,9 @@ final class RoutingService: TelemetryRouter, Sendable {
   ) throws {
     self.directory = directory
     self.webhooks = webhooks
+    let hubName = hubNames.first ?? "hub"
     self.hubName = hubName
+    builtInNames = Self.builtInNames(of: hubNames)
     self.quotas = quotas
     self.log = log
     self.logger = logger
@@ -189,10 +192,12 @@ final class RoutingService: TelemetryRouter, Sendable {
       switch endpoint.kind {
       case .storage: continue
       case .webhook(let settings): try check(settings, of: endpoint.name)
-      case .eventStream, .mqttTopic:
+      case .eventStream: try checkStream(endpoint.name)
+      case .mqttTopic:
         throw HubError(
           .argumentInvalid,
-          "Endpoint \(endpoint.name): this hub serves storage endpoints and webhooks, for now."
+          "Endpoint \(endpoint.name): this hub serves no MQTT topics as endpoints; a webhook or an"
+            + " event stream may do."
         )
       }
     }
@@ -237,9 +242,14 @@ final class RoutingService: TelemetryRouter, Sendable {
   func healthJSON(now: Timestamp) -> JSONValue {
     let known = tallies.withLock { $0 }
     func rows(_ endpoints: [RoutingEndpoint], isDraining: Bool) -> [JSONValue] {
-      endpoints.map {
-        (known[$0.slot]?.health ?? EndpointHealth())
-          .json(endpoint: $0.name, isDraining: isDraining, now: now)
+      endpoints.map { endpoint in
+        let health = (known[endpoint.slot]?.health ?? EndpointHealth())
+          .json(endpoint: endpoint.name, isDraining: isDraining, now: now)
+        guard endpoint.kind == .eventStream, !log.isSuspended, var object = health.objectValue
+        else { return health }
+        // It is the log itself: what the hub has acknowledged is in it.
+        object["healthStatus"] = .string(EndpointHealth.Status.healthy.rawValue)
+        return .object(object)
       }
     }
     let configuration = configuration

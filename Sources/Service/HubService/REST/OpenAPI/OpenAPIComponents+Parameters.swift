@@ -165,6 +165,11 @@ extension OpenAPIComponents {
         "name": "max", "in": "query", "description": "Events at most.",
         "schema": { "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 }
       },
+      "Stream": {
+        "name": "stream", "in": "query",
+        "description": "An event stream of message routing; events, the built-in one, unless given.",
+        "schema": { "type": "string", "maxLength": 64, "default": "events" }
+      },
       "DeviceFilter": {
         "name": "device", "in": "query",
         "description": "Only events of this device and its modules.",

@@ -61,6 +61,13 @@ extension OpenAPIComponents {
           "endpoints": {
             "type": "object",
             "properties": {
+              "eventStreams": {
+                "type": "array",
+                "items": {
+                  "type": "object", "required": ["name"],
+                  "properties": { "name": { "type": "string", "minLength": 1, "maxLength": 64 } }
+                }
+              },
               "storageContainers": {
                 "type": "array", "items": { "$ref": "#/components/schemas/StorageContainer" }
               },

@@ -18,7 +18,9 @@ enum EventRoutes {
       tag: "Events",
       "Reads events from any position, and waits for the first if there is none yet.",
       access: .policy(.serviceConnect),
-      parameters: ["Partition", "From", "Continuation", "Timeout", "Max", "DeviceFilter"],
+      parameters: [
+        "Stream", "Partition", "From", "Continuation", "Timeout", "Max", "DeviceFilter",
+      ],
       successes: [
         RouteSuccess(
           status: 200,
@@ -42,6 +44,11 @@ enum EventRoutes {
     let maximum = try request.integer("max", in: 1...1000, default: 100)
     let filter = try deviceFilter(request)
     let log = service.hub.events
+    let name = request.query("stream") ?? ""
+    let streamName = name.isEmpty ? RoutingConfiguration.builtInEndpoint : name
+    guard let stream = service.hub.routing.stream(named: streamName) else {
+      throw HubError(.argumentInvalid, "There is no event stream called \(streamName).")
+    }
     var positions = try positions(request, log, filter)
     guard service.polls.enter() else {
       throw RESTRefusal(
@@ -58,6 +65,7 @@ enum EventRoutes {
       do throws(LogFault) {
         (page, positions) = try await service.polls.read(
           log,
+          stream,
           view,
           positions,
           deviceID: filter,
