@@ -50,6 +50,15 @@ public struct SimProvisioningStorage: ProvisioningStorage {
     return Array(all.sorted { $0.key.id < $1.key.id }.prefix(limit))
   }
 
+  /// Groups in the order of their names.
+  public func groups(
+    indexedBy key: EnrollmentIndexKey,
+    limit: Int
+  ) throws(StorageFault) -> [Enrollment] {
+    let all = tables.enrollments.values.filter { $0.indexKeys.contains(key) }
+    return Array(all.sorted { $0.key.id < $1.key.id }.prefix(limit))
+  }
+
   /// How many enrollments there are.
   public func enrollmentCount(_ kind: EnrollmentKind) throws(StorageFault) -> Int {
     tables.enrollments.keys.count { $0.kind == kind }

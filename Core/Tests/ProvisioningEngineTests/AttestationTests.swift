@@ -127,6 +127,40 @@ struct AttestationTests {
     }
   }
 
+  @Test("the group is found among many more than one look would read")
+  func manyGroups() throws {
+    var service = TestService()
+    for index in 0..<250 {
+      try service.put(
+        .group("x\(index)"),
+        #"{"attestation":{"type":"x509","x509":{"caReferences":{"primary":"plant-\#(index)"}}}}"#
+      )
+    }
+    try service.put(
+      .group("zz"),
+      #"{"attestation":{"type":"x509","x509":{"signingCertificates":{"primary":{"certificate":"R"}}}}}"#
+    )
+    let group = try key(3)
+    try enroll(&service, .group("zy"), group, group)
+    let own = try #require(DerivedKey.of("s", groupKey: group, hmacSHA256: toyMAC))
+    let rows: [(PresentedCredential, String)] = [
+      (try leaf("c", "s", signers: [("R", 1)]), "zz"), (try service.token("s", own), "zy"),
+      (try leaf("c", "s", signers: [("Z", 1)], authority: "plant-249"), "x249"),
+    ]
+    for (credential, expected) in rows {
+      let found = try service.engine.view.judge("s", credential, service.circumstances())
+      #expect(found.0.key.id == expected)
+    }
+    #expect(try service.engine.view.signingCertificates(subjects: ["CN=s", "CN=t"]).count == 1)
+    #expect(try service.engine.view.signingCertificates(subjects: ["CN=t"]).isEmpty)
+    try service.engine.deleteEnrollment(.group("zz"), ifMatch: .any)
+    #expect(
+      code {
+        _ = try service.engine.view.judge("s", rows[0].0, service.circumstances())
+      } == 401_002
+    )
+  }
+
   @Test("a chip's challenge registers once, and then only asks")
   func chip() throws {
     var service = TestService()

@@ -11,9 +11,22 @@ struct CrashSimulationTests {
   /// Hubs, a service whose power fails, a driver that takes its steps, and devices that register.
   private struct World {
     struct Identity {
+      let generation: Int
       var isEnabled = true
+      /// Whether provisioning disabled it.
+      var hasLeft = false
       var authentication: Authentication
-      var tags: JSONObject
+      var tags: JSONObject = [:]
+
+      var prior: PriorIdentity {
+        PriorIdentity(
+          generationID: "\(generation)",
+          status: isEnabled ? .enabled : .disabled,
+          statusReason: hasLeft ? "left" : nil,
+          authentication: authentication,
+          isEdge: false
+        )
+      }
     }
 
     var service: TestService
@@ -23,9 +36,15 @@ struct CrashSimulationTests {
     var answers: [String: JSONValue] = [:]
     var operations: Set<String> = []
     let devices = ["d1", "d2", "d3"]
-    /// Transactions that were undone, and identities that left a hub.
+    var generation = 0
+    /// Identities that an operator made, by their generations.
+    var handMade: Set<Int> = []
+    /// Devices that an operator disabled.
+    var stopped: Set<String> = []
+    /// Transactions that were undone, identities that left a hub, and those that were given back.
     var undoneCount = 0
     var moveCount = 0
+    var givenBackCount = 0
 
     init(seed: UInt64) throws {
       random = SeededGenerator(seed: seed)
@@ -78,25 +97,45 @@ struct CrashSimulationTests {
 
     mutating func turn() throws {
       service.now = service.now.adding(seconds: 1)
-      switch Int.random(in: 0..<10, using: &random) {
-      case 0:
+      switch Int.random(in: 0..<20, using: &random) {
+      case 0...1:
         let hub = ["a", "b", "c"].randomElement(using: &random) ?? "a"
         let text = body(hub)
         _ = try transact { try $0.put(.group("g"), text, ifMatch: "*") }
-      case 1...3:
+      case 2...7:
         let device = devices.randomElement(using: &random) ?? "d1"
         let letter: Character = ["d", "e", "f"].randomElement(using: &random) ?? "d"
         let credential = try leaf(letter, device, signers: [("R", 1)])
         var id: String?
         let isDurable = try transact { id = try $0.register(device, credential).id }
         if isDurable, let id { operations.insert(id) }
-      case 4: try ask()
+      case 8...9: try ask()
+      case 10: try operate()
       default:
         guard let id = try service.engine.view.runningOperations().randomElement(using: &random)
         else { return }
         try step(id)
       }
       try check()
+    }
+
+    /// What an operator does at the hubs with a device that is not just being assigned.
+    mutating func operate() throws {
+      let device = devices.randomElement(using: &random) ?? "d1"
+      guard try service.engine.storage.runningOperation(of: device) == nil else { return }
+      for hub in ["a", "b", "c"] where hubs[hub]?[device] == nil {
+        generation += 1
+        handMade.insert(generation)
+        hubs[hub, default: [:]][device] = Identity(
+          generation: generation,
+          authentication: .certificateAuthority
+        )
+      }
+      guard let home = (try? service.engine.view.registration(device))?.assignedHub,
+        hubs[home]?[device]?.hasLeft == false
+      else { return }
+      if stopped.remove(device) == nil, chance(50) { stopped.insert(device) }
+      hubs[home]?[device]?.isEnabled = !stopped.contains(device)
     }
 
     /// One step of an operation; the crash may come before it, or between it and its record.
@@ -120,24 +159,53 @@ struct CrashSimulationTests {
     mutating func carryOut(_ step: ProvisioningAction.Step) -> ProvisioningResult {
       switch step {
       case .allocate, .issue: return .done
+      case .inspect(let hub, let device): return .inspected(hubs[hub]?[device]?.prior)
       case .detach(let hub, let device):
         guard let identity = hubs[hub]?[device] else { return .detached(nil) }
-        hubs[hub]?[device]?.isEnabled = false
-        return .detached(InitialTwin(tags: identity.tags))
+        if identity.isEnabled {
+          hubs[hub]?[device]?.isEnabled = false
+          hubs[hub]?[device]?.hasLeft = true
+        }
+        return .detached(
+          DetachedIdentity(
+            twin: InitialTwin(tags: identity.tags),
+            status: identity.isEnabled || identity.hasLeft ? .enabled : .disabled
+          )
+        )
       case .install(let hub, let assignment):
-        if chance(5) { return .refused(HubError(.tooManyDevices, "")) }
+        if chance(10) { return .refused(HubError(.tooManyDevices, "")) }
         let old = hubs[hub]?[assignment.deviceID]
         let twin = assignment.twin?.tags ?? [:]
-        hubs[hub, default: [:]][assignment.deviceID] = Identity(
-          isEnabled: assignment.keepsTwin ? old?.isEnabled ?? true : true,
+        generation += 1
+        var identity = Identity(
+          generation: old?.generation ?? generation,
+          isEnabled: assignment.status == .enabled,
           authentication: assignment.authentication,
           tags: assignment.keepsTwin ? old?.tags ?? twin : twin
         )
+        if let old, !old.hasLeft, assignment.keepsTwin || !old.isEnabled {
+          identity.isEnabled = old.isEnabled
+        }
+        hubs[hub, default: [:]][assignment.deviceID] = identity
         return .done
       case .remove(let hub, let device):
         if hubs[hub]?.removeValue(forKey: device) != nil { moveCount += 1 }
         return .done
+      case .withdraw(let hub, let device, let prior):
+        guard let identity = hubs[hub]?[device] else { return .done }
+        guard let prior, prior.generationID == "\(identity.generation)" else {
+          #expect(!handMade.contains(identity.generation), "an operator's identity is deleted")
+          hubs[hub]?[device] = nil
+          return .done
+        }
+        givenBackCount += 1
+        hubs[hub]?[device]?.isEnabled = prior.status == .enabled
+        hubs[hub]?[device]?.hasLeft = prior.statusReason != nil
+        hubs[hub]?[device]?.authentication = prior.authentication
+        return .done
       case .reattach(let hub, let device):
+        guard hubs[hub]?[device]?.hasLeft == true else { return .done }
+        hubs[hub]?[device]?.hasLeft = false
         hubs[hub]?[device]?.isEnabled = true
         return .done
       }
@@ -158,8 +226,13 @@ struct CrashSimulationTests {
 
     func check() throws {
       for device in devices {
-        let homes = hubs.filter { $0.value[device]?.isEnabled == true }.keys
+        // The device has no credential for what an operator made until that is assigned to it.
+        let homes = hubs.filter {
+          guard let identity = $0.value[device] else { return false }
+          return identity.isEnabled && identity.authentication != .certificateAuthority
+        }.keys
         #expect(homes.count <= 1, "\(device) is enabled at \(homes)")
+        #expect(homes.isEmpty || !stopped.contains(device), "\(device) was disabled")
       }
     }
 
@@ -184,11 +257,12 @@ struct CrashSimulationTests {
         #expect(state.status == .assigned || state.status == .failed)
         guard let hub = state.assignedHub else { continue }
         for (other, identities) in hubs where other != hub {
-          #expect(identities[device]?.isEnabled != true)
+          guard let identity = identities[device], identity.isEnabled else { continue }
+          #expect(identity.authentication == .certificateAuthority)
         }
         guard state.status == .assigned else { continue }
         let identity = hubs[hub]?[device]
-        #expect(identity?.isEnabled == true)
+        #expect(identity?.isEnabled == !stopped.contains(device))
         guard case .certificate(let leaf, _) = state.proof else { continue }
         guard case .selfSigned(let primary, _)? = identity?.authentication else {
           Issue.record("no certificate at the hub")
@@ -201,11 +275,11 @@ struct CrashSimulationTests {
 
   @Test("a device is enabled at one hub at most, and an answer once given stays")
   func crashes() throws {
-    var (undone, moves, operations) = (0, 0, 0)
+    var (undone, moves, operations, givenBack) = (0, 0, 0, 0)
     for seed in 0..<40 as Range<UInt64> {
       var world = try World(seed: seed)
       do {
-        for _ in 0..<250 { try world.turn() }
+        for _ in 0..<350 { try world.turn() }
         try world.settle()
       } catch {
         Issue.record("seed \(seed): \(error)")
@@ -214,10 +288,12 @@ struct CrashSimulationTests {
       undone += world.undoneCount
       moves += world.moveCount
       operations += world.operations.count
+      givenBack += world.givenBackCount
     }
     // A net that catches nothing proves nothing.
     #expect(undone > 500)
     #expect(moves > 300)
     #expect(operations > 1000)
+    #expect(givenBack > 10)
   }
 }

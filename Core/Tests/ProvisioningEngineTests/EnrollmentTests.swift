@@ -44,6 +44,18 @@ struct EnrollmentTests {
     try service.put(.group("g"), keyed)
     #expect(code { try service.put(.individual("s"), keyed) } == 400_205)
     #expect(code { try service.put(.group("h"), keyed) } == 400_205)
+    rules.groupLimit = 3
+    rules.symmetricKeyGroupLimit = 1
+    service = TestService(rules)
+    let signed =
+      #"{"attestation":{"type":"x509","x509":{"signingCertificates":{"primary":{"certificate":"R"}}}}}"#
+    try service.put(.group("g"), keyed)
+    try service.put(.group("i"), signed)
+    #expect(code { try service.put(.group("h"), keyed) } == 400_205)
+    #expect(code { try service.put(.group("i"), keyed, ifMatch: "*") } == 400_205)
+    try service.put(.group("g"), keyed, ifMatch: "*")
+    try service.put(.group("g"), signed, ifMatch: "*")
+    try service.put(.group("i"), keyed, ifMatch: "*")
     let elsewhere = #"{"attestation":{"type":"symmetricKey"},"iotHubs":["elsewhere"]}"#
     #expect(code { try service.put(.group("g"), elsewhere, ifMatch: "*") } == 400_004)
   }
@@ -103,15 +115,34 @@ struct EnrollmentTests {
       pageSize: 2,
       continuation: nil
     )
-    #expect(first.rows.map(\.key.id) == ["a", "b"])
+    #expect(first.rows.compactMap { $0["registrationId"]?.stringValue } == ["a", "b"])
     let second = try view.enrollments(
       .individual,
       query: "SELECT * FROM enrollments",
       pageSize: 2,
       continuation: first.continuation
     )
-    #expect(second.rows.map(\.key.id) == ["c"])
+    #expect(second.rows.compactMap { $0["registrationId"]?.stringValue } == ["c"])
     #expect(second.continuation == nil)
+    let key =
+      #"{"attestation":{"type":"symmetricKey"},"initialTwin":{"tags":{"t":"\#(String(repeating: "x", count: 4000))"}}}"#
+    for id in 0..<70 { try service.put(.individual("big\(id)"), key) }
+    var rules = ProvisioningRules(scope: "0ne", hubs: TestService.hubs)
+    rules.pageBytes = 20_000
+    let small = ProvisioningView(storage: service.engine.storage, rules: rules)
+    var (seen, continuation): ([String], String?) = ([], nil)
+    repeat {
+      let page = try small.enrollments(
+        .individual,
+        query: "SELECT * FROM enrollments",
+        pageSize: 1000,
+        continuation: continuation
+      )
+      #expect((1...8).contains(page.rows.count))
+      seen += page.rows.compactMap { $0["registrationId"]?.stringValue }
+      continuation = page.continuation
+    } while continuation != nil
+    #expect(seen.count == 73 && Set(seen).count == 73)
     for query in ["", "SELECT * FROM enrollmentGroups", "SELECT * FROM enrollments WHERE 1"] {
       #expect(
         code {
@@ -119,5 +150,33 @@ struct EnrollmentTests {
         } == 400_004
       )
     }
+  }
+
+  @Test("an initial twin that no hub takes is refused when it is saved, with the place")
+  func initialTwin() throws {
+    var service = TestService()
+    func put(_ twin: String) throws {
+      try service.put(
+        .individual("r"),
+        #"{"attestation":{"type":"symmetricKey"},"initialTwin":\#(twin)}"#
+      )
+    }
+    let long = String(repeating: "x", count: 4097)
+    let many = (0..<3).map { #""\#($0)":"\#(long.dropLast())""# }.joined(separator: ",")
+    let rows = [
+      (#"{"tags":{"a":{"b.c":1}}}"#, "initialTwin.tags.a.b.c: a key must not"),
+      (#"{"properties":{"desired":{"a":[1,null]}}}"#, "initialTwin.properties.desired.a[1]: null"),
+      (#"{"tags":{"a":"\#(long)"}}"#, "initialTwin.tags.a: a string is longer"),
+      (#"{"tags":{\#(many)}}"#, "initialTwin.tags would be"),
+    ]
+    for (twin, message) in rows {
+      let error = #expect(throws: HubError.self) { try put(twin) }
+      #expect(error?.code == .argumentInvalid)
+      #expect(error?.message.hasPrefix(message) == true, "\(error?.message ?? "")")
+    }
+    // What was read from a hub can be sent back.
+    try put(#"{"tags":{"a":1},"properties":{"desired":{"b":2,"$version":4,"$metadata":{"b":{}}}}}"#)
+    let twin = try service.engine.view.enrollment(.individual("r")).initialTwin
+    #expect(twin == InitialTwin(tags: ["a": 1], desired: ["b": 2]))
   }
 }

@@ -140,15 +140,20 @@ struct RegistrationTests {
           steps.append("install \(hub)")
           tags = assignment.keepsTwin ? nil : assignment.twin?.tags
         case .remove(let hub, _): steps.append("remove \(hub)")
-        case .allocate, .issue, .reattach: steps.append("?")
+        case .inspect(let hub, _): steps.append("inspect \(hub)")
+        case .allocate, .issue, .withdraw, .reattach: steps.append("?")
         }
-        if case .detach = step { return .detached(old) }
+        if case .detach = step { return .detached(DetachedIdentity(twin: old)) }
         return .done
       }
       #expect(state.assignedHub == row.hub)
       #expect(state.substatus == row.substatus)
       #expect(tags == row.tags)
-      #expect(steps == (row.hub == "a" ? ["install a"] : ["detach a", "install b", "remove a"]))
+      #expect(
+        steps
+          == (row.hub == "a"
+            ? ["install a"] : ["inspect b", "detach a", "install b", "remove a"])
+      )
     }
   }
 
@@ -165,18 +170,79 @@ struct RegistrationTests {
       var steps: [String] = []
       let state = try service.run(try service.register("d", try proof())) { step in
         switch step {
+        case .inspect: return .inspected(nil)
         case .detach: return .detached(nil)
         case .install: return result
-        case .remove(let hub, _): steps.append("remove \(hub)")
+        case .withdraw(let hub, _, let prior):
+          steps.append("withdraw \(hub)")
+          #expect(prior == nil)
         case .reattach(let hub, _): steps.append("reattach \(hub)")
-        case .allocate, .issue: steps.append("?")
+        case .allocate, .issue, .remove: steps.append("?")
         }
         return .done
       }
-      #expect(steps == ["remove b", "reattach a"])
+      #expect(steps == ["withdraw b", "reattach a"])
       #expect(state.status == .failed && state.assignedHub == "a")
       #expect(state.failure != nil)
     }
+  }
+
+  @Test("an identity that was there before is not the assignment's to delete")
+  func handMade() throws {
+    let prior = PriorIdentity(
+      generationID: "7",
+      status: .disabled,
+      statusReason: "in stock",
+      authentication: .certificateAuthority,
+      isEdge: true
+    )
+    for found in [prior, nil] {
+      var service = try service()
+      var withdrawn: [PriorIdentity?] = []
+      let state = try service.run(try service.register("d", try proof())) { step in
+        switch step {
+        case .inspect: return .inspected(found)
+        case .install: return .refused(HubError(.tooManyDevices, ""))
+        case .withdraw(_, _, let prior): withdrawn.append(prior)
+        case .allocate, .issue, .detach, .remove, .reattach: Issue.record("\(step)")
+        }
+        return .done
+      }
+      #expect(withdrawn == [found])
+      #expect(state.status == .failed && state.assignedHub == nil)
+    }
+    // What cannot be asked is not touched.
+    var service = try service()
+    let state = try service.run(try service.register("d", try proof())) { step in
+      if case .inspect = step { return .unavailable }
+      Issue.record("\(step)")
+      return .done
+    }
+    #expect(state.failure?.code == .serviceUnavailable)
+  }
+
+  @Test("a device that an operator disabled stays disabled where it moves")
+  func disabledMove() throws {
+    func body(_ hub: String) -> String {
+      #"{"allocationPolicy":"static","iotHubs":["\#(hub)"],\#(Self.attestation)}"#
+    }
+    var service = TestService()
+    try service.put(.group("g"), body("a"))
+    _ = try service.run(try service.register("d", try proof())) { _ in .done }
+    try service.put(.group("g"), body("b"), ifMatch: "*")
+    var installed: HubAssignment?
+    _ = try service.run(try service.register("d", try proof())) { step in
+      switch step {
+      case .detach:
+        return .detached(
+          DetachedIdentity(twin: InitialTwin(), status: .disabled, statusReason: "stolen")
+        )
+      case .install(_, let assignment): installed = assignment
+      default: break
+      }
+      return .done
+    }
+    #expect(installed?.status == .disabled && installed?.statusReason == "stolen")
   }
 
   @Test("a new leaf every day needs no operator, and at most two are kept (D-1)")
@@ -208,13 +274,12 @@ struct RegistrationTests {
       #"{"attestation":{"type":"x509","x509":{"caReferences":{"primary":"plant"}}}}"#
     )
     let credential = try leaf("d", "d", signers: [("R", 1)], authority: "plant")
-    let operation = try service.register("d", credential)
-    let action = try #require(try service.engine.nextAction(operation.id))
-    guard case .install(_, let assignment) = action.step else {
-      Issue.record("no installation")
-      return
+    var used: Authentication?
+    _ = try service.run(try service.register("d", credential)) { step in
+      if case .install(_, let assignment) = step { used = assignment.authentication }
+      return .done
     }
-    #expect(assignment.authentication == .certificateAuthority)
+    #expect(used == .certificateAuthority)
   }
 
   @Test("a certificate is issued where the enrollment names an authority")

@@ -84,8 +84,11 @@ struct TestService {
     while let action = try engine.nextAction(operation.id) {
       steps += 1
       try #require(steps < 200, "an operation without end")
+      var result = perform(action.step)
+      // Most tests have hubs without an identity of that name.
+      if case .inspect = action.step, result == .done { result = .inspected(nil) }
       let isCurrent = try engine.record(
-        perform(action.step),
+        result,
         for: operation.id,
         attempt: action.attempt,
         now: now

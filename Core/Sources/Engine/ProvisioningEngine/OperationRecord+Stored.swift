@@ -46,6 +46,9 @@ extension RunningOperation {
     object["target"] = targetHub.map { .string($0) }
     object["previous"] = previousHub.map { .string($0) }
     object["previousDevice"] = previousDeviceID.map { .string($0) }
+    if isInspected { object["inspected"] = true }
+    object["prior"] = prior?.stored
+    object["detached"] = detached?.stored
     object["twin"] = twin?.json
     object["answerPayload"] = answerPayload
     object["chain"] = issuedChain.map { .string($0) }
@@ -74,6 +77,9 @@ extension RunningOperation {
     targetHub = stored["target"]?.stringValue
     previousHub = stored["previous"]?.stringValue
     previousDeviceID = stored["previousDevice"]?.stringValue
+    isInspected = stored["inspected"]?.boolValue ?? false
+    prior = stored["prior"].flatMap { PriorIdentity(stored: $0) }
+    detached = stored["detached"].flatMap { DetachedIdentity(stored: $0) }
     twin = stored["twin"].flatMap { try? InitialTwin(json: $0) }
     answerPayload = stored["answerPayload"]
     issuedChain = stored["chain"]?.stringValue
@@ -87,38 +93,51 @@ extension RunningOperation {
 extension Judgement {
   var stored: JSONValue {
     var object = JSONObject()
-    switch authentication {
-    case .sas(let primary, let secondary):
-      object["first"] = .string(primary.base64)
-      object["second"] = .string(secondary.base64)
-    case .selfSigned(let primary, let secondary):
-      object["print"] = primary.map { .string($0.hex) } ?? .null
-      object["secondPrint"] = secondary.map { .string($0.hex) } ?? .null
-    case .certificateAuthority, .none: break
-    }
+    authentication.store(in: &object)
     object["authority"] = .bool(isByAuthority)
     proof.store(in: &object)
     return .object(object)
   }
 
   init?(stored: JSONValue) {
-    let authentication: Authentication
-    if let first = stored["first"]?.stringValue {
-      guard let first = SymmetricKey(base64: first),
-        let second = stored["second"]?.stringValue.flatMap({ SymmetricKey(base64: $0) })
-      else { return nil }
-      authentication = .sas(primary: first, secondary: second)
-    } else {
-      authentication = .selfSigned(
-        primary: stored["print"]?.stringValue.flatMap { Thumbprint(hex: $0) },
-        secondary: stored["secondPrint"]?.stringValue.flatMap { Thumbprint(hex: $0) }
-      )
-    }
-    guard let proof = RegistrationProof(storedIn: stored) else { return nil }
+    guard let authentication = Authentication(storedIn: stored),
+      let proof = RegistrationProof(storedIn: stored)
+    else { return nil }
     self.init(
       authentication: authentication,
       proof: proof,
       isByAuthority: stored["authority"]?.boolValue ?? false
     )
+  }
+}
+
+extension Authentication {
+  /// Adds to `object`, for the storage, the members that `init(storedIn:)` reads.
+  func store(in object: inout JSONObject) {
+    switch self {
+    case .sas(let primary, let secondary):
+      object["first"] = .string(primary.base64)
+      object["second"] = .string(secondary.base64)
+    case .selfSigned(let primary, let secondary):
+      object["print"] = primary.map { .string($0.hex) } ?? .null
+      object["secondPrint"] = secondary.map { .string($0.hex) } ?? .null
+    case .certificateAuthority, .none: object["kind"] = .string(kind.rawValue)
+    }
+  }
+
+  init?(storedIn stored: JSONValue) {
+    if let kind = stored["kind"]?.stringValue {
+      self = kind == Kind.none.rawValue ? .none : .certificateAuthority
+    } else if let first = stored["first"]?.stringValue {
+      guard let first = SymmetricKey(base64: first),
+        let second = stored["second"]?.stringValue.flatMap({ SymmetricKey(base64: $0) })
+      else { return nil }
+      self = .sas(primary: first, secondary: second)
+    } else {
+      self = .selfSigned(
+        primary: stored["print"]?.stringValue.flatMap { Thumbprint(hex: $0) },
+        secondary: stored["secondPrint"]?.stringValue.flatMap { Thumbprint(hex: $0) }
+      )
+    }
   }
 }

@@ -6,9 +6,10 @@ public import JSONTree
 /// Every step is stored before it is taken, and each can be taken twice: after a crash the driver
 /// takes the stored step again. While it runs no second operation of the registration begins.
 ///
-/// `allocating` (custom policy alone) → `issuing` (with a signing request) → `detaching` (when it
-/// moves) → `installing` → `removing` (when it moves) → finished. Where installing fails, `withdrawing`
-/// makes sure that nothing is left at the new hub, and `reattaching` gives back the old one's.
+/// `allocating` (custom policy alone) → `issuing` (with a signing request) → `inspecting` (at a new
+/// hub) → `detaching` (when it moves) → `installing` → `removing` (when it moves) → finished. Where
+/// installing fails at a new hub, `withdrawing` leaves that as it was, and `reattaching` gives back the
+/// old one's.
 public struct OperationRecord: Equatable, Sendable {
   /// Where it stands.
   public enum State: Equatable, Sendable {
@@ -60,13 +61,15 @@ public struct RunningOperation: Equatable, Sendable {
     case allocating
     /// A certificate is made.
     case issuing
+    /// The new hub is asked for an identity of that name, which is somebody else's then.
+    case inspecting
     /// The identity at the old hub is disabled, and its twin read.
     case detaching
     /// The identity is made at the hub, or changed.
     case installing
     /// The identity at the old hub is deleted.
     case removing
-    /// The identity at the new hub is deleted, since installing it failed.
+    /// What was done at the new hub is undone, since installing failed.
     case withdrawing
     /// The identity at the old hub is enabled again.
     case reattaching
@@ -92,6 +95,12 @@ public struct RunningOperation: Equatable, Sendable {
   public var previousHub: String?
   /// Its ID there.
   public var previousDeviceID: String?
+  /// Whether the hub is a new one, which has been asked for an identity of that name.
+  public var isInspected = false
+  /// What it answered.
+  public var prior: PriorIdentity?
+  /// The identity at the hub that it leaves, once that was read.
+  public var detached: DetachedIdentity?
   /// What the twin begins with at a hub that does not have the device.
   public var twin: InitialTwin?
   /// What the webhook sends to the device.

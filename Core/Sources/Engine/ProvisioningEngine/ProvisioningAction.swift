@@ -11,13 +11,17 @@ public struct ProvisioningAction: Equatable, Sendable {
     case allocate(CustomAllocation, body: JSONValue)
     /// Make a certificate for the registration ID; the answer is `issued`.
     case issue(signingRequest: [UInt8], authority: String, commonName: String)
-    /// Disable the identity and read its twin; the answer is `detached`, nil where it is unknown.
+    /// Look which identity there is before one is installed; the answer is `inspected`.
+    case inspect(hub: String, deviceID: String)
+    /// Disable the identity and read it; the answer is `detached`, nil where it is unknown.
     case detach(hub: String, deviceID: String)
     /// Create the identity, or give the one that is there this credential; the answer is `done`.
     case install(hub: String, HubAssignment)
     /// Delete the identity, if it is there; the answer is `done`.
     case remove(hub: String, deviceID: String)
-    /// Enable the identity again, if it is there; the answer is `done`.
+    /// Delete the identity, or make it again what it was before; the answer is `done`.
+    case withdraw(hub: String, deviceID: String, prior: PriorIdentity?)
+    /// Enable the identity again, if it is there and `detach` disabled it; the answer is `done`.
     case reattach(hub: String, deviceID: String)
   }
 
@@ -37,6 +41,10 @@ public struct HubAssignment: Equatable, Sendable {
   public var authentication: Authentication
   /// Whether it is an edge device.
   public var isEdge: Bool
+  /// Whether it may connect, where it is new.
+  public var status: IdentityStatus
+  /// Why it may not.
+  public var statusReason: String?
   /// What its twin begins with.
   public var twin: InitialTwin?
   /// Whether an identity that is there keeps its twin; else its tags and desired properties are
@@ -50,8 +58,10 @@ public enum ProvisioningResult: Equatable, Sendable {
   case allocated(hub: String?, initialTwin: InitialTwin?, payload: JSONValue?)
   /// The certificate with its chain as PEM, leaf first, and the leaf.
   case issued(chain: String, leaf: CertificateSummary)
-  /// The twin of the identity that was disabled, nil if there is none.
-  case detached(InitialTwin?)
+  /// The identity that there is, nil if there is none.
+  case inspected(PriorIdentity?)
+  /// The identity that was disabled, nil if there is none.
+  case detached(DetachedIdentity?)
   /// It is done.
   case done
   /// It never will be.

@@ -47,12 +47,30 @@ extension ProvisioningEngine {
     for hub in enrollment.namedHubs where rules.hub(hub) == nil {
       throw HubError(.argumentInvalid, "iotHubs: \(hub) is no linked hub.")
     }
+    if let fault = enrollment.initialTwin?.fault(rules.quotas) {
+      throw HubError(.argumentInvalid, fault)
+    }
+    if enrollment.indexKeys.contains(.symmetricKey),
+      existing?.indexKeys.contains(.symmetricKey) != true
+    {
+      try checkRoomForSymmetricKeyGroup()
+    }
     enrollment.createdTime = existing?.createdTime ?? now
     enrollment.updatedTime = now
     enrollment.etagCounter = try nextETag()
     let written = enrollment
     try stored { storage throws(StorageFault) in try storage.put(written) }
     return enrollment
+  }
+
+  private func checkRoomForSymmetricKeyGroup() throws(HubError) {
+    let limit = rules.symmetricKeyGroupLimit
+    guard try view.groups(.symmetricKey, limit: limit).count < limit else {
+      throw HubError(
+        .tooManyEnrollments,
+        "There are \(limit) groups of symmetric keys already, which is the limit."
+      )
+    }
   }
 
   /// Deletes an enrollment; identities and registrations that came by it stay.

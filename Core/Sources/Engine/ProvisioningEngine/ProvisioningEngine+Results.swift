@@ -55,7 +55,9 @@ extension ProvisioningEngine {
       run.targetHub = hub.flatMap { name in candidates.first { $0.isCalled(name) } }?.host
       run.twin = twin ?? run.twin
       run.answerPayload = payload
-      if run.targetHub == nil {
+      if let fault = twin?.fault(rules.quotas) {
+        run.failure = HubError(.customAllocationFailed, "The custom allocation answered \(fault)")
+      } else if run.targetHub == nil {
         run.failure = HubError(
           .customAllocationHubNotSpecified,
           "The custom allocation named no linked hub of the enrollment."
@@ -66,8 +68,15 @@ extension ProvisioningEngine {
       run.issuedChain = chain
       run.issuedLeaf = leaf
       return try advance(operation, run, known: state, now: now)
-    case (.detaching, .detached(let twin)):
-      if run.enrollment.reprovisionPolicy.migratesData { run.twin = twin ?? run.twin }
+    case (.inspecting, .inspected(let prior)):
+      run.prior = prior
+      run.isInspected = true
+      run.phase = run.previousHub == nil ? .installing : .detaching
+      return try write(operation, .running(run))
+    case (.detaching, .detached(let identity)):
+      // A step that is taken again finds nothing where the one before already went on to delete.
+      run.detached = identity ?? run.detached
+      if run.enrollment.reprovisionPolicy.migratesData { run.twin = identity?.twin ?? run.twin }
       run.phase = .installing
       return try write(operation, .running(run))
     case (.installing, .done):
@@ -87,15 +96,15 @@ extension ProvisioningEngine {
       run.failure = HubError(.customAllocationFailed, "The custom allocation failed.")
     case (_, .unavailable):
       run.failure = HubError(.serviceUnavailable, "A hub or authority could not be reached.")
-    case (.issuing, _), (.detaching, _), (.installing, _):
+    case (.issuing, _), (.inspecting, _), (.detaching, _), (.installing, _):
       run.failure = HubError(.serverError, "A step answered what it cannot.")
     }
     switch run.phase {
-    case .installing where run.previousHub != nil || state.assignedHub == nil:
+    case .installing where run.isInspected:
       // It may have been installed all the same, if only the answer was lost.
       run.phase = .withdrawing
     case .detaching: run.phase = .reattaching
-    case .allocating, .issuing, .installing, .removing, .withdrawing, .reattaching:
+    case .allocating, .issuing, .inspecting, .installing, .removing, .withdrawing, .reattaching:
       return try finish(operation, run, state, now)
     }
     return try write(operation, .running(run))
@@ -125,11 +134,12 @@ extension ProvisioningEngine {
     }
     run.phase = .installing
     let deviceID = run.enrollment.deviceID ?? operation.registrationID
-    let isElsewhere = state.assignedHub != target || state.deviceID != deviceID
-    if let old = state.assignedHub, isElsewhere, rules.hub(old) != nil {
-      run.previousHub = old
-      run.previousDeviceID = state.deviceID
-      run.phase = .detaching
+    if state.assignedHub != target || state.deviceID != deviceID {
+      if let old = state.assignedHub, rules.hub(old) != nil {
+        run.previousHub = old
+        run.previousDeviceID = state.deviceID
+      }
+      run.phase = .inspecting
     }
     return try write(operation, .running(run))
   }

@@ -40,12 +40,18 @@ public struct ProvisioningRules: Sendable {
   public var defaultAllocation = AllocationPolicy.hashed
   /// Individual enrollments at most; over: 400205.
   public var enrollmentLimit = 1_000_000
-  /// Enrollment groups at most, since a token may have to be tried against each; over: 400205.
-  public var groupLimit = 100
+  /// Enrollment groups at most; over: 400205.
+  public var groupLimit = 100_000
+  /// Groups of symmetric keys at most, since a token has to be tried against each; over: 400205.
+  public var symmetricKeyGroupLimit = 100
   /// Enrollments of one bulk call; over: 400205.
   public var bulkLimit = 10
   /// Rows of a query's page; a bigger wish is cut to it.
   public var pageLimit = 1000
+  /// Bytes of rows after which a page ends, about the body that REST itself accepts.
+  public var pageBytes = 1 << 20
+  /// What a twin may hold.
+  public var quotas = Quotas()
   /// When a device is told to come back while its operation goes on.
   public var retryAfterSeconds = 3
   /// How long a finished operation can be asked for.

@@ -13,6 +13,12 @@ public protocol ProvisioningStorageReader {
     after id: String?,
     limit: Int
   ) throws(StorageFault) -> [Enrollment]
+  /// At most `limit` groups that have this among their `indexKeys`, in order, in time that does not
+  /// grow with the number of the others.
+  func groups(
+    indexedBy key: EnrollmentIndexKey,
+    limit: Int
+  ) throws(StorageFault) -> [Enrollment]
   /// How many enrollments of a kind there are, in time that does not grow with their number.
   func enrollmentCount(_ kind: EnrollmentKind) throws(StorageFault) -> Int
   /// The state of a registration.

@@ -36,6 +36,7 @@ extension ProvisioningView {
         authority: run.enrollment.issuingAuthority ?? "",
         commonName: operation.registrationID
       )
+    case .inspecting: return .inspect(hub: run.targetHub ?? "", deviceID: deviceID)
     case .detaching: return .detach(hub: old, deviceID: oldID)
     case .installing:
       return .install(
@@ -44,12 +45,15 @@ extension ProvisioningView {
           deviceID: deviceID,
           authentication: authentication(operation, run, deviceID),
           isEdge: run.enrollment.isEdge,
+          status: run.detached?.status ?? .enabled,
+          statusReason: run.detached?.statusReason,
           twin: run.twin,
           keepsTwin: run.previousHub == nil
         )
       )
     case .removing: return .remove(hub: old, deviceID: oldID)
-    case .withdrawing: return .remove(hub: run.targetHub ?? "", deviceID: deviceID)
+    case .withdrawing:
+      return .withdraw(hub: run.targetHub ?? "", deviceID: deviceID, prior: run.prior)
     case .reattaching: return .reattach(hub: old, deviceID: oldID)
     }
   }

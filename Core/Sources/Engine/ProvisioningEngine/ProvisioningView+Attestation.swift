@@ -120,7 +120,7 @@ extension ProvisioningView {
     _ circumstances: Circumstances
   ) throws(HubError) -> (Enrollment, Judgement)? {
     var found: (Enrollment, Judgement)?
-    for group in try groups() {
+    for group in try groups(.symmetricKey, limit: rules.symmetricKeyGroupLimit) {
       guard case .symmetricKey(let primary, let secondary) = group.attestation else { continue }
       let hmac = circumstances.hmacSHA256
       guard let first = DerivedKey.of(presentedID, groupKey: primary, hmacSHA256: hmac),
@@ -159,31 +159,28 @@ extension ProvisioningView {
   }
 
   private func bySigner(_ leaf: PresentedLeaf) throws(HubError) -> (Enrollment, Judgement)? {
-    var best: (Enrollment, PresentedLeaf.Signer)?
-    for group in try groups() {
-      let signer: PresentedLeaf.Signer?
-      switch group.attestation {
-      case .signingCertificates(let primary, let secondary):
-        let prints = [primary.sha256, secondary?.sha256]
-        signer = leaf.nearest { prints.contains($0.certificate.sha256) }
-      case .authorities(let primary, let secondary):
-        signer = leaf.nearest(named: [primary, secondary].compactMap { $0 })
-      case .symmetricKey, .clientCertificates, .tpm: signer = nil
+    var best: (group: Enrollment, signer: PresentedLeaf.Signer)?
+    for signer in leaf.signers {
+      if let best, best.signer.distance < signer.distance { continue }
+      var keys = [EnrollmentIndexKey.signer(signer.certificate.sha256)]
+      if let name = signer.authorityName { keys.append(.authority(name)) }
+      for key in keys {
+        guard let group = try groups(key, limit: 1).first else { continue }
+        // Of groups with an equal claim the first by name, whatever the order of the signers.
+        if let best, best.signer.distance == signer.distance, best.group.key.id <= group.key.id {
+          continue
+        }
+        best = (group, signer)
       }
-      guard let signer, signer.distance < best?.1.distance ?? Int.max else { continue }
-      best = (group, signer)
     }
-    return best.map { ($0.0, leaf.judgement($0.1)) }
+    return best.map { ($0.group, leaf.judgement($0.signer)) }
   }
 }
 
 extension PresentedLeaf {
-  fileprivate func nearest(where fits: (Signer) -> Bool) -> Signer? {
-    signers.filter(fits).min { $0.distance < $1.distance }
-  }
-
   fileprivate func nearest(named names: [String]) -> Signer? {
-    nearest { signer in signer.authorityName.map(names.contains) ?? false }
+    signers.filter { $0.authorityName.map(names.contains) ?? false }
+      .min { $0.distance < $1.distance }
   }
 
   fileprivate func judgement(_ signer: Signer) -> Judgement {

@@ -1,6 +1,7 @@
 internal import ByteIO
 public import HubContract
 public import HubEngine
+public import JSONTree
 
 /// The service's reads over one consistent view of its storage.
 public struct ProvisioningView<Storage: ProvisioningStorageReader>: StorageView {
@@ -16,9 +17,9 @@ public struct ProvisioningView<Storage: ProvisioningStorageReader>: StorageView 
   }
 
   /// One page of a query, and where the next one begins.
-  public struct Page<Row: Sendable>: Sendable {
-    /// The rows.
-    public var rows: [Row]
+  public struct Page: Sendable {
+    /// The rows as JSON.
+    public var rows: [JSONValue]
     /// Names the page that follows; nil: there is none.
     public var continuation: String?
   }
@@ -40,7 +41,7 @@ public struct ProvisioningView<Storage: ProvisioningStorageReader>: StorageView 
     query: String,
     pageSize: Int,
     continuation: String?
-  ) throws(HubError) -> Page<Enrollment> {
+  ) throws(HubError) -> Page {
     let table = kind == .individual ? "enrollments" : "enrollmentgroups"
     let words = query.utf8.split { $0 == 0x20 || $0 == 0x09 || $0 == 0x0A || $0 == 0x0D }
       .map { String(decoding: $0.map { $0 | 0x20 }, as: UTF8.self) }
@@ -50,12 +51,17 @@ public struct ProvisioningView<Storage: ProvisioningStorageReader>: StorageView 
         "The query must be SELECT * FROM \(kind == .individual ? "enrollments" : "enrollmentGroups")."
       )
     }
-    let after = try Self.start(continuation)
-    let size = min(max(pageSize, 1), rules.pageLimit)
-    let rows = try stored { storage throws(StorageFault) in
-      try storage.enrollments(kind, after: after, limit: size + 1)
+    return try page(
+      pageSize,
+      after: continuation,
+      { (row: Enrollment) in row.key.id },
+      { $0.json(.shown) }
+    ) {
+      storage,
+      after,
+      limit throws(StorageFault) in
+      try storage.enrollments(kind, after: after, limit: limit)
     }
-    return Self.page(rows, size) { $0.key.id }
   }
 
   /// A page of the registrations of a group.
@@ -65,14 +71,19 @@ public struct ProvisioningView<Storage: ProvisioningStorageReader>: StorageView 
     by key: EnrollmentKey,
     pageSize: Int,
     continuation: String?
-  ) throws(HubError) -> Page<RegistrationState> {
+  ) throws(HubError) -> Page {
     _ = try enrollment(key)
-    let after = try Self.start(continuation)
-    let size = min(max(pageSize, 1), rules.pageLimit)
-    let rows = try stored { storage throws(StorageFault) in
-      try storage.registrations(by: key, after: after, limit: size + 1)
+    return try page(
+      pageSize,
+      after: continuation,
+      { (row: RegistrationState) in row.registrationID },
+      { $0.json }
+    ) {
+      storage,
+      after,
+      limit throws(StorageFault) in
+      try storage.registrations(by: key, after: after, limit: limit)
     }
-    return Self.page(rows, size) { $0.registrationID }
   }
 
   /// The state of a registration.
@@ -105,18 +116,21 @@ public struct ProvisioningView<Storage: ProvisioningStorageReader>: StorageView 
     try stored { storage throws(StorageFault) in try storage.runningOperations() }
   }
 
-  /// The certificates that may vouch for a device: those of groups.
-  public func signingCertificates() throws(HubError) -> [CertificateSummary] {
-    try groups().flatMap { group -> [CertificateSummary] in
-      guard case .signingCertificates = group.attestation else { return [] }
-      return group.attestation.summaries
+  /// The certificates of groups with one of these subjects, which may vouch for a device.
+  public func signingCertificates(
+    subjects: Set<String>
+  ) throws(HubError) -> [CertificateSummary] {
+    var found: [CertificateSummary] = []
+    for subject in subjects {
+      for group in try groups(.subject(subject), limit: rules.groupLimit) {
+        found += group.attestation.summaries.filter { $0.subjectName == subject }
+      }
     }
+    return found
   }
 
-  func groups() throws(HubError) -> [Enrollment] {
-    try stored { storage throws(StorageFault) in
-      try storage.enrollments(.group, after: nil, limit: rules.groupLimit)
-    }
+  func groups(_ key: EnrollmentIndexKey, limit: Int) throws(HubError) -> [Enrollment] {
+    try stored { storage throws(StorageFault) in try storage.groups(indexedBy: key, limit: limit) }
   }
 
   private static func start(_ continuation: String?) throws(HubError) -> String? {
@@ -127,18 +141,35 @@ public struct ProvisioningView<Storage: ProvisioningStorageReader>: StorageView 
     return id
   }
 
-  private static func page<Row: Sendable>(
-    _ rows: [Row],
-    _ size: Int,
-    _ id: (Row) -> String
-  ) -> Page<Row> {
-    guard rows.count > size, let last = rows.prefix(size).last else {
-      return Page(rows: rows, continuation: nil)
+  /// Reads rows until there are `pageSize` of them, or the page has grown large.
+  private func page<Row>(
+    _ pageSize: Int,
+    after continuation: String?,
+    _ id: (Row) -> String,
+    _ json: (Row) -> JSONValue,
+    _ read: (borrowing Storage, String?, Int) throws(StorageFault) -> [Row]
+  ) throws(HubError) -> Page {
+    let size = min(max(pageSize, 1), rules.pageLimit)
+    var last = try Self.start(continuation)
+    var page = Page(rows: [], continuation: nil)
+    var byteCount = 0
+    while true {
+      // One row more than the page takes, to see whether there is one; few at once, for each may be
+      // large.
+      let limit = min(size - page.rows.count + 1, 64)
+      let rows = try stored { storage throws(StorageFault) in try read(storage, last, limit) }
+      for row in rows {
+        guard page.rows.count < size, byteCount < rules.pageBytes else {
+          page.continuation = last.map { Base64.encode([UInt8]($0.utf8)) }
+          return page
+        }
+        let value = json(row)
+        byteCount += JSON.bytes(value).count
+        page.rows.append(value)
+        last = id(row)
+      }
+      guard rows.count == limit else { return page }
     }
-    return Page(
-      rows: Array(rows.prefix(size)),
-      continuation: Base64.encode([UInt8](id(last).utf8))
-    )
   }
 }
 

@@ -264,8 +264,7 @@ enum EnrollmentRoutes {
     let page = try await service.provisioning().store.read { view throws(HubError) in
       try view.enrollments(kind, query: query, pageSize: size, continuation: continuation)
     }
-    return Response.json(.array(page.rows.map { $0.json(.shown) }))
-      .page(of: itemType, next: page.continuation)
+    return Response.json(.array(page.rows)).page(of: itemType, next: page.continuation)
   }
 
   private static func queryRegistrations(
@@ -278,7 +277,7 @@ enum EnrollmentRoutes {
     let page = try await service.provisioning().store.read { view throws(HubError) in
       try view.registrations(by: key, pageSize: size, continuation: continuation)
     }
-    return Response.json(.array(page.rows.map(\.json)))
+    return Response.json(.array(page.rows))
       .page(of: "DeviceRegistration", next: page.continuation)
   }
 

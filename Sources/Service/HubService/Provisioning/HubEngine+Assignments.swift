@@ -3,85 +3,72 @@ import HubEngine
 import JSONTree
 import ProvisioningEngine
 
-/// What provisioning does to identities; each may be done twice.
+/// What provisioning does to identities of this hub; each may be done twice.
 extension HubStore.Engine {
+  /// The identity as it is before anything is assigned to it; nil if there is none.
+  mutating func inspect(_ deviceID: String) throws(HubError) -> PriorIdentity? {
+    try identity(deviceID).map { PriorIdentity($0) }
+  }
+
   /// Creates the identity, or gives the one that is there the credential of `assignment`.
   mutating func install(_ assignment: HubAssignment, now: Timestamp) throws(HubError) {
-    let deviceID = assignment.deviceID
-    let key = IdentityKey(deviceID: deviceID)
-    var request = DeviceIdentityRequest(
-      deviceID: deviceID,
-      authentication: .given(assignment.authentication),
-      isEdge: assignment.isEdge
-    )
-    let twin = assignment.twin.map {
-      TwinUpdate(tags: .set($0.tags), desired: .set($0.desired))
-    }
-    guard let existing = try identity(deviceID) else {
-      _ = try putDevice(request, ifMatch: .absent, now: now)
+    let key = IdentityKey(deviceID: assignment.deviceID)
+    let twin = assignment.twin?.update
+    guard let existing = try identity(assignment.deviceID) else {
+      _ = try putDevice(DeviceIdentity(assignment).request, ifMatch: .absent, now: now)
       if let twin {
         _ = try updateTwin(key, twin, replacing: false, ifMatch: .any, now: now)
       }
       return
     }
-    if assignment.keepsTwin {
-      request.status = existing.status
-      request.statusReason = existing.statusReason
-    }
-    // Where it stands in a hierarchy of gateways is the operator's business.
-    request.deviceScope = existing.deviceScope
-    request.parentScopes = existing.parentScopes
-    let isSame =
-      existing.authentication == assignment.authentication
-      && existing.isEdge == assignment.isEdge && existing.status == request.status
-    if !isSame { _ = try putDevice(request, ifMatch: .any, now: now) }
+    try replace(existing, by: existing.installed(assignment), now: now)
     if !assignment.keepsTwin {
       let beginning = twin ?? TwinUpdate(tags: .clear, desired: .clear)
       _ = try updateTwin(key, beginning, replacing: true, ifMatch: .any, now: now)
     }
   }
 
-  /// Disables the identity and answers its tags and desired properties; nil if there is none.
-  mutating func detach(_ deviceID: String, now: Timestamp) throws(HubError) -> InitialTwin? {
-    guard try identity(deviceID) != nil else { return nil }
-    try setStatus(.disabled, of: deviceID, now: now)
+  /// Disables the identity and answers what it was; nil if there is none.
+  mutating func detach(_ deviceID: String, now: Timestamp) throws(HubError) -> DetachedIdentity? {
+    guard let device = try identity(deviceID) else { return nil }
+    try replace(device, by: device.leaving, now: now)
     let text = try view.twin(IdentityKey(deviceID: deviceID), facts: ConnectionFacts()).body
-    guard let twin = try? JSON.parse(text) else {
+    guard let json = try? JSON.parse(text), let twin = try? InitialTwin(json: json) else {
       throw HubError(.serverError, "A stored twin cannot be read.")
     }
-    var desired = twin["properties"]?["desired"]?.objectValue ?? [:]
-    desired["$metadata"] = nil
-    desired["$version"] = nil
-    return InitialTwin(tags: twin["tags"]?.objectValue ?? [:], desired: desired)
+    return device.detached(twin)
   }
 
   /// Deletes the identity, if it is there.
-  mutating func withdraw(_ deviceID: String, now: Timestamp) throws(HubError) {
+  mutating func remove(_ deviceID: String, now: Timestamp) throws(HubError) {
     guard try identity(deviceID) != nil else { return }
     try deleteDevice(deviceID, ifMatch: .any, now: now)
   }
 
-  /// Enables the identity again, if it is there.
-  mutating func reattach(_ deviceID: String, now: Timestamp) throws(HubError) {
-    try setStatus(.enabled, of: deviceID, now: now)
-  }
-
-  private mutating func setStatus(
-    _ status: IdentityStatus,
-    of deviceID: String,
+  /// Deletes the identity that was assigned; one that was there before gets back what it was.
+  mutating func withdraw(
+    _ deviceID: String,
+    prior: PriorIdentity?,
     now: Timestamp
   ) throws(HubError) {
-    guard let device = try identity(deviceID), device.status != status else { return }
-    let request = DeviceIdentityRequest(
-      deviceID: deviceID,
-      status: status,
-      statusReason: device.statusReason,
-      authentication: .given(device.authentication),
-      isEdge: device.isEdge,
-      deviceScope: device.deviceScope,
-      parentScopes: device.parentScopes
-    )
-    _ = try putDevice(request, ifMatch: .any, now: now)
+    guard let device = try identity(deviceID) else { return }
+    guard let restored = device.restored(prior) else { return try remove(deviceID, now: now) }
+    try replace(device, by: restored, now: now)
+  }
+
+  /// Enables the identity again, if it is there and `detach` disabled it.
+  mutating func reattach(_ deviceID: String, now: Timestamp) throws(HubError) {
+    guard let device = try identity(deviceID) else { return }
+    try replace(device, by: device.returned, now: now)
+  }
+
+  private mutating func replace(
+    _ device: DeviceIdentity,
+    by changed: DeviceIdentity,
+    now: Timestamp
+  ) throws(HubError) {
+    guard changed != device else { return }
+    _ = try putDevice(changed.request, ifMatch: .any, now: now)
   }
 
   private func identity(_ deviceID: String) throws(HubError) -> DeviceIdentity? {
@@ -91,5 +78,19 @@ extension HubStore.Engine {
       guard error.code == .deviceNotFound else { throw error }
       return nil
     }
+  }
+}
+
+extension DeviceIdentity {
+  fileprivate var request: DeviceIdentityRequest {
+    DeviceIdentityRequest(
+      deviceID: deviceID,
+      status: status,
+      statusReason: statusReason,
+      authentication: .given(authentication),
+      isEdge: isEdge,
+      deviceScope: deviceScope,
+      parentScopes: parentScopes
+    )
   }
 }

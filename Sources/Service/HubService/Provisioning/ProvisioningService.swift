@@ -151,11 +151,8 @@ final class ProvisioningService: Sendable {
     guard let leaf = presented.first, let summary = CertificateSummary(leaf) else { return .none }
     var signers: [PresentedLeaf.Signer] = []
     let between = chain.isResumed ? intermediates.all : Array(presented.dropFirst())
-    for anchor in try await anchors() {
-      // Most anchors have nothing to do with this device: names are cheaper than signatures.
-      let names = [leaf.issuer] + between.map(\.issuer)
-      guard names.contains(anchor.certificate.subject),
-        let summary = CertificateSummary(anchor.certificate),
+    for anchor in try await anchors(called: Set([leaf.issuer] + between.map(\.issuer))) {
+      guard let summary = CertificateSummary(anchor.certificate),
         let path = await leaf.path(
           among: [anchor.certificate],
           through: between,
@@ -176,15 +173,21 @@ final class ProvisioningService: Sendable {
     )
   }
 
-  /// The certificates of groups, and the verified authorities of the hub with their names.
-  private func anchors() async throws(HubError) -> [(
+  /// The certificates of groups with one of these subjects, and the verified authorities of the hub
+  /// with their names.
+  ///
+  /// Most have nothing to do with this device: names are cheaper than signatures.
+  private func anchors(
+    called subjects: Set<String>
+  ) async throws(HubError) -> [(
     certificate: PresentedCertificate, name: String?
   )] {
     let groups = try await store.read { view throws(HubError) in
-      try view.signingCertificates().map(\.der)
+      try view.signingCertificates(subjects: subjects).map(\.der)
     }
     let authorities = try await hub.read { view throws(HubError) in
-      try view.certificateAuthorities().filter(\.isVerified).map { ($0.name, $0.certificate) }
+      try view.certificateAuthorities().filter { $0.isVerified && subjects.contains($0.subject) }
+        .map { ($0.name, $0.certificate) }
     }
     return groups.compactMap { der in PresentedCertificate(der).map { ($0, nil) } }
       + authorities.compactMap { name, der in PresentedCertificate(der).map { ($0, name) } }
@@ -240,6 +243,11 @@ final class ProvisioningService: Sendable {
       )
     case .issue:
       return .refused(HubError(.argumentInvalid, "This service issues no certificates."))
+    case .inspect(let name, let deviceID):
+      guard name == hubName else { return .inspected(nil) }
+      return await answer { engine, _ throws(HubError) in
+        .inspected(try engine.inspect(deviceID))
+      }
     case .detach(let name, let deviceID):
       guard name == hubName else { return .detached(nil) }
       return await answer { engine, now throws(HubError) in
@@ -256,7 +264,13 @@ final class ProvisioningService: Sendable {
     case .remove(let name, let deviceID):
       guard name == hubName else { return .done }
       return await answer { engine, now throws(HubError) in
-        try engine.withdraw(deviceID, now: now)
+        try engine.remove(deviceID, now: now)
+        return .done
+      }
+    case .withdraw(let name, let deviceID, let prior):
+      guard name == hubName else { return .done }
+      return await answer { engine, now throws(HubError) in
+        try engine.withdraw(deviceID, prior: prior, now: now)
         return .done
       }
     case .reattach(let name, let deviceID):

@@ -44,6 +44,22 @@ struct SQLiteProvisioningStorage: ProvisioningStorage {
           """
       )
     }
+    migrator.registerMigration("2 group index") { database in
+      try database.execute(
+        sql: """
+          CREATE TABLE group_index (
+            key TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (key, id)
+          ) WITHOUT ROWID, STRICT;
+          CREATE INDEX group_index_id ON group_index (id);
+          """
+      )
+      let storage = SQLiteProvisioningStorage(database: database)
+      var last: String?
+      while let group = try storage.enrollments(.group, after: last, limit: 1).first {
+        try storage.index(group)
+        last = group.key.id
+      }
+    }
     return migrator
   }
 
@@ -63,6 +79,19 @@ struct SQLiteProvisioningStorage: ProvisioningStorage {
       "SELECT id, document FROM enrollment WHERE kind = ? AND id > ? ORDER BY id LIMIT ?",
       [kind.rawValue, id ?? "", limit]
     ) { row throws(StorageFault) in try Self.enrollment(row, kind) }
+  }
+
+  func groups(
+    indexedBy key: EnrollmentIndexKey,
+    limit: Int
+  ) throws(StorageFault) -> [Enrollment] {
+    try sql.all(
+      """
+      SELECT id, document FROM group_index JOIN enrollment USING (id)
+      WHERE key = ? AND kind = 'group' ORDER BY id LIMIT ?
+      """,
+      [key.text, limit]
+    ) { row throws(StorageFault) in try Self.enrollment(row, .group) }
   }
 
   func enrollmentCount(_ kind: EnrollmentKind) throws(StorageFault) -> Int {
@@ -139,6 +168,14 @@ struct SQLiteProvisioningStorage: ProvisioningStorage {
         sql.blob(JSON.bytes(enrollment.json(.stored))),
       ]
     )
+    if enrollment.key.kind == .group { try index(enrollment) }
+  }
+
+  private func index(_ group: Enrollment) throws(StorageFault) {
+    try sql.execute("DELETE FROM group_index WHERE id = ?", [group.key.id])
+    for key in group.indexKeys {
+      try sql.execute("INSERT INTO group_index VALUES (?, ?)", [key.text, group.key.id])
+    }
   }
 
   mutating func deleteEnrollment(_ key: EnrollmentKey) throws(StorageFault) {
@@ -146,6 +183,8 @@ struct SQLiteProvisioningStorage: ProvisioningStorage {
       "DELETE FROM enrollment WHERE kind = ? AND id = ?",
       [key.kind.rawValue, key.id]
     )
+    guard key.kind == .group else { return }
+    try sql.execute("DELETE FROM group_index WHERE id = ?", [key.id])
   }
 
   mutating func put(_ registration: RegistrationState) throws(StorageFault) {

@@ -1,4 +1,4 @@
-internal import HubContract
+public import HubContract
 internal import JSONTree
 
 /// The rules of contract §7.5 for what a twin may hold; each refusal names path and rule.
@@ -98,5 +98,21 @@ struct TwinLimits {
 
   private func refusal(_ path: String, _ rule: String) -> HubError {
     HubError(.argumentInvalid, "\(path.prefix(Self.shownPathLength)): \(rule).")
+  }
+}
+
+extension TwinUpdate {
+  /// Checks it as the whole of a twin that begins with it (contract §7.5).
+  ///
+  /// - Throws: 400004 with path and rule.
+  public func check(_ quotas: Quotas) throws(HubError) {
+    for (section, change) in [(TwinSectionName.tags, tags), (.desired, desired)] {
+      guard case .set(let object) = change else { continue }
+      let limits = TwinLimits(quotas: quotas, section: section)
+      try limits.check(object)
+      var merged = JSONObject()
+      merged.merge(patch: object)
+      try limits.checkSize(of: merged)
+    }
   }
 }

@@ -54,6 +54,9 @@ public struct InitialTwin: Equatable, Sendable {
   init(_ fields: BodyFields) throws(HubError) {
     tags = try fields.object("tags") ?? [:]
     desired = try fields.fields("properties")?.object("desired") ?? [:]
+    // A section that was read elsewhere carries them.
+    desired["$metadata"] = nil
+    desired["$version"] = nil
   }
 }
 
