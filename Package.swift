@@ -47,6 +47,7 @@ let package = Package(
         "CLinux",
         core("ByteIO"), core("JSONTree"), core("HubContract"), core("MessageLog"),
         .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "CryptoExtras", package: "swift-crypto"),
         .product(name: "X509", package: "swift-certificates"),
         .product(name: "SwiftASN1", package: "swift-asn1"),
         .product(name: "Logging", package: "swift-log"),

@@ -4,8 +4,14 @@ import base64
 import hashlib
 import hmac
 import itertools
+from datetime import timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from azure.iot.device import IoTHubDeviceClient, ProvisioningDeviceClient, X509, exceptions
 
 import certificates
@@ -158,6 +164,124 @@ def test_group_by_intermediate_with_a_new_leaf_every_day(hub, owner, tmp_path):
     stranger = X509(*root.issue(device).write(tmp_path, "stranger"))
     with pytest.raises(exceptions.CredentialError):
         client(hub, device, stranger).register()
+
+
+def signing_request(common_name, key=None):
+    key = key or ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    return key, base64.b64encode(request.public_bytes(Encoding.DER)).decode()
+
+
+def register_over_https(hub, owner, device, key, **body):
+    """Registers by raw REST under a symmetric key, and returns the operation's end."""
+    scope = hub.ready["idScope"]
+    base = f"/{scope}/registrations/{device}"
+    token = sas.token(f"{scope}/registrations/{device}", key, "registration")
+
+    def ask(method, path, **options):
+        return owner.call(method, path, token=token, api_version="2025-07-01-preview", **options)
+
+    begun = ask("PUT", base + "/register", json={"registrationId": device, **body})
+    assert begun.status_code == 202, begun.text
+    operation = f"{base}/operations/{begun.json()['operationId']}"
+
+    def ended():
+        answer = ask("GET", operation)
+        return answer.json() if answer.status_code == 200 else None
+
+    return wait_until(ended, 5, "the operation ends", interval=0.1)["registrationState"]
+
+
+def issued_credential(folder, name, key, chain):
+    """The issued chain and its key as the files that the stock client wants."""
+    pem = "".join(
+        x509.load_der_x509_certificate(base64.b64decode(text)).public_bytes(Encoding.PEM).decode()
+        for text in chain)
+    certificate_file, key_file = folder / f"{name}.pem", folder / f"{name}.key"
+    certificate_file.write_text(pem)
+    key_file.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return X509(str(certificate_file), str(key_file))
+
+
+def test_an_issued_certificate_every_day(hub, owner, tmp_path):
+    device = name("daily")
+    path = f"/enrollments/{device}"
+    enroll(owner, path, {"type": "symmetricKey"},
+           clientCertificateIssuancePolicy={"certificateAuthorityName": "internal"})
+    secret, _ = keys(owner, path)
+    prints, credentials = [], []
+    for day in range(3):
+        # Devices whose hardware has RSA keys alone are served too.
+        made = rsa.generate_private_key(65537, 2048) if day == 1 else None
+        key, csr = signing_request(device, made)
+        state = register_over_https(hub, owner, device, secret, csr=csr)
+        assert state["status"] == "assigned", state
+        chain = state["issuedCertificateChain"]
+        leaf = x509.load_der_x509_certificate(base64.b64decode(chain[0]))
+        authority = x509.load_der_x509_certificate(base64.b64decode(chain[1]))
+        leaf.verify_directly_issued_by(authority)
+        assert leaf.not_valid_after_utc - leaf.not_valid_before_utc <= timedelta(hours=25)
+        credential = issued_credential(tmp_path, f"day-{day}", key, chain)
+        prints.append(leaf.fingerprint(hashes.SHA256()).hex().upper())
+        credentials.append(credential)
+        device_client = IoTHubDeviceClient.create_from_x509_certificate(
+            x509=credential, hostname=state["assignedHub"], device_id=state["deviceId"],
+            server_verification_cert=hub.ca_pem)
+        try:
+            device_client.connect()
+            assert device_client.connected
+        finally:
+            device_client.shutdown()
+    kept = hub.rest().device(device)["authentication"]["x509Thumbprint"]
+    assert [kept["primaryThumbprint"], kept["secondaryThumbprint"]] == prints[:0:-1]
+    # Later the certificate itself is what the device registers with.
+    call(owner, "DELETE", path, 204)
+    group = name("renewing")
+    enroll(owner, f"/enrollmentGroups/{group}",
+           {"type": "x509", "x509": {"caReferences": {"primary": "internal"}}})
+    assert register(hub, device, credentials[-1]).device_id == device
+    call(owner, "DELETE", f"/enrollmentGroups/{group}", 204)
+
+
+def test_signing_requests_that_are_refused(hub, owner):
+    device = name("refused-csr")
+    path = f"/enrollments/{device}"
+    policy = {"certificateAuthorityName": "internal"}
+    enroll(owner, path, {"type": "symmetricKey"}, clientCertificateIssuancePolicy=policy)
+    secret, _ = keys(owner, path)
+    for csr in [signing_request("other")[1], base64.b64encode(b"junk").decode(),
+                signing_request(device, ec.generate_private_key(ec.SECP256K1()))[1]]:
+        state = register_over_https(hub, owner, device, secret, csr=csr)
+        assert state["status"] == "failed" and state["errorCode"] == 400004
+        assert "csr" in state["errorMessage"]
+    unknown = {"attestation": {"type": "symmetricKey"},
+               "clientCertificateIssuancePolicy": {"certificateAuthorityName": "elsewhere"}}
+    refused = call(owner, "PUT", f"/enrollments/{name('unknown')}", 400, json=unknown)
+    assert "internal" in refused.json()["message"]
+    plain = name("plain")
+    enroll(owner, f"/enrollments/{plain}", {"type": "symmetricKey"})
+    key, _ = keys(owner, f"/enrollments/{plain}")
+    state = register_over_https(hub, owner, plain, key, csr=signing_request(plain)[1])
+    assert state["status"] == "failed" and state["errorCode"] == 400004
+
+
+def test_an_identity_made_by_hand_survives_a_refused_registration(hub_factory):
+    hub = hub_factory({"quota.modules_per_device": "1"})
+    policy = "provisioningserviceowner"
+    owner = Rest(hub.base, hub.host, hub.ca_path, policy, hub.policy_key(policy), hub.note_secret)
+    device = name("by-hand")
+    made = hub.rest().create_device(device)
+    # An edge device needs room for two modules, so the hub refuses to make one of it.
+    enroll(owner, f"/enrollments/{device}", {"type": "symmetricKey"},
+           capabilities={"iotEdge": True})
+    key, _ = keys(owner, f"/enrollments/{device}")
+    state = register_over_https(hub, owner, device, key)
+    assert state["status"] == "failed"
+    left = hub.rest().device(device)
+    assert left["generationId"] == made["generationId"]
+    assert left["authentication"] == made["authentication"]
 
 
 def test_refusals_of_the_stock_client(hub, owner):

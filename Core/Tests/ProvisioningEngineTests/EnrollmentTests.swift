@@ -58,6 +58,9 @@ struct EnrollmentTests {
     try service.put(.group("i"), keyed, ifMatch: "*")
     let elsewhere = #"{"attestation":{"type":"symmetricKey"},"iotHubs":["elsewhere"]}"#
     #expect(code { try service.put(.group("g"), elsewhere, ifMatch: "*") } == 400_004)
+    let issuer =
+      #"{"attestation":{"type":"symmetricKey"},"clientCertificateIssuancePolicy":{"certificateAuthorityName":"ca"}}"#
+    #expect(code { try service.put(.group("g"), issuer, ifMatch: "*") } == 400_004)
   }
 
   @Test("a bulk call's elements stand for themselves")

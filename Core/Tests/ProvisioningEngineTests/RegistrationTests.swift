@@ -13,7 +13,9 @@ struct RegistrationTests {
     _ extra: String = "",
     hubs: [LinkedHub] = TestService.hubs
   ) throws -> TestService {
-    var service = TestService(ProvisioningRules(scope: "0ne", hubs: hubs))
+    var rules = ProvisioningRules(scope: "0ne", hubs: hubs)
+    rules.issuers = ["ca"]
+    var service = TestService(rules)
     try service.put(.group("g"), "{\(extra)\(Self.attestation)}")
     return service
   }
@@ -291,13 +293,13 @@ struct RegistrationTests {
     ] {
       var service = try service(extra)
       let operation = try service.register("d", try proof(), request)
-      let issued = try #require(certificate(0x6E))
+      let issued = try Self.issued(0x6E)
       var used: Authentication?
       let state = try service.run(operation) { step in
         switch step {
         case .issue(let request, let authority, let name):
           #expect(request == [1, 2] && authority == "ca" && name == "d")
-          return .issued(chain: "PEM", leaf: issued)
+          return .issued(issued)
         case .install(_, let assignment):
           used = assignment.authentication
           return .done
@@ -305,8 +307,94 @@ struct RegistrationTests {
         }
       }
       #expect(state.status == (isIssued ? .assigned : .failed))
-      #expect(state.issuedCertificate == (isIssued ? "PEM" : nil))
-      #expect(used == (isIssued ? .selfSigned(primary: issued.sha256, secondary: nil) : nil))
+      #expect(state.issued == (isIssued ? issued : nil))
+      #expect(state.deviceJSON["issuedCertificateChain"] == (isIssued ? ["bg==", "UA=="] : nil))
+      #expect(state.json["issuedCertificateChain"] == nil)
+      #expect(used == (isIssued ? .selfSigned(primary: issued.thumbprint, secondary: nil) : nil))
+    }
+  }
+
+  private static func issued(_ byte: UInt8) throws -> IssuedCertificate {
+    let leaf = try #require(certificate(byte))
+    return IssuedCertificate(chain: [leaf.der, [0x50]], thumbprint: leaf.sha256)
+  }
+
+  private static let issuing =
+    #""clientCertificateIssuancePolicy":{"certificateAuthorityName":"ca"},"#
+
+  @Test("an issued certificate every day: the hub takes it and the last one, never the factory's")
+  func dailyIssuance() throws {
+    var service = try service(Self.issuing)
+    var last: IssuedCertificate?
+    for day in 0..<4 as Range<UInt8> {
+      service.now = service.now.adding(seconds: 86_400)
+      var request = RegistrationRequest()
+      request.certificateSigningRequest = [day]
+      let today = try Self.issued(0x68 + day)
+      var used: Authentication?
+      let state = try service.run(try service.register("d", try proof(), request)) { step in
+        if case .issue = step { return .issued(today) }
+        if case .install(_, let assignment) = step { used = assignment.authentication }
+        return .done
+      }
+      #expect(state.status == .assigned && state.substatus == .initialAssignment)
+      #expect(used == .selfSigned(primary: today.thumbprint, secondary: last?.thumbprint))
+      last = today
+    }
+  }
+
+  @Test("a device that asks again with another key gets the certificate of that")
+  func anotherRequest() throws {
+    func body(_ hub: String) -> String {
+      #"{\#(Self.issuing)"allocationPolicy":"static","iotHubs":["\#(hub)"],\#(Self.attestation)}"#
+    }
+    // The second request comes at each step of a move in turn.
+    for moment in 0..<5 {
+      var rules = ProvisioningRules(scope: "0ne", hubs: TestService.hubs)
+      rules.issuers = ["ca"]
+      var service = TestService(rules)
+      try service.put(.group("g"), body("a"))
+      _ = try service.run(try service.register("d", try proof())) { _ in .done }
+      try service.put(.group("g"), body("b"), ifMatch: "*")
+      var request = RegistrationRequest()
+      request.certificateSigningRequest = [1]
+      let operation = try service.register("d", try proof(), request)
+      let old = InitialTwin(tags: ["old": 1])
+      let first = try Self.issued(0x68)
+      let steps: [(ProvisioningAction.Step) -> ProvisioningResult] = [
+        { _ in .issued(first) }, { _ in .inspected(nil) },
+        { _ in .detached(DetachedIdentity(twin: old)) }, { _ in .done },
+      ]
+      for step in steps.prefix(moment) {
+        let action = try #require(try service.engine.nextAction(operation.id))
+        _ = try service.engine.record(
+          step(action.step),
+          for: operation.id,
+          attempt: action.attempt,
+          now: service.now
+        )
+      }
+      request.certificateSigningRequest = [2]
+      #expect(try service.register("d", try proof(), request).id == operation.id)
+      var installed: HubAssignment?
+      var inspectionCount = 0
+      let second = try Self.issued(0x69)
+      let state = try service.run(operation) { step in
+        switch step {
+        case .issue(let request, _, _):
+          #expect(request == [2])
+          return .issued(second)
+        case .inspect: inspectionCount += 1
+        case .detach: return .detached(moment < 3 ? DetachedIdentity(twin: old) : nil)
+        case .install(_, let assignment): installed = assignment
+        default: break
+        }
+        return .done
+      }
+      #expect(state.status == .assigned && state.issued == second)
+      #expect(installed?.authentication == .selfSigned(primary: second.thumbprint, secondary: nil))
+      #expect(installed?.twin == old)
+      #expect(inspectionCount == (moment < 2 ? 1 : 0), "the new hub has our own identity by then")
     }
   }
 

@@ -20,6 +20,19 @@ package enum CertificateMaker {
       self.certificatePEM = certificatePEM
       self.privateKeyPEM = privateKeyPEM
     }
+
+    /// Both as what an authority signs with.
+    func opened() throws(AuthorityFault) -> (PresentedCertificate, Certificate.PrivateKey) {
+      guard let certificate = PresentedCertificate(Array(certificatePEM.utf8)) else {
+        throw .certificate
+      }
+      guard let key = try? Certificate.PrivateKey(pemEncoded: privateKeyPEM) else {
+        throw .privateKey
+      }
+      // A signature by another key would only be found out by those who are shown it.
+      guard key.publicKey == certificate.certificate.publicKey else { throw .pair }
+      return (certificate, key)
+    }
   }
 
   /// What is wrong with an authority that shall sign.
@@ -69,14 +82,8 @@ package enum CertificateMaker {
     authority: Issued,
     days: Int = 397
   ) throws -> Issued {
-    guard let issuer = try? Certificate(pemEncoded: authority.certificatePEM) else {
-      throw AuthorityFault.certificate
-    }
-    guard let issuerKey = try? Certificate.PrivateKey(pemEncoded: authority.privateKeyPEM) else {
-      throw AuthorityFault.privateKey
-    }
-    // A signature by another key would only be found out by the clients.
-    guard issuerKey.publicKey == issuer.publicKey else { throw AuthorityFault.pair }
+    let (presented, issuerKey) = try authority.opened()
+    let issuer = presented.certificate
     let key = Certificate.PrivateKey(P256.Signing.PrivateKey())
     let now = Date()
     let subject = try DistinguishedName {

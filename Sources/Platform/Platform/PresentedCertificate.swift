@@ -40,14 +40,7 @@ package struct PresentedCertificate: Sendable {
   package var sha256Thumbprint: String { Hex.encode(Hashing.sha256(der)).uppercased() }
 
   /// The subject's last common name, or nil.
-  package var commonName: String? {
-    for rdn in certificate.subject.reversed() {
-      for attribute in rdn where attribute.type == .RDNAttributeType.commonName {
-        return String(attribute.value)
-      }
-    }
-    return nil
-  }
+  package var commonName: String? { certificate.subject.lastCommonName }
 
   /// The subject as text, such as `CN=device-1`.
   package var subject: String { "\(certificate.subject)" }

@@ -59,9 +59,17 @@ extension Hub {
           value: Double(self.faults[kind])
         )
       }
+      let issued = provisioning.map {
+        PrometheusMetrics.Sample(
+          "orrery_certificates_issued_total",
+          .counter,
+          "Certificates issued to devices that registered with a signing request.",
+          value: Double($0.issuer.issuedCount.load(ordering: .relaxed))
+        )
+      }
       return single.map { name, kind, value, help in
         PrometheusMetrics.Sample(name, kind, help, value: value)
-      } + partitions + refusals + injected + routing.samples
+      } + partitions + refusals + injected + routing.samples + (issued.map { [$0] } ?? [])
     }
   }
 

@@ -139,13 +139,16 @@ package final class Hub: Sendable {
           isDurable: !settings.isEphemeral,
           hub: store,
           hubName: settings.names.first ?? "localhost",
+          quotas: settings.quotas,
           skewSeconds: Int64(settings.skewSeconds),
+          certificateSeconds: Int64(settings.certificateHours) * 3600,
           logger: logger
         ) : nil
     } catch {
       events.close()
       store.close()
-      throw SettingsFault.registry(provisioned, error)
+      // The issuer's files say themselves what is wrong with them.
+      throw error is SettingsFault ? error : SettingsFault.registry(provisioned, error)
     }
     effects.set { [weak self] in self?.carryOut($0) }
     collectMetrics()

@@ -18,13 +18,21 @@ public struct PresentedLeaf: Equatable, Sendable {
     public var certificate: CertificateSummary
     /// The name by which it is registered and verified as an authority, if it is.
     public var authorityName: String?
+    /// Whether it issues for the service alone, so that no hub has it.
+    public var isIssuer: Bool
     /// Certificates from the leaf to it: 1 for the direct one.
     public var distance: Int
 
     /// Creates a signer.
-    public init(certificate: CertificateSummary, authorityName: String? = nil, distance: Int) {
+    public init(
+      certificate: CertificateSummary,
+      authorityName: String? = nil,
+      isIssuer: Bool = false,
+      distance: Int
+    ) {
       self.certificate = certificate
       self.authorityName = authorityName
+      self.isIssuer = isIssuer
       self.distance = distance
     }
   }
@@ -50,7 +58,7 @@ public struct Judgement: Equatable, Sendable {
   public var authentication: Authentication
   /// What the registration shows of it.
   public var proof: RegistrationProof
-  /// Whether a registered and verified authority vouches for it.
+  /// Whether an authority vouches for it that is registered and verified at the hub.
   public var isByAuthority: Bool
 
   /// Creates a judgement.

@@ -51,8 +51,7 @@ extension RunningOperation {
     object["detached"] = detached?.stored
     object["twin"] = twin?.json
     object["answerPayload"] = answerPayload
-    object["chain"] = issuedChain.map { .string($0) }
-    object["leaf"] = issuedLeaf?.stored
+    object["issued"] = issued?.stored
     if let failure {
       object["code"] = .int(Int64(failure.code.rawValue))
       object["message"] = .string(failure.message)
@@ -82,8 +81,7 @@ extension RunningOperation {
     detached = stored["detached"].flatMap { DetachedIdentity(stored: $0) }
     twin = stored["twin"].flatMap { try? InitialTwin(json: $0) }
     answerPayload = stored["answerPayload"]
-    issuedChain = stored["chain"]?.stringValue
-    issuedLeaf = stored["leaf"].flatMap { CertificateSummary(stored: $0) }
+    issued = stored["issued"].flatMap { IssuedCertificate(stored: $0) }
     if let code = stored["code"]?.int64Value, let message = stored["message"]?.stringValue {
       failure = HubError(HubErrorCode(rawValue: Int(clamping: code)), message)
     }

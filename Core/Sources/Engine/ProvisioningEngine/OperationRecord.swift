@@ -105,10 +105,8 @@ public struct RunningOperation: Equatable, Sendable {
   public var twin: InitialTwin?
   /// What the webhook sends to the device.
   public var answerPayload: JSONValue?
-  /// The certificate that was issued, leaf first, PEM.
-  public var issuedChain: String?
-  /// The issued leaf.
-  public var issuedLeaf: CertificateSummary?
+  /// The certificate that was issued.
+  public var issued: IssuedCertificate?
   /// Why it fails, once it does.
   public var failure: HubError?
 

@@ -56,8 +56,8 @@ public struct HubAssignment: Equatable, Sendable {
 public enum ProvisioningResult: Equatable, Sendable {
   /// The webhook's answer.
   case allocated(hub: String?, initialTwin: InitialTwin?, payload: JSONValue?)
-  /// The certificate with its chain as PEM, leaf first, and the leaf.
-  case issued(chain: String, leaf: CertificateSummary)
+  /// The certificate.
+  case issued(IssuedCertificate)
   /// The identity that there is, nil if there is none.
   case inspected(PriorIdentity?)
   /// The identity that was disabled, nil if there is none.

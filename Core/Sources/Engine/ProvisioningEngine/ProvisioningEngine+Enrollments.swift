@@ -47,6 +47,12 @@ extension ProvisioningEngine {
     for hub in enrollment.namedHubs where rules.hub(hub) == nil {
       throw HubError(.argumentInvalid, "iotHubs: \(hub) is no linked hub.")
     }
+    if let name = enrollment.issuingAuthority, !rules.issuers.contains(name) {
+      throw HubError(
+        .argumentInvalid,
+        "clientCertificateIssuancePolicy.certificateAuthorityName: \(name) is none of those that issue here: \(rules.issuers.sorted().joined(separator: ", "))."
+      )
+    }
     if let fault = enrollment.initialTwin?.fault(rules.quotas) {
       throw HubError(.argumentInvalid, fault)
     }

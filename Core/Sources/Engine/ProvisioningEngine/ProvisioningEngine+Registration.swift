@@ -35,7 +35,7 @@ extension ProvisioningEngine {
     let running = try stored { storage throws(StorageFault) in
       try storage.runningOperation(of: id)
     }
-    if let running { return (try join(running, judgement), false) }
+    if let running { return (try join(running, judgement, request), false) }
     return (try begin(id, enrollment, judgement, request, circumstances.now), true)
   }
 
@@ -91,17 +91,26 @@ extension ProvisioningEngine {
   /// The same device again: it waits for the same answer, which opens with what it showed last.
   private mutating func join(
     _ operation: OperationRecord,
-    _ judgement: Judgement
+    _ judgement: Judgement,
+    _ request: RegistrationRequest
   ) throws(HubError) -> OperationRecord {
     guard case .running(var run) = operation.state else { return operation }
     // A chip's key is made anew for every request; the first one stands.
     if case .tpm = judgement.proof { return operation }
-    guard run.judgement != judgement, run.phase != .reattaching, run.phase != .withdrawing else {
-      return operation
-    }
+    let csr = request.certificateSigningRequest
+    let isNewRequest = csr != nil && csr != run.signingRequest
+    guard run.judgement != judgement || isNewRequest, run.phase != .reattaching,
+      run.phase != .withdrawing
+    else { return operation }
     run.judgement = judgement
     run.attempt &+= 1
     if run.phase == .removing { run.phase = .installing }
+    if isNewRequest {
+      // The device may have the key of its last request alone.
+      run.signingRequest = csr
+      run.issued = nil
+      if run.phase != .allocating { run.phase = .issuing }
+    }
     return try write(operation, .running(run))
   }
 

@@ -64,9 +64,8 @@ extension ProvisioningEngine {
         )
       }
       return try advance(operation, run, known: state, now: now)
-    case (.issuing, .issued(let chain, let leaf)):
-      run.issuedChain = chain
-      run.issuedLeaf = leaf
+    case (.issuing, .issued(let certificate)):
+      run.issued = certificate
       return try advance(operation, run, known: state, now: now)
     case (.inspecting, .inspected(let prior)):
       run.prior = prior
@@ -121,11 +120,12 @@ extension ProvisioningEngine {
     guard run.failure == nil, let target = run.targetHub else {
       return try finish(operation, run, state, now)
     }
-    if run.signingRequest != nil, run.issuedLeaf == nil {
-      guard run.enrollment.issuingAuthority != nil else {
+    if run.signingRequest != nil, run.issued == nil {
+      guard let authority = run.enrollment.issuingAuthority, rules.issuers.contains(authority)
+      else {
         run.failure = HubError(
           .argumentInvalid,
-          "The enrollment names no authority that issues certificates."
+          "The enrollment names no authority that issues certificates here."
         )
         return try finish(operation, run, state, now)
       }
@@ -139,7 +139,7 @@ extension ProvisioningEngine {
         run.previousHub = old
         run.previousDeviceID = state.deviceID
       }
-      run.phase = .inspecting
+      run.phase = !run.isInspected ? .inspecting : run.previousHub == nil ? .installing : .detaching
     }
     return try write(operation, .running(run))
   }
@@ -166,7 +166,7 @@ extension ProvisioningEngine {
       state.assignedHub = run.targetHub
       state.deviceID = run.enrollment.deviceID ?? operation.registrationID
       state.proof = run.judgement.proof
-      state.issuedCertificate = run.issuedChain
+      state.issued = run.issued
       if moved {
         let migrated = run.previousHub != nil && run.enrollment.reprovisionPolicy.migratesData
         state.substatus = migrated ? .deviceDataMigrated : .deviceDataReset

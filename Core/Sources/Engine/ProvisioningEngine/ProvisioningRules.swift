@@ -36,6 +36,8 @@ public struct ProvisioningRules: Sendable {
   public var scope: String
   /// The hubs that it assigns to.
   public var hubs: [LinkedHub]
+  /// The authorities that issue certificates to devices, by name.
+  public var issuers: Set<String> = []
   /// What enrollments without a policy of their own get.
   public var defaultAllocation = AllocationPolicy.hashed
   /// Individual enrollments at most; over: 400205.

@@ -62,12 +62,17 @@ extension ProvisioningView {
   ///
   /// Where the hub has the authority itself, any certificate of it for this device will do; else the
   /// presented one, and the last one before it, so that a renewal does not shut out who still has it.
+  /// Where a certificate is issued, what the device registers with does not open the hub: it may last
+  /// much longer.
   private func authentication(
     _ operation: OperationRecord,
     _ run: RunningOperation,
     _ deviceID: String
   ) -> Authentication {
-    if let leaf = run.issuedLeaf { return .selfSigned(primary: leaf.sha256, secondary: nil) }
+    let known = try? registration(operation.registrationID)
+    if let issued = run.issued {
+      return .selfSigned(primary: issued.thumbprint, secondary: known?.issued?.thumbprint)
+    }
     guard case .selfSigned(let primary, let secondary) = run.judgement.authentication else {
       return run.judgement.authentication
     }
@@ -77,8 +82,7 @@ extension ProvisioningView {
       return .certificateAuthority
     }
     guard secondary == nil,
-      let known = try? registration(operation.registrationID),
-      case .certificate(let last, _) = known.proof, last.sha256 != primary
+      case .certificate(let last, _)? = known?.proof, last.sha256 != primary
     else { return run.judgement.authentication }
     return .selfSigned(primary: primary, secondary: last.sha256)
   }

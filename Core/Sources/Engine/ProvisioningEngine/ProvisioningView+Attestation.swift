@@ -187,7 +187,7 @@ extension PresentedLeaf {
     Judgement(
       authentication: .selfSigned(primary: certificate.sha256, secondary: nil),
       proof: .certificate(certificate, signer: signer.certificate),
-      isByAuthority: signers.contains { $0.authorityName != nil }
+      isByAuthority: signers.contains { $0.authorityName != nil && !$0.isIssuer }
     )
   }
 }

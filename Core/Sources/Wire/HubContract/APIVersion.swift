@@ -11,7 +11,7 @@ public enum APIVersion {
 
   /// Versions of the provisioning service (contract §6.2, §6.6).
   public static let provisioning: Set<String> = [
-    "2018-11-01", "2019-03-31", "2021-06-01", "2021-10-01",
+    "2018-11-01", "2019-03-31", "2021-06-01", "2021-10-01", "2025-07-01-preview",
   ]
 
   /// Judges the query parameter `api-version`; to be done before authentication.

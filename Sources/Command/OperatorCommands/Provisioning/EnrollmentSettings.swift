@@ -70,6 +70,14 @@ struct EnrollmentSettings: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "Issue certificates to devices that send a signing request: internal is the hub's authority.",
+      valueName: "authority"
+    )
+  )
+  var issuer: String?
+
+  @Option(
+    help: ArgumentHelp(
       "Members of the enrollment for which there is no option: JSON, @FILE or -.",
       valueName: "json"
     )
@@ -85,13 +93,13 @@ struct EnrollmentSettings: ParsableArguments {
   /// The options' names, for messages.
   static let names = [
     "--enabled or --disabled", "--edge or --no-edge", "--tags", "--desired", "--reprovision",
-    "--allocation", "--hub", "--body",
+    "--allocation", "--hub", "--issuer", "--body",
   ]
 
   /// Whether nothing was said.
   var isEmpty: Bool {
     status == nil && edge == nil && tags == nil && desired == nil && reprovision == nil
-      && allocation == nil && hubs.isEmpty && body == nil
+      && allocation == nil && hubs.isEmpty && issuer == nil && body == nil
   }
 
   /// Puts what was said into an enrollment; options win over `--body`.
@@ -105,6 +113,9 @@ struct EnrollmentSettings: ParsableArguments {
     if let reprovision { enrollment["reprovisionPolicy"] = reprovision.json }
     if let allocation { enrollment["allocationPolicy"] = .string(allocation.rawValue) }
     if !hubs.isEmpty { enrollment["iotHubs"] = .array(hubs.map { .string($0) }) }
+    if let issuer {
+      enrollment["clientCertificateIssuancePolicy"] = ["certificateAuthorityName": .string(issuer)]
+    }
     guard tags != nil || desired != nil else { return }
     var twin = enrollment["initialTwin"]?.objectValue ?? [:]
     if let tags { twin["tags"] = try InputText.object(tags, option: "--tags") }

@@ -17,6 +17,8 @@ final class ProvisioningService: Sendable {
   static let ownerPolicy = "provisioningserviceowner"
 
   let store: ProvisioningStore
+  /// Issues the certificates that devices ask for.
+  let issuer: DeviceIssuer
   private let hub: HubStore
   private let hubName: String
   private let skewSeconds: Int64
@@ -29,14 +31,22 @@ final class ProvisioningService: Sendable {
     isDurable: Bool,
     hub: HubStore,
     hubName: String,
+    quotas: Quotas,
     skewSeconds: Int64,
+    certificateSeconds: Int64,
     logger: Logger
   ) throws {
     let name = hubName.lowercased()
+    issuer = try DeviceIssuer(
+      directory: directory,
+      hubName: hubName,
+      lifetimeSeconds: certificateSeconds
+    )
     store = try ProvisioningStore(
       path: directory + "/provisioning.sqlite",
       isDurable: isDurable,
-      hubs: [LinkedHub(host: name, sharesAuthorities: true)]
+      hubs: [LinkedHub(host: name, sharesAuthorities: true)],
+      quotas: quotas
     )
     self.hub = hub
     self.hubName = name
@@ -164,6 +174,7 @@ final class ProvisioningService: Sendable {
         PresentedLeaf.Signer(
           certificate: summary,
           authorityName: anchor.name,
+          isIssuer: anchor.certificate.der == issuer.certificate.der,
           distance: path.intermediates.count + 1
         )
       )
@@ -189,7 +200,9 @@ final class ProvisioningService: Sendable {
       try view.certificateAuthorities().filter { $0.isVerified && subjects.contains($0.subject) }
         .map { ($0.name, $0.certificate) }
     }
-    return groups.compactMap { der in PresentedCertificate(der).map { ($0, nil) } }
+    let own = subjects.contains(issuer.certificate.subject)
+    return (own ? [(issuer.certificate, DeviceIssuer.name)] : [])
+      + groups.compactMap { der in PresentedCertificate(der).map { ($0, nil) } }
       + authorities.compactMap { name, der in PresentedCertificate(der).map { ($0, name) } }
   }
 
@@ -241,8 +254,18 @@ final class ProvisioningService: Sendable {
       return .refused(
         HubError(.customAllocationFailed, "This service has no way to ask webhooks.")
       )
-    case .issue:
-      return .refused(HubError(.argumentInvalid, "This service issues no certificates."))
+    case .issue(let request, _, let registrationID):
+      let now = Timestamp(ticks: SystemClock.wallTicks())
+      let result = issuer.issue(request, to: registrationID, now: now)
+      if case .issued(let certificate) = result {
+        logger.info(
+          "certificate issued",
+          metadata: [
+            "registration": "\(registrationID)", "thumbprint": "\(certificate.thumbprint.hex)",
+          ]
+        )
+      }
+      return result
     case .inspect(let name, let deviceID):
       guard name == hubName else { return .inspected(nil) }
       return await answer { engine, _ throws(HubError) in

@@ -15,7 +15,7 @@ final class ProvisioningStore: Sendable {
   private let pool: DatabasePool
 
   /// Opens or makes the database; `isDurable` says whether a commit waits for the disk.
-  init(path: String, isDurable: Bool, hubs: [LinkedHub]) throws {
+  init(path: String, isDurable: Bool, hubs: [LinkedHub], quotas: Quotas) throws {
     var configuration = Configuration()
     configuration.label = "orrery.provisioning"
     configuration.maximumReaderCount = 2
@@ -37,7 +37,10 @@ final class ProvisioningStore: Sendable {
     }
     self.pool = pool
     self.scope = scope
-    rules = ProvisioningRules(scope: scope, hubs: hubs)
+    var rules = ProvisioningRules(scope: scope, hubs: hubs)
+    rules.quotas = quotas
+    rules.issuers = [DeviceIssuer.name]
+    self.rules = rules
   }
 
   /// Runs `command` in a transaction of its own and answers when it is durable.

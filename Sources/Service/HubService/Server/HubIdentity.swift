@@ -67,7 +67,8 @@ final class HubIdentity: Sendable {
     let authority = try AuthorityFiles(
       certificate: directory + "/ca.pem",
       privateKey: directory + "/ca.key",
-      name: settings.names.first ?? "localhost"
+      name: "Orrery hub \(settings.names.first ?? "localhost") root",
+      loss: "which every client must be given."
     )
     let server = ServerFiles(
       certificate: directory + "/server.pem",
@@ -160,81 +161,5 @@ private struct ServerFiles {
         "Remove \(certificate) and \(privateKey): the next start makes new ones, which clients "
         + "trust as they do the old, for the authority stays."
     )
-  }
-}
-
-/// The files of the hub's own authority.
-private struct AuthorityFiles {
-  let certificate: String
-  let privateKey: String
-  /// The certificate that clients trust.
-  let anchor: PresentedCertificate
-  private let issued: CertificateMaker.Issued
-
-  /// Reads the authority, or makes one of `name` where there is none.
-  init(certificate: String, privateKey: String, name: String) throws {
-    self.certificate = certificate
-    self.privateKey = privateKey
-    if PrivateFile.exists(certificate) {
-      issued = CertificateMaker.Issued(
-        certificatePEM: try Self.read(certificate, certificate, privateKey),
-        privateKeyPEM: try Self.read(privateKey, certificate, privateKey)
-      )
-    } else {
-      issued = try CertificateMaker.makeAuthority(commonName: "Orrery hub \(name) root")
-      // The key first: a certificate without its key would be taken for a whole authority.
-      try PrivateFile.replace(privateKey, with: Array(issued.privateKeyPEM.utf8))
-      let text = Array(issued.certificatePEM.utf8)
-      try PrivateFile.replace(certificate, with: text, mode: 0o644)
-    }
-    guard let anchor = PresentedCertificate(Array(issued.certificatePEM.utf8)) else {
-      throw SettingsFault(
-        "\(certificate) holds no certificate in PEM",
-        remedy: Self.remedy(certificate, privateKey)
-      )
-    }
-    self.anchor = anchor
-  }
-
-  /// A certificate for `names`.
-  func sign(_ names: [String]) throws -> CertificateMaker.Issued {
-    do {
-      return try CertificateMaker.makeServer(names: names, authority: issued)
-    } catch let error as CertificateMaker.AuthorityFault {
-      switch error {
-      case .certificate: throw fault(certificate, "holds no certificate in PEM")
-      case .privateKey: throw fault(privateKey, "holds no private key in PEM")
-      case .pair: throw fault(privateKey, "is not the key of the certificate in \(certificate)")
-      }
-    } catch {
-      throw SettingsFault(
-        "no certificate can be made for hub.names (\(names.joined(separator: ", "))): \(error)",
-        remedy: "Give host names and addresses alone, in ASCII."
-      )
-    }
-  }
-
-  private static func read(
-    _ path: String,
-    _ certificate: String,
-    _ privateKey: String
-  ) throws -> String {
-    do throws(FileFault) {
-      return String(decoding: try PrivateFile.read(path), as: UTF8.self)
-    } catch {
-      throw SettingsFault(
-        "\(error)",
-        remedy: error.remedy ?? remedy(certificate, privateKey)
-      )
-    }
-  }
-
-  private func fault(_ path: String, _ problem: String) -> SettingsFault {
-    SettingsFault("\(path) \(problem)", remedy: Self.remedy(certificate, privateKey))
-  }
-
-  private static func remedy(_ certificate: String, _ privateKey: String) -> String {
-    "Put both files back from a backup of the hub. Without one, remove \(certificate) and "
-      + "\(privateKey): the next start makes a new authority, which every client must be given."
   }
 }

@@ -36,6 +36,7 @@ package struct HubSettings: Sendable {
   /// Whether webhooks on this machine may do without TLS.
   package var allowsPlainWebhooks: Bool
   package var isProvisioningEnabled: Bool
+  package var certificateHours: Int
   package var timeToLiveSeconds: Int
   package var maximumDeliveryCount: Int
   package var lockSeconds: Int
@@ -211,6 +212,12 @@ package struct HubSettings: Sendable {
       "Whether devices can be provisioned here: enrollments, and registration over MQTT and HTTPS."
     ),
     SettingKey(
+      "provisioning.certificate_hours",
+      .number(1...8_760),
+      "24",
+      "How long certificates are valid that are issued to devices which send a signing request."
+    ),
+    SettingKey(
       "quota.devices",
       .number(1...100_000_000),
       "1000000",
@@ -368,6 +375,7 @@ package struct HubSettings: Sendable {
     webhookAuthorityPath = settings.text("routing.webhook_ca")
     allowsPlainWebhooks = settings.flag("routing.webhook_plain_http")
     isProvisioningEnabled = settings.flag("provisioning.enabled")
+    certificateHours = settings.number("provisioning.certificate_hours")
     timeToLiveSeconds = settings.number("quota.c2d_default_ttl_seconds")
     maximumDeliveryCount = settings.number("quota.c2d_max_delivery_count")
     lockSeconds = settings.number("quota.c2d_lock_seconds")

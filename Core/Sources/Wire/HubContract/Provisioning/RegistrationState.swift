@@ -51,8 +51,8 @@ public struct RegistrationState: Equatable, Sendable {
   public var payload: JSONValue?
   /// What it proved itself with.
   public var proof: RegistrationProof
-  /// The certificate that was issued to it, leaf first, PEM.
-  public var issuedCertificate: String?
+  /// The certificate that was issued to it.
+  public var issued: IssuedCertificate?
   /// Counts writes; its text is `ETags.identity`.
   public var etagCounter: UInt64
 
@@ -91,7 +91,7 @@ public struct RegistrationState: Equatable, Sendable {
     case .tpm(let key):
       object["tpm"] = ["authenticationKey": .string(Base64.encode(key))]
     }
-    object["issuedClientCertificate"] = issuedCertificate.map { .string($0) }
+    if status == .assigned { object["issuedCertificateChain"] = issued?.json }
     return .object(object)
   }
 
@@ -130,7 +130,7 @@ extension RegistrationState {
       object["message"] = .string(failure.message)
     }
     object["payload"] = payload
-    object["issued"] = issuedCertificate.map { .string($0) }
+    object["issued"] = issued?.stored
     proof.store(in: &object)
     return .object(object)
   }
@@ -159,7 +159,7 @@ extension RegistrationState {
       failure = HubError(HubErrorCode(rawValue: Int(clamping: code)), message)
     }
     payload = stored["payload"]
-    issuedCertificate = stored["issued"]?.stringValue
+    issued = stored["issued"].flatMap { IssuedCertificate(stored: $0) }
     etagCounter = UInt64(clamping: etag)
   }
 }

@@ -31,6 +31,10 @@ extension OpenAPIComponents {
           "iotHubHostName": { "type": "string" },
           "iotHubs": { "type": "array", "items": { "type": "string" } },
           "customAllocationDefinition": { "type": ["object", "null"] },
+          "clientCertificateIssuancePolicy": {
+            "type": ["object", "null"],
+            "properties": { "certificateAuthorityName": { "type": "string" } }
+          },
           "etag": { "type": "string" },
           "createdDateTimeUtc": { "$ref": "#/components/schemas/Time" },
           "lastUpdatedDateTimeUtc": { "$ref": "#/components/schemas/Time" },
@@ -45,7 +49,11 @@ extension OpenAPIComponents {
         "type": "object",
         "properties": {
           "registrationId": { "$ref": "#/components/schemas/RegistrationID" },
-          "payload": { "$ref": "#/components/schemas/Any" }
+          "payload": { "$ref": "#/components/schemas/Any" },
+          "csr": {
+            "type": "string", "format": "byte",
+            "description": "A signing request (PKCS #10), DER in base64."
+          }
         }
       },
       "RegistrationState": {
@@ -59,6 +67,11 @@ extension OpenAPIComponents {
           "substatus": { "type": "string" }, "assignedHub": { "type": "string" },
           "deviceId": { "type": "string" }, "errorCode": { "type": "integer" },
           "errorMessage": { "type": "string" }, "etag": { "type": "string" },
+          "issuedCertificateChain": {
+            "type": "array",
+            "description": "For the device alone: DER in base64, its own certificate first.",
+            "items": { "type": "string", "format": "byte" }
+          },
           "createdDateTimeUtc": { "$ref": "#/components/schemas/Time" },
           "lastUpdatedDateTimeUtc": { "$ref": "#/components/schemas/Time" }
         }
