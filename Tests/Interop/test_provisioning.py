@@ -173,7 +173,7 @@ def signing_request(common_name, key=None):
     return key, base64.b64encode(request.public_bytes(Encoding.DER)).decode()
 
 
-def register_over_https(hub, owner, device, key, **body):
+def register_over_https(hub, owner, device, key, seconds=15, **body):
     """Registers by raw REST under a symmetric key, and returns the operation's end."""
     scope = hub.ready["idScope"]
     base = f"/{scope}/registrations/{device}"
@@ -190,7 +190,7 @@ def register_over_https(hub, owner, device, key, **body):
         answer = ask("GET", operation)
         return answer.json() if answer.status_code == 200 else None
 
-    return wait_until(ended, 5, "the operation ends", interval=0.1)["registrationState"]
+    return wait_until(ended, seconds, "the operation ends", interval=0.1)["registrationState"]
 
 
 def issued_credential(folder, name, key, chain):

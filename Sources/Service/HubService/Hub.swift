@@ -135,20 +135,17 @@ package final class Hub: Sendable {
       provisioning =
         settings.isProvisioningEnabled
         ? try ProvisioningService(
+          settings: settings,
           directory: dataDirectory,
-          isDurable: !settings.isEphemeral,
           hub: store,
-          hubName: settings.names.first ?? "localhost",
-          quotas: settings.quotas,
-          skewSeconds: Int64(settings.skewSeconds),
-          certificateSeconds: Int64(settings.certificateHours) * 3600,
           logger: logger
         ) : nil
     } catch {
       events.close()
       store.close()
       // The issuer's files say themselves what is wrong with them.
-      throw error is SettingsFault ? error : SettingsFault.registry(provisioned, error)
+      if error is SettingsFault || error is FileFault { throw error }
+      throw SettingsFault.registry(provisioned, error)
     }
     effects.set { [weak self] in self?.carryOut($0) }
     collectMetrics()

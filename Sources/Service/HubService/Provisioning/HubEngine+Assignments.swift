@@ -5,13 +5,27 @@ import ProvisioningEngine
 
 /// What provisioning does to identities of this hub; each may be done twice.
 extension HubStore.Engine {
-  /// The identity as it is before anything is assigned to it; nil if there is none.
-  mutating func inspect(_ deviceID: String) throws(HubError) -> PriorIdentity? {
-    try identity(deviceID).map { PriorIdentity($0) }
+  /// Takes a step that concerns this hub.
+  mutating func perform(
+    _ step: ProvisioningAction.Step,
+    now: Timestamp
+  ) throws(HubError) -> ProvisioningResult {
+    switch step {
+    case .inspect(_, let deviceID):
+      return .inspected(try identity(deviceID).map { PriorIdentity($0) })
+    case .detach(_, let deviceID): return .detached(try detach(deviceID, now: now))
+    case .install(_, let assignment): try install(assignment, now: now)
+    case .remove(_, let deviceID): try remove(deviceID, now: now)
+    case .withdraw(_, let deviceID, let prior):
+      try withdraw(deviceID, prior: prior, now: now)
+    case .reattach(_, let deviceID): try reattach(deviceID, now: now)
+    case .allocate, .issue: throw HubError(.serverError, "No step for a hub.")
+    }
+    return .done
   }
 
   /// Creates the identity, or gives the one that is there the credential of `assignment`.
-  mutating func install(_ assignment: HubAssignment, now: Timestamp) throws(HubError) {
+  private mutating func install(_ assignment: HubAssignment, now: Timestamp) throws(HubError) {
     let key = IdentityKey(deviceID: assignment.deviceID)
     let twin = assignment.twin?.update
     guard let existing = try identity(assignment.deviceID) else {
@@ -29,7 +43,10 @@ extension HubStore.Engine {
   }
 
   /// Disables the identity and answers what it was; nil if there is none.
-  mutating func detach(_ deviceID: String, now: Timestamp) throws(HubError) -> DetachedIdentity? {
+  private mutating func detach(
+    _ deviceID: String,
+    now: Timestamp
+  ) throws(HubError) -> DetachedIdentity? {
     guard let device = try identity(deviceID) else { return nil }
     try replace(device, by: device.leaving, now: now)
     let text = try view.twin(IdentityKey(deviceID: deviceID), facts: ConnectionFacts()).body
@@ -40,13 +57,13 @@ extension HubStore.Engine {
   }
 
   /// Deletes the identity, if it is there.
-  mutating func remove(_ deviceID: String, now: Timestamp) throws(HubError) {
+  private mutating func remove(_ deviceID: String, now: Timestamp) throws(HubError) {
     guard try identity(deviceID) != nil else { return }
     try deleteDevice(deviceID, ifMatch: .any, now: now)
   }
 
   /// Deletes the identity that was assigned; one that was there before gets back what it was.
-  mutating func withdraw(
+  private mutating func withdraw(
     _ deviceID: String,
     prior: PriorIdentity?,
     now: Timestamp
@@ -57,7 +74,7 @@ extension HubStore.Engine {
   }
 
   /// Enables the identity again, if it is there and `detach` disabled it.
-  mutating func reattach(_ deviceID: String, now: Timestamp) throws(HubError) {
+  private mutating func reattach(_ deviceID: String, now: Timestamp) throws(HubError) {
     guard let device = try identity(deviceID) else { return }
     try replace(device, by: device.returned, now: now)
   }

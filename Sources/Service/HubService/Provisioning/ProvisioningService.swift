@@ -21,36 +21,50 @@ final class ProvisioningService: Sendable {
   let issuer: DeviceIssuer
   private let hub: HubStore
   private let hubName: String
+  /// The other hubs, by their host names.
+  private let linked: [String: LinkedHubClient]
+  private let client: OutboundClient
   private let skewSeconds: Int64
   private let logger: Logger
   private let intermediates = KnownIntermediates()
 
-  /// Opens the database in `directory`; devices are assigned to the hub called `hubName`.
-  init(
-    directory: String,
-    isDurable: Bool,
-    hub: HubStore,
-    hubName: String,
-    quotas: Quotas,
-    skewSeconds: Int64,
-    certificateSeconds: Int64,
-    logger: Logger
-  ) throws {
-    let name = hubName.lowercased()
+  /// Opens the database in `directory`; devices are assigned to `hub` and those that are linked.
+  init(settings: HubSettings, directory: String, hub: HubStore, logger: Logger) throws {
+    let name = settings.names.first ?? "localhost"
+    var own = LinkedHub(host: name.lowercased(), sharesAuthorities: true)
+    var others: [LinkedHubAccess] = []
+    if let path = settings.linkedHubsPath {
+      (own, others) = try LinkedHubAccess.read(path, own: own)
+    }
     issuer = try DeviceIssuer(
       directory: directory,
-      hubName: hubName,
-      lifetimeSeconds: certificateSeconds
+      hubName: name,
+      lifetimeSeconds: Int64(settings.certificateHours) * 3600
     )
-    store = try ProvisioningStore(
-      path: directory + "/provisioning.sqlite",
-      isDurable: isDurable,
-      hubs: [LinkedHub(host: name, sharesAuthorities: true)],
-      quotas: quotas
+    let client = try OutboundClient(
+      authorities: settings.outboundAuthoritiesPath,
+      setting: "provisioning.ca"
+    )
+    do {
+      store = try ProvisioningStore(
+        path: directory + "/provisioning.sqlite",
+        isDurable: !settings.isEphemeral,
+        hubs: [own] + others.map(\.hub),
+        quotas: settings.quotas
+      )
+    } catch {
+      Task { await client.close() }
+      throw error
+    }
+    self.client = client
+    linked = Dictionary(
+      uniqueKeysWithValues: others.map {
+        ($0.hub.host, LinkedHubClient(access: $0, client: client, logger: logger))
+      }
     )
     self.hub = hub
-    self.hubName = name
-    self.skewSeconds = skewSeconds
+    hubName = own.host
+    skewSeconds = Int64(settings.skewSeconds)
     self.logger = logger
   }
 
@@ -68,7 +82,12 @@ final class ProvisioningService: Sendable {
     }
   }
 
-  func close() { store.close() }
+  func close() {
+    store.close()
+    // Nobody awaits it: what is under way is asked again at the next start.
+    let client = client
+    Task { await client.close() }
+  }
 
   /// Forgets operations that are long over.
   func sweep(now: Timestamp) async throws(HubError) {
@@ -250,10 +269,8 @@ final class ProvisioningService: Sendable {
 
   private func perform(_ step: ProvisioningAction.Step) async -> ProvisioningResult {
     switch step {
-    case .allocate:
-      return .refused(
-        HubError(.customAllocationFailed, "This service has no way to ask webhooks.")
-      )
+    case .allocate(let webhook, let body):
+      return await AllocationWebhook(client: client).ask(webhook, body: body)
     case .issue(let request, _, let registrationID):
       let now = Timestamp(ticks: SystemClock.wallTicks())
       let result = issuer.issue(request, to: registrationID, now: now)
@@ -266,41 +283,21 @@ final class ProvisioningService: Sendable {
         )
       }
       return result
-    case .inspect(let name, let deviceID):
-      guard name == hubName else { return .inspected(nil) }
-      return await answer { engine, _ throws(HubError) in
-        .inspected(try engine.inspect(deviceID))
-      }
-    case .detach(let name, let deviceID):
-      guard name == hubName else { return .detached(nil) }
-      return await answer { engine, now throws(HubError) in
-        .detached(try engine.detach(deviceID, now: now))
-      }
-    case .install(let name, let assignment):
+    case .inspect(let name, _), .detach(let name, _), .install(let name, _), .remove(let name, _),
+      .withdraw(let name, _, _), .reattach(let name, _):
+      if let other = linked[name] { return await other.perform(step) }
+      // A hub that is linked no more has nothing that could be waited for.
       guard name == hubName else {
-        return .refused(HubError(.argumentInvalid, "The hub is no longer linked."))
+        switch step {
+        case .inspect: return .inspected(nil)
+        case .detach: return .detached(nil)
+        case .install:
+          return .refused(HubError(.argumentInvalid, "The hub is no longer linked."))
+        case .allocate, .issue, .remove, .withdraw, .reattach: return .done
+        }
       }
       return await answer { engine, now throws(HubError) in
-        try engine.install(assignment, now: now)
-        return .done
-      }
-    case .remove(let name, let deviceID):
-      guard name == hubName else { return .done }
-      return await answer { engine, now throws(HubError) in
-        try engine.remove(deviceID, now: now)
-        return .done
-      }
-    case .withdraw(let name, let deviceID, let prior):
-      guard name == hubName else { return .done }
-      return await answer { engine, now throws(HubError) in
-        try engine.withdraw(deviceID, prior: prior, now: now)
-        return .done
-      }
-    case .reattach(let name, let deviceID):
-      guard name == hubName else { return .done }
-      return await answer { engine, now throws(HubError) in
-        try engine.reattach(deviceID, now: now)
-        return .done
+        try engine.perform(step, now: now)
       }
     }
   }

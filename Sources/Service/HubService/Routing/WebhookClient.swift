@@ -71,7 +71,13 @@ struct WebhookClient: Sendable {
       await Self.drain(response.body)
       return failure.map { .failed($0, reason: "it answered \(status)") } ?? .taken
     } catch {
-      return .failed(.unavailable, reason: Self.reason(error, endpoint))
+      let reason = RequestFailure.reason(
+        error,
+        connectSeconds: Self.connectSeconds,
+        seconds: Int64(endpoint.timeoutSeconds),
+        setting: "routing.webhook_ca"
+      )
+      return .failed(.unavailable, reason: reason)
     }
   }
 
@@ -92,28 +98,5 @@ struct WebhookClient: Sendable {
       await group.next()
       group.cancelAll()
     }
-  }
-
-  private static func reason(_ error: any Error, _ endpoint: WebhookEndpoint) -> String {
-    if let error = error as? HTTPClientError {
-      switch error {
-      case .connectTimeout: return "no connection within \(connectSeconds) seconds"
-      case .deadlineExceeded: return "no answer within \(endpoint.timeoutSeconds) seconds"
-      case .tlsHandshakeTimeout: return "it does not answer in TLS"
-      default: return error.shortDescription
-      }
-    }
-    if error is NIOSSLError || error is BoringSSLError || error is NIOSSLExtraError {
-      // BoringSSL has no other way to tell it than its text.
-      return "\(error)".contains("CERTIFICATE_VERIFY_FAILED")
-        ? "its certificate is not trusted (routing.webhook_ca names further authorities)"
-        : "TLS failed: \(error)"
-    }
-    if let error = error as? NIOConnectionError {
-      let lookup = (error.dnsAError ?? error.dnsAAAAError).map { "\($0)" }
-      return error.connectionErrors.first.map { SystemError.text($0.error) } ?? lookup
-        ?? "no address"
-    }
-    return "\(error)"
   }
 }

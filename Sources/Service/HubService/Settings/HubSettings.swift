@@ -37,6 +37,10 @@ package struct HubSettings: Sendable {
   package var allowsPlainWebhooks: Bool
   package var isProvisioningEnabled: Bool
   package var certificateHours: Int
+  /// File of the hubs beside this one that devices are assigned to.
+  package var linkedHubsPath: String?
+  /// PEM file of authorities for webhooks and linked hubs.
+  package var outboundAuthoritiesPath: String?
   package var timeToLiveSeconds: Int
   package var maximumDeliveryCount: Int
   package var lockSeconds: Int
@@ -218,6 +222,19 @@ package struct HubSettings: Sendable {
       "How long certificates are valid that are issued to devices which send a signing request."
     ),
     SettingKey(
+      "provisioning.linked_hubs",
+      .text,
+      "",
+      "JSON file with the connection strings of further hubs that devices are assigned to."
+    ),
+    SettingKey(
+      "provisioning.ca",
+      .text,
+      "",
+      "PEM file of authorities that webhooks of custom allocations and linked hubs may have "
+        + "certificates from, beside the system's."
+    ),
+    SettingKey(
       "quota.devices",
       .number(1...100_000_000),
       "1000000",
@@ -376,6 +393,8 @@ package struct HubSettings: Sendable {
     allowsPlainWebhooks = settings.flag("routing.webhook_plain_http")
     isProvisioningEnabled = settings.flag("provisioning.enabled")
     certificateHours = settings.number("provisioning.certificate_hours")
+    linkedHubsPath = settings.text("provisioning.linked_hubs")
+    outboundAuthoritiesPath = settings.text("provisioning.ca")
     timeToLiveSeconds = settings.number("quota.c2d_default_ttl_seconds")
     maximumDeliveryCount = settings.number("quota.c2d_max_delivery_count")
     lockSeconds = settings.number("quota.c2d_lock_seconds")

@@ -1,0 +1,99 @@
+import AsyncHTTPClient
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOSSL
+import Platform
+
+/// Sends the provisioning service's requests, to webhooks and linked hubs: over verified TLS, one
+/// answer a request, no redirections.
+struct OutboundClient: Sendable {
+  /// An answer, whatever its status.
+  struct Answer: Equatable, Sendable {
+    /// The status.
+    var status: Int
+    /// The body.
+    var body: [UInt8]
+  }
+
+  /// Why there is no answer; holds no part of a request.
+  struct Failure: Error, Equatable {
+    /// The reason in words.
+    var reason: String
+  }
+
+  /// Seconds that making a connection may take.
+  private static let connectSeconds: Int64 = 5
+  /// Bytes of an answer; more is no answer.
+  private static let answerBytes = 1 << 20
+  /// Connections to one host at most, so that many devices at once are no flood for it.
+  private static let connectionsPerHost = 64
+
+  private let client: HTTPClient
+
+  /// Makes a client that trusts the system's authorities and those in the PEM file; `close` it.
+  ///
+  /// - Throws: `SettingsFault` for a file that cannot be used, which `setting` names.
+  init(authorities path: String?, setting: String) throws {
+    var tls = TLSConfiguration.makeClientConfiguration()
+    if let path {
+      do {
+        let text = try PrivateFile.read(path)
+        tls.additionalTrustRoots = [.certificates(try NIOSSLCertificate.fromPEMBytes(text))]
+      } catch let error as FileFault {
+        throw SettingsFault("\(setting): \(error)", remedy: error.remedy)
+      } catch {
+        throw SettingsFault(
+          "\(setting): \(path) holds no certificates in PEM",
+          remedy: "Name a file with the certificates of the authorities, one after the other."
+        )
+      }
+    }
+    var configuration = HTTPClient.Configuration(tlsConfiguration: tls)
+    configuration.timeout.connect = .seconds(Self.connectSeconds)
+    // Trying again is the operation's rule, not the connection's.
+    configuration.connectionPool.retryConnectionEstablishment = false
+    configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit =
+      Self.connectionsPerHost
+    configuration.httpVersion = .http1Only
+    configuration.redirectConfiguration = .disallow
+    // Not the loops of devices: what happens here is no burden of theirs.
+    client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+  }
+
+  /// Sends a request and waits at most `seconds` for the whole answer.
+  func send(
+    _ method: String,
+    _ url: String,
+    headers: [(String, String)],
+    body: [UInt8]?,
+    seconds: Int64
+  ) async throws(Failure) -> Answer {
+    var request = HTTPClientRequest(url: url)
+    request.method = HTTPMethod(rawValue: method)
+    request.headers.add(name: "User-Agent", value: "orrery")
+    for (name, value) in headers { request.headers.add(name: name, value: value) }
+    if let body {
+      request.headers.add(name: "Content-Type", value: "application/json; charset=utf-8")
+      request.body = .bytes(ByteBuffer(bytes: body))
+    }
+    do {
+      let response = try await client.execute(request, timeout: .seconds(seconds))
+      let bytes = try await response.body.collect(upTo: Self.answerBytes)
+      return Answer(status: Int(response.status.code), body: Array(bytes.readableBytesView))
+    } catch {
+      guard !(error is NIOTooManyBytesError) else {
+        throw Failure(reason: "its answer is longer than \(Self.answerBytes) bytes")
+      }
+      let reason = RequestFailure.reason(
+        error,
+        connectSeconds: Self.connectSeconds,
+        seconds: seconds,
+        setting: "provisioning.ca"
+      )
+      throw Failure(reason: reason)
+    }
+  }
+
+  func close() async { try? await client.shutdown() }
+}
