@@ -77,7 +77,8 @@ struct ProvisioningCommandTests {
         "enrollment", "create", "pump-1", "--primary-key", "env:ONE", "--secondary-key",
         "@two.key", "--device-id", "p1", "--tags", #"{"site":1}"#, "--desired", #"{"rate":5}"#,
         "--edge", "--disabled", "--reprovision", "never", "--allocation", "static", "--hub", "h",
-        "--body", #"{"optionalDeviceInformation":{"note":"x"},"provisioningStatus":"enabled"}"#,
+        "--issuer", "internal", "--body",
+        #"{"optionalDeviceInformation":{"note":"x"},"provisioningStatus":"enabled"}"#,
       ]
     )
     #expect(outcome.status == .success, "\(outcome.errors)")
@@ -94,9 +95,29 @@ struct ProvisioningCommandTests {
       "capabilities": ["iotEdge": true], "provisioningStatus": "disabled",
       "reprovisionPolicy": ["updateHubAssignment": false, "migrateDeviceData": false],
       "allocationPolicy": "static", "iotHubs": ["h"],
+      "clientCertificateIssuancePolicy": ["certificateAuthorityName": "internal"],
       "optionalDeviceInformation": ["note": "x"],
     ]
     #expect(outcome.body == expected)
+  }
+
+  @Test("A chip goes by the keys in its files, and by nothing else at once")
+  func chip() async {
+    var harness = CommandHarness(Self.owner, .json(Self.enrollment))
+    harness.files["ek.pub"] = "abc"
+    harness.files["srk.pub"] = "def"
+    let words = ["enrollment", "create", "pump-1", "--endorsement-key", "ek.pub"]
+    let outcome = await harness.run(words + ["--storage-root-key", "srk.pub"])
+    #expect(outcome.status == .success, "\(outcome.errors)")
+    #expect(
+      outcome.body?["attestation"] == [
+        "type": "tpm", "tpm": ["endorsementKey": "YWJj", "storageRootKey": "ZGVm"],
+      ]
+    )
+    let both = await harness.run(words + ["--certificate", "ek.pub"])
+    #expect(both.status == .usage && both.requests.isEmpty)
+    let missing = await harness.run(words.dropLast() + ["none.pub"])
+    #expect(missing.status == .notFound)
   }
 
   @Test("A group's certificate signs, a device's is its own, an authority goes by its name")

@@ -1,3 +1,4 @@
+import ByteIO
 import HubContract
 import JSONTree
 import Testing
@@ -134,6 +135,7 @@ struct EnrollmentBodyTests {
 
   @Test("what the storage keeps is what was written")
   func stored() throws {
+    let chip = Base64.encode(chipKey())
     let bodies: [(String, EnrollmentKey)] = [
       (
         #"""
@@ -161,7 +163,7 @@ struct EnrollmentBodyTests {
         #"{"attestation":{"type":"x509","x509":{"caReferences":{"primary":"ca"}}}}"#, .group("g")
       ),
       (
-        #"{"attestation":{"type":"tpm","tpm":{"endorsementKey":"AAEC","storageRootKey":"AwQF"}}}"#,
+        #"{"attestation":{"type":"tpm","tpm":{"endorsementKey":"\#(chip)","storageRootKey":"\#(chip)"}}}"#,
         .individual("r")
       ),
     ]
@@ -202,6 +204,7 @@ struct EnrollmentBodyTests {
   @Test("what breaks a rule is refused")
   func refusals() {
     let key = #""attestation":{"type":"symmetricKey"}"#
+    let chip = Base64.encode(chipKey())
     let rows: [(String, EnrollmentKey, Int)] = [
       ("[]", .individual("r"), 400_012),
       ("{}", .individual("r"), 400_005),
@@ -212,7 +215,17 @@ struct EnrollmentBodyTests {
         #"{"attestation":{"type":"symmetricKey","symmetricKey":{"primaryKey":"AA=="}}}"#,
         .individual("r"), 400_004
       ),
-      (#"{"attestation":{"type":"tpm","tpm":{"endorsementKey":"AAEC"}}}"#, .group("g"), 400_004),
+      (
+        #"{"attestation":{"type":"tpm","tpm":{"endorsementKey":"\#(chip)"}}}"#, .group("g"), 400_004
+      ),
+      (
+        #"{"attestation":{"type":"tpm","tpm":{"endorsementKey":"AAEC"}}}"#, .individual("r"),
+        400_201
+      ),
+      (
+        #"{"attestation":{"type":"tpm","tpm":{"endorsementKey":"\#(chip)","storageRootKey":"AAEC"}}}"#,
+        .individual("r"), 400_203
+      ),
       (#"{"attestation":{"type":"tpm","tpm":{"endorsementKey":"?"}}}"#, .individual("r"), 400_201),
       (#"{"attestation":{"type":"x509"}}"#, .individual("r"), 400_004),
       (#"{"attestation":{"type":"x509","x509":{}}}"#, .individual("r"), 400_004),

@@ -1,3 +1,4 @@
+import ByteIO
 import HubContract
 import HubEngine
 import JSONTree
@@ -164,41 +165,57 @@ struct AttestationTests {
   @Test("a chip's challenge registers once, and then only asks")
   func chip() throws {
     var service = TestService()
+    let (mine, others) = (Self.chip(1), Self.chip(3))
     try service.put(
       .individual("r"),
-      #"{"attestation":{"type":"tpm","tpm":{"endorsementKey":"AAEC"}}}"#
+      #"{"attestation":{"type":"tpm","tpm":{"endorsementKey":"\#(Base64.encode(mine))"}}}"#
     )
+    func request(_ key: [UInt8]) throws -> RegistrationRequest {
+      try RegistrationRequest(
+        [UInt8](
+          #"{"tpm":{"endorsementKey":"\#(Base64.encode(key))","storageRootKey":"Aw=="}}"#.utf8
+        )
+      )
+    }
+    let keys = try service.engine.view.chipKeys("R", try request(mine))
+    #expect(keys.endorsementKey == mine && keys.storageRootKey == [3])
+    #expect(code { _ = try service.engine.view.chipKeys("r", try request(others)) } == 401_002)
+    #expect(code { _ = try service.engine.view.chipKeys("s", try request(mine)) } == 401_002)
+    #expect(code { _ = try service.engine.view.chipKeys("?", try request(mine)) } == 401_002)
     var table = TPMChallenges()
     let nonce = [UInt8](repeating: 7, count: 32)
-    let blob = table.challenge(
-      "r",
-      endorsementKey: [0, 1, 2],
-      storageRootKey: [3],
-      nonce: nonce,
-      maker: ToyChip(),
-      now: service.now
-    )
-    #expect(blob == nonce.reversed() + [0, 1, 2, 3])
+    // Who asks in between gets the same key, encrypted to the chip again.
+    for asked in [nonce, [UInt8](repeating: 8, count: 32)] {
+      let blob = table.challenge(
+        "r",
+        endorsementKey: [0, 1, 2],
+        storageRootKey: [3],
+        nonce: asked,
+        maker: ToyChip(),
+        now: service.now
+      )
+      #expect(blob == nonce.reversed() + [0, 1, 2, 3])
+    }
     let challenge = try #require(table.registrationKey("r", now: service.now))
-    let request = try RegistrationRequest(
-      [UInt8](#"{"tpm":{"endorsementKey":"AAEC","storageRootKey":"Aw=="}}"#.utf8)
-    )
     let token = try service.token("r", challenge)
     #expect(
       code {
-        _ = try service.engine.register("r", request, token, service.circumstances())
+        _ = try service.engine.register("r", try request(mine), token, service.circumstances())
       } == 401_002
-    )
-    let other = try RegistrationRequest(
-      [UInt8](#"{"tpm":{"endorsementKey":"AAED","storageRootKey":"Aw=="}}"#.utf8)
     )
     let solved = service.circumstances(challenge: challenge)
     #expect(
       code {
-        _ = try service.engine.register("r", other, token, solved, tpm: ToyChip())
+        _ = try service.engine.register("r", try request(others), token, solved, tpm: ToyChip())
       } == 401_002
     )
-    let (operation, _) = try service.engine.register("r", request, token, solved, tpm: ToyChip())
+    let (operation, _) = try service.engine.register(
+      "r",
+      try request(mine),
+      token,
+      solved,
+      tpm: ToyChip()
+    )
     table.used("r")
     #expect(table.registrationKey("r", now: service.now) == nil)
     #expect(table.statusKey("r", now: service.now) == challenge)
@@ -208,7 +225,25 @@ struct AttestationTests {
       Issue.record("no key for the hub")
       return
     }
-    #expect(key.count == 36)
+    #expect(key.count == 32 + mine.count + 1)
+    // Afterwards a new challenge is a new key.
+    let next = table.challenge(
+      "r",
+      endorsementKey: [],
+      storageRootKey: [],
+      nonce: [UInt8](repeating: 8, count: 32),
+      maker: ToyChip(),
+      now: service.now
+    )
+    #expect(next == [UInt8](repeating: 8, count: 32))
+  }
+
+  /// The `TPM2B_PUBLIC` of a storage key whose modulus repeats a byte.
+  private static func chip(_ byte: UInt8) -> [UInt8] {
+    [
+      1, 0x1A, 0, 1, 0, 0x0B, 0, 3, 0, 0x72, 0, 0, 0, 6, 0, 0x80, 0, 0x43, 0, 0x10, 8, 0, 0, 0, 0,
+      0, 1, 0, 0x80,
+    ] + [UInt8](repeating: byte, count: 255)
   }
 }
 

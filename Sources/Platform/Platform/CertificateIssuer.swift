@@ -52,6 +52,8 @@ package struct CertificateIssuer: Sendable {
   ///   - registrationID: the common name, in its normal form.
   ///   - seconds: how long it is valid; never longer than the authority is.
   ///   - now: seconds since 1970.
+  /// - Returns: the certificate.
+  /// - Throws: what is wrong with the request.
   package func issue(
     _ request: [UInt8],
     to registrationID: String,

@@ -29,8 +29,8 @@ extension ProvisioningEngine {
       throw HubError(.invalidRegistrationID, "The body names another registration ID.")
     }
     var judgement = proved
-    if case .tpm(let endorsementKey, let root) = enrollment.attestation {
-      judgement = try chip(endorsementKey, root, request, tpm)
+    if case .tpm = enrollment.attestation {
+      judgement = try chip(try ChipKeys(enrollment, request), tpm)
     }
     let running = try stored { storage throws(StorageFault) in
       try storage.runningOperation(of: id)
@@ -58,21 +58,15 @@ extension ProvisioningEngine {
 
   /// The hub key of a device with a chip: fresh, and only the chip can read it.
   private func chip(
-    _ endorsementKey: [UInt8],
-    _ root: [UInt8]?,
-    _ request: RegistrationRequest,
+    _ keys: ChipKeys,
     _ tpm: (any TPMCredentialMaker)?
   ) throws(HubError) -> Judgement {
-    guard let given = request.tpm, given.endorsementKey == endorsementKey,
-      root == nil || given.storageRootKey == nil || given.storageRootKey == root,
-      let storageRootKey = given.storageRootKey ?? root
-    else { throw HubError(.provisioningUnauthorized, "Unauthorized") }
     let key = try mintHubKey()
     guard let tpm,
       let blob = tpm.wrap(
         key.bytes,
-        endorsementKey: endorsementKey,
-        storageRootKey: storageRootKey
+        endorsementKey: keys.endorsementKey,
+        storageRootKey: keys.storageRootKey
       )
     else { throw HubError(.invalidEndorsementKey, "The chip's keys cannot be encrypted to.") }
     return Judgement(

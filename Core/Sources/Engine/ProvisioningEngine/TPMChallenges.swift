@@ -31,7 +31,9 @@ public struct TPMChallenges: Sendable {
   /// Creates an empty table.
   public init() {}
 
-  /// Makes the challenge of a registration, which replaces the one before.
+  /// Makes the challenge of a registration.
+  ///
+  /// One that was not yet used stays: whoever asks again must not shut out who is about to solve it.
   ///
   /// - Returns: the blob for the chip; nil if its keys are none.
   public mutating func challenge(
@@ -42,9 +44,10 @@ public struct TPMChallenges: Sendable {
     maker: any TPMCredentialMaker,
     now: Timestamp
   ) -> [UInt8]? {
-    guard let key = SymmetricKey(bytes: nonce),
+    let pending = registrationKey(registrationID, now: now)
+    guard let key = pending ?? SymmetricKey(bytes: nonce),
       let blob = maker.wrap(
-        nonce,
+        key.bytes,
         endorsementKey: endorsementKey,
         storageRootKey: storageRootKey
       )
@@ -53,6 +56,7 @@ public struct TPMChallenges: Sendable {
       let oldest = entries.min { $0.value.expiry < $1.value.expiry }
       if let oldest { entries[oldest.key] = nil }
     }
+    guard pending == nil else { return blob }
     let expiry = now.adding(seconds: Self.lifetimeSeconds)
     entries[registrationID] = Entry(key: key, expiry: expiry)
     return blob

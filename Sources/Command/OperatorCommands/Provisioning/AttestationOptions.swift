@@ -1,4 +1,5 @@
 import ArgumentParser
+import ByteIO
 import HubContract
 import JSONTree
 
@@ -29,21 +30,42 @@ struct AttestationOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The next authority, given likewise.", valueName: "name"))
   var secondaryAuthority: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Endorsement key of a TPM chip: the TPM2B_PUBLIC that tpm2_createek -u writes.",
+      valueName: "file"
+    ),
+    completion: .file()
+  )
+  var endorsementKey: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Storage root key of the chip, likewise, if it is known.",
+      valueName: "file"
+    ),
+    completion: .file()
+  )
+  var storageRootKey: String?
+
   /// The options' names, for messages.
   static let names = [
     "--primary-key", "--secondary-key", "--certificate", "--secondary-certificate", "--authority",
-    "--secondary-authority",
+    "--secondary-authority", "--endorsement-key", "--storage-root-key",
   ]
 
   private var hasCertificates: Bool { certificate != nil || secondaryCertificate != nil }
   private var hasAuthorities: Bool { authority != nil || secondaryAuthority != nil }
+  private var hasChip: Bool { endorsementKey != nil || storageRootKey != nil }
 
   /// Whether nothing was said.
-  var isEmpty: Bool { keys.isEmpty && !hasCertificates && !hasAuthorities }
+  var isEmpty: Bool { keys.isEmpty && !hasCertificates && !hasAuthorities && !hasChip }
 
   func validate() throws {
-    guard [!keys.isEmpty, hasCertificates, hasAuthorities].count(where: { $0 }) < 2 else {
-      throw ValidationError("devices prove themselves by keys, certificates or an authority: one")
+    guard [!keys.isEmpty, hasCertificates, hasAuthorities, hasChip].count(where: { $0 }) < 2 else {
+      throw ValidationError(
+        "devices prove themselves by keys, certificates, an authority or a chip: one"
+      )
     }
   }
 
@@ -52,6 +74,12 @@ struct AttestationOptions: ParsableArguments {
   {
     if !keys.isEmpty {
       return ["type": "symmetricKey", "symmetricKey": .object(try keys.json())]
+    }
+    if hasChip {
+      var chip = current?["tpm"]?.objectValue ?? [:]
+      if let endorsementKey { chip["endorsementKey"] = try Self.chipKey(endorsementKey) }
+      if let storageRootKey { chip["storageRootKey"] = try Self.chipKey(storageRootKey) }
+      return ["type": "tpm", "tpm": .object(chip)]
     }
     let member = hasCertificates ? terms.certificatesMember : "caReferences"
     var pair = current?[path: ["x509", member]]?.objectValue ?? [:]
@@ -62,5 +90,9 @@ struct AttestationOptions: ParsableArguments {
     if let authority { pair["primary"] = .string(authority) }
     if let secondaryAuthority { pair["secondary"] = .string(secondaryAuthority) }
     return ["type": "x509", "x509": .object([member: .object(pair)])]
+  }
+
+  private static func chipKey(_ path: String) throws(CommandFailure) -> JSONValue {
+    .string(Base64.encode(try InputText.bytes("@\(path)")))
   }
 }

@@ -1,3 +1,4 @@
+import ByteIO
 import Endpoints
 import HTTPTypes
 import HubContract
@@ -65,9 +66,20 @@ enum ProvisioningRoutes {
     _ request: RESTRequest
   ) async throws -> Response {
     let (provisioning, id, credential) = try await device(service, request)
+    let body = try RegistrationRequest(request.body)
+    if credential == .none, body.tpm != nil {
+      let key = try await provisioning.challenge(id, body, now: request.now)
+      return .json(
+        [
+          "authenticationKey": .string(Base64.encode(key)), "keyName": "registration",
+          "message": "Authorization required",
+        ],
+        status: 401
+      )
+    }
     let operation = try await provisioning.register(
       id,
-      try RegistrationRequest(request.body),
+      body,
       credential,
       now: request.now
     )

@@ -27,6 +27,7 @@ final class ProvisioningService: Sendable {
   private let skewSeconds: Int64
   private let logger: Logger
   private let intermediates = KnownIntermediates()
+  private let challenges = Mutex(TPMChallenges())
 
   /// Opens the database in `directory`; devices are assigned to `hub` and those that are linked.
   init(settings: HubSettings, directory: String, hub: HubStore, logger: Logger) throws {
@@ -105,15 +106,50 @@ final class ProvisioningService: Sendable {
     _ credential: PresentedCredential,
     now: Timestamp
   ) async throws(HubError) -> OperationRecord {
-    let skew = skewSeconds
-    let begun = try await store.write { engine throws(HubError) in
-      try engine.register(id, request, credential, Self.circumstances(now, skew))
+    let begun = try await store.write { [self] engine throws(HubError) in
+      // Within the one transaction at a time, so that a challenge registers once.
+      let name = RegistrationID.normalized(id) ?? id
+      let challenge = challenges.withLock { $0.registrationKey(name, now: now) }
+      let begun = try engine.register(
+        id,
+        request,
+        credential,
+        circumstances(now, challenge),
+        tpm: ChipCredentialMaker()
+      )
+      if challenge != nil { challenges.withLock { $0.used(name) } }
+      return begun
     }
     if begun.isNew {
       logger.info("registration", metadata: ["registration": "\(begun.operation.registrationID)"])
       takeSteps(of: begun.operation.id)
     }
     return begun.operation
+  }
+
+  /// The challenge for a device that proves itself by a chip and has not solved one.
+  ///
+  /// - Throws: 401002.
+  func challenge(
+    _ id: String,
+    _ request: RegistrationRequest,
+    now: Timestamp
+  ) async throws(HubError) -> [UInt8] {
+    let keys = try await store.read { view throws(HubError) in try view.chipKeys(id, request) }
+    let blob = challenges.withLock {
+      $0.challenge(
+        RegistrationID.normalized(id) ?? id,
+        endorsementKey: keys.endorsementKey,
+        storageRootKey: keys.storageRootKey,
+        nonce: Entropy.bytes(32),
+        maker: ChipCredentialMaker(),
+        now: now
+      )
+    }
+    guard let blob else {
+      throw HubError(.invalidStorageRootKey, "The chip's keys cannot be encrypted to.")
+    }
+    return blob
   }
 
   /// The operation called `operationID`, for the device that began it.
@@ -125,9 +161,9 @@ final class ProvisioningService: Sendable {
     _ credential: PresentedCredential,
     now: Timestamp
   ) async throws(HubError) -> OperationRecord {
-    let skew = skewSeconds
-    return try await store.read { view throws(HubError) in
-      _ = try view.judge(id, credential, Self.circumstances(now, skew))
+    let challenge = statusKey(id, now)
+    return try await store.read { [self] view throws(HubError) in
+      _ = try view.judge(id, credential, circumstances(now, challenge))
       return try view.operation(operationID, of: RegistrationID.normalized(id) ?? id)
     }
   }
@@ -140,9 +176,9 @@ final class ProvisioningService: Sendable {
     _ credential: PresentedCredential,
     now: Timestamp
   ) async throws(HubError) -> RegistrationState {
-    let skew = skewSeconds
-    return try await store.read { view throws(HubError) in
-      _ = try view.judge(id, credential, Self.circumstances(now, skew))
+    let challenge = statusKey(id, now)
+    return try await store.read { [self] view throws(HubError) in
+      _ = try view.judge(id, credential, circumstances(now, challenge))
       return try view.registration(RegistrationID.normalized(id) ?? id)
     }
   }
@@ -155,9 +191,8 @@ final class ProvisioningService: Sendable {
     _ credential: PresentedCredential,
     now: Timestamp
   ) async throws(HubError) {
-    let skew = skewSeconds
-    try await store.read { view throws(HubError) in
-      _ = try view.judge(id, credential, Self.circumstances(now, skew))
+    try await store.read { [self] view throws(HubError) in
+      _ = try view.judge(id, credential, circumstances(now, nil))
     }
   }
 
@@ -219,17 +254,33 @@ final class ProvisioningService: Sendable {
       try view.certificateAuthorities().filter { $0.isVerified && subjects.contains($0.subject) }
         .map { ($0.name, $0.certificate) }
     }
-    let own = subjects.contains(issuer.certificate.subject)
-    return (own ? [(issuer.certificate, DeviceIssuer.name)] : [])
-      + groups.compactMap { der in PresentedCertificate(der).map { ($0, nil) } }
-      + authorities.compactMap { name, der in PresentedCertificate(der).map { ($0, name) } }
+    var anchors: [(certificate: PresentedCertificate, name: String?)] = []
+    if subjects.contains(issuer.certificate.subject) {
+      anchors.append((issuer.certificate, DeviceIssuer.name))
+    }
+    for der in groups {
+      if let certificate = PresentedCertificate(der) { anchors.append((certificate, nil)) }
+    }
+    for (name, der) in authorities {
+      if let certificate = PresentedCertificate(der) { anchors.append((certificate, name)) }
+    }
+    return anchors
   }
 
-  private static func circumstances(
+  private func circumstances(
     _ now: Timestamp,
-    _ skew: Int64
+    _ challenge: SymmetricKey?
   ) -> ProvisioningStore.View.Circumstances {
-    .init(now: now, skewSeconds: skew, hmacSHA256: Hashing.hmacSHA256)
+    .init(
+      now: now,
+      skewSeconds: skewSeconds,
+      challenge: challenge,
+      hmacSHA256: Hashing.hmacSHA256
+    )
+  }
+
+  private func statusKey(_ id: String, _ now: Timestamp) -> SymmetricKey? {
+    challenges.withLock { $0.statusKey(RegistrationID.normalized(id) ?? id, now: now) }
   }
 
   // MARK: Steps

@@ -98,20 +98,24 @@ extension Attestation {
         throw fields.invalid("tpm", "is missing; give the endorsement key.")
       }
       let text = try chip.requiredString("endorsementKey")
-      guard let key = Base64.decode(text), (1...4096).contains(key.count) else {
-        throw HubError(.invalidEndorsementKey, "The endorsement key must be base64.")
-      }
+      guard let key = Base64.decode(text),
+        source.readCertificate == nil || TPMPublicArea(key) != nil
+      else { throw HubError(.invalidEndorsementKey, "The endorsement key \(Self.chipKeyRule)") }
       var root: [UInt8]?
       if let text = try chip.nonEmptyString("storageRootKey") {
-        guard let key = Base64.decode(text), key.count <= 4096 else {
-          throw HubError(.invalidStorageRootKey, "The storage root key must be base64.")
-        }
+        guard let key = Base64.decode(text),
+          source.readCertificate == nil || TPMPublicArea(key) != nil
+        else { throw HubError(.invalidStorageRootKey, "The storage root key \(Self.chipKeyRule)") }
         root = key
       }
       self = .tpm(endorsementKey: key, storageRootKey: root)
     default: throw fields.invalid("type", "must be symmetricKey, x509 or tpm.")
     }
   }
+
+  private static let chipKeyRule =
+    "must be the base64 text of the TPM2B_PUBLIC of a storage key that never leaves its chip: "
+    + "RSA of 2048 bits or more, or ECC P-256, with SHA-256 and AES-CFB."
 
   private static func keys(
     _ fields: BodyFields,
