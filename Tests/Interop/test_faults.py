@@ -10,6 +10,7 @@ import requests
 
 import hub as hub_module
 from conftest import StockClients, make_identities
+from mqtt_wire import publish_packet, telemetry_topic
 from waiting import wait_until
 
 PATH = "/admin/faults"
@@ -106,12 +107,16 @@ def test_a_stock_client_comes_back_after_every_disconnection(faults, subject, cl
     client.send_message("after the storm")
 
 
-def test_telemetry_that_is_not_kept_comes_again(faults, subject, clients):
-    client = clients.connect(subject)
+def test_telemetry_that_is_not_kept_is_not_acknowledged(faults, subject):
+    topic = telemetry_topic(subject.device_id)
     faults("full", "loseTelemetry", times=1)
-    # The client is cut off without an acknowledgement, and sends it again by itself.
-    client.send_message("once")
+    connection = subject.connect()
+    connection.send(publish_packet(topic, b"lost"))
+    connection.expect_closed()
     assert faults.hits() == {"full": 1}
+    connection = subject.connect()
+    connection.publish(topic, b"kept")
+    connection.abort()
 
 
 def test_a_slow_log_holds_acknowledgements_up(faults, subject, clients):
