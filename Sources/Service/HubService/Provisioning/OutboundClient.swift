@@ -49,16 +49,11 @@ struct OutboundClient: Sendable {
         )
       }
     }
-    var configuration = HTTPClient.Configuration(tlsConfiguration: tls)
-    configuration.timeout.connect = .seconds(Self.connectSeconds)
-    // Trying again is the operation's rule, not the connection's.
-    configuration.connectionPool.retryConnectionEstablishment = false
-    configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit =
-      Self.connectionsPerHost
-    configuration.httpVersion = .http1Only
-    configuration.redirectConfiguration = .disallow
-    // Not the loops of devices: what happens here is no burden of theirs.
-    client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    client = HTTPClient(
+      tls: tls,
+      connectSeconds: Self.connectSeconds,
+      connectionsPerHost: Self.connectionsPerHost
+    )
   }
 
   /// Sends a request and waits at most `seconds` for the whole answer.

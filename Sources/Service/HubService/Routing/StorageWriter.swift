@@ -102,17 +102,7 @@ struct StorageWriter {
         ) { record in
           if first == nil { first = record.sequence }
           end = record.sequence + 1
-          guard !EventView.destinations(of: record.payload).isDisjoint(with: endpoint.destination),
-            let event = try? EventView(record.payload),
-            let message = RoutedMessage(
-              event,
-              at: endpoint.destination,
-              partition: record.partition,
-              sequence: record.sequence,
-              enqueuedTime: Timestamp(milliseconds: Int64(clamping: record.enqueuedTime))
-            )
-          else { return }
-          found.append(message)
+          if let message = RoutedMessage(record, at: endpoint.destination) { found.append(message) }
         }
       } catch {
         outcomes.append(.failed("the log cannot be read: \(error)"))

@@ -32,16 +32,11 @@ struct WebhookClient: Sendable {
   init(trusting authorities: [NIOSSLCertificate]) {
     var tls = TLSConfiguration.makeClientConfiguration()
     if !authorities.isEmpty { tls.additionalTrustRoots = [.certificates(authorities)] }
-    var configuration = HTTPClient.Configuration(tlsConfiguration: tls)
-    configuration.timeout.connect = .seconds(Self.connectSeconds)
-    // Trying again is the endpoint's rule, not the connection's.
-    configuration.connectionPool.retryConnectionEstablishment = false
-    configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit =
-      Self.connectionsPerHost
-    configuration.httpVersion = .http1Only
-    configuration.redirectConfiguration = .disallow
-    // Not the loops of devices: what happens here is no burden of theirs.
-    client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    client = HTTPClient(
+      tls: tls,
+      connectSeconds: Self.connectSeconds,
+      connectionsPerHost: Self.connectionsPerHost
+    )
   }
 
   /// Posts `body`, and waits for the answer as long as `endpoint` lets it.

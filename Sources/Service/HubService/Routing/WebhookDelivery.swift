@@ -156,17 +156,7 @@ struct WebhookDelivery: Sendable {
     ) { record in
       first = first ?? record.sequence
       end = record.sequence + 1
-      guard !EventView.destinations(of: record.payload).isDisjoint(with: endpoint.destination),
-        let event = try? EventView(record.payload),
-        let message = RoutedMessage(
-          event,
-          at: endpoint.destination,
-          partition: record.partition,
-          sequence: record.sequence,
-          enqueuedTime: Timestamp(milliseconds: Int64(clamping: record.enqueuedTime))
-        )
-      else { return }
-      messages.append(message)
+      if let message = RoutedMessage(record, at: endpoint.destination) { messages.append(message) }
     }
     // Where nothing was read, the view says what is still there.
     let kept = view[lane.partition]
