@@ -221,10 +221,19 @@ package final class Hub: Sendable {
 
   /// Brings the hub's own events into the log, and routed events to their endpoints, until cancelled;
   /// then finishes what is open.
-  package func deliverEvents() async {
+  ///
+  /// `connectionsSettled` returns when what connections had decided before is on its way to the log.
+  package func deliverEvents(
+    connectionsSettled: @escaping @Sendable () async -> Void
+  ) async {
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await self.outbox.run() }
-      group.addTask { await self.routing.deliver { await self.outbox.settle() } }
+      group.addTask {
+        await self.routing.deliver {
+          await self.outbox.settle()
+          await connectionsSettled()
+        }
+      }
     }
   }
 

@@ -70,14 +70,27 @@ public struct UserName: Equatable, Sendable {
     guard (modelID?.utf8.count ?? 0) <= Self.modelIDLimit else {
       throw .malformed(parameter: "model-id")
     }
-    let chain = value("auth-chain").map { chain in
-      chain.utf8.split(separator: UInt8(ascii: ";"), omittingEmptySubsequences: true)
-        .map { String(Substring($0)) }
+    if let text = value("auth-chain") {
+      guard let chain = Self.authChain(text) else { throw .malformed(parameter: "auth-chain") }
+      authChain = chain
+    } else {
+      authChain = nil
     }
-    guard (chain?.count ?? 0) <= Self.authChainLimit,
-      chain?.allSatisfy({ IdentityKey(clientID: $0) != nil }) ?? true
-    else { throw .malformed(parameter: "auth-chain") }
-    authChain = chain
+  }
+
+  /// Reads the IDs of an auth-chain, which `;` separates.
+  ///
+  /// - Returns: The client IDs in their order; nil if one is none, or they are more than
+  ///   `authChainLimit`.
+  public static func authChain(_ text: String) -> [String]? {
+    let chain = text.utf8.split(
+      separator: UInt8(ascii: ";"),
+      maxSplits: authChainLimit + 1,
+      omittingEmptySubsequences: true
+    ).map { String(Substring($0)) }
+    guard chain.count <= authChainLimit, chain.allSatisfy({ IdentityKey(clientID: $0) != nil })
+    else { return nil }
+    return chain
   }
 
   /// Reads a user name; `clientID` is the packet's, compared literally.

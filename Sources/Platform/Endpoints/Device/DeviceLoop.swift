@@ -41,6 +41,8 @@ package final class DeviceLoop {
   private var isUnderWay = false
   private var isFlushScheduled = false
   private var paused: [DeviceConnection] = []
+  /// Who waits for what was taken so far, and for how many commits.
+  private var settling: [(commits: Int, reply: @Sendable () -> Void)] = []
   private var lastRefusal: LogFault?
   /// Messages that may still come in this second; nil without a rate.
   private var budget: Int?
@@ -176,6 +178,13 @@ package final class DeviceLoop {
     }
   }
 
+  /// Answers once everything that was taken before is durable, or was refused.
+  package func settle(_ reply: @escaping @Sendable () -> Void) {
+    let commits = (isUnderWay ? 1 : 0) + (batch.records.isEmpty ? 0 : 1)
+    if commits == 0 { return reply() }
+    settling.append((commits, reply))
+  }
+
   /// Whether no more may be taken until the log has caught up, or the next second has begun.
   var isBehind: Bool {
     batch.records.byteCount > Self.pausingBytes || budget.map { $0 <= 0 } == true
@@ -225,6 +234,7 @@ package final class DeviceLoop {
   /// A batch is durable, or lost: sends the acknowledgements, or closes who waits for one.
   private func committed(_ result: Result<Void, LogFault>) {
     isUnderWay = false
+    if !settling.isEmpty { advanceSettling(isAll: (try? result.get()) == nil) }
     if case .failure(let fault) = result {
       refused(fault)
     } else if !batch.records.isEmpty || !riders.isEmpty {
@@ -244,6 +254,15 @@ package final class DeviceLoop {
       identifiersUnderWay.removeAll(keepingCapacity: true)
     }
     resumePaused()
+  }
+
+  /// A commit is over for those who wait; `isAll` if what gathered behind it is given up with it.
+  private func advanceSettling(isAll: Bool) {
+    let waiting = settling
+    settling = []
+    for (commits, reply) in waiting {
+      if isAll || commits == 1 { reply() } else { settling.append((commits - 1, reply)) }
+    }
   }
 
   /// A batch could not be kept: closes the connections that ride in it, and in the one that gathered

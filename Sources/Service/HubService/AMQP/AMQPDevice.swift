@@ -72,6 +72,10 @@ final class AMQPDevice: DevicePresence {
       telemetry = id
       link = TelemetryLink(self)
       peer.connection.accept(id, credit: TelemetryLink.window)
+    case (.telemetry, false) where identity.moduleID != nil:
+      // A module's inputs: an edge hub's routes fill them, so here nothing ever comes.
+      link = DeviceAnswerLink(self)
+      peer.connection.accept(id, isPresettled: true)
     case (.deviceBound, false):
       guard identity.moduleID == nil else {
         throw AMQPError(AMQPError.notAllowed, "modules get no cloud-to-device messages")

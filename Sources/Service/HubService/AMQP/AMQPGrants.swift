@@ -189,17 +189,48 @@ package struct AMQPAuthenticator: Sendable {
     }
   }
 
-  /// Decides whether a device or module may connect by one of `grants`, or by its certificate.
+  /// Decides whether a device or module may connect by one of `grants`, or by the connection's
+  /// certificate: by what is its own, or the edge hub's that the wish says is acting for it.
   ///
   /// Nil if not; why stands in the log.
   func admit(
-    _ key: IdentityKey,
+    _ wish: AdmissionWish,
     _ grants: [AMQPGrant],
-    _ chain: PresentedChain,
-    model: String?
+    _ chain: PresentedChain
   ) async -> AdmittedDevice? {
     // Read before the registry: a change in between makes the admission look older than it is.
     let epoch = hub.directory.epoch
+    let key = wish.identity
+    guard let authChain = wish.authChain, !grants.contains(where: { $0.admits(key) }) else {
+      guard let (proof, facts) = await prove(key, grants, chain) else { return nil }
+      return await device(wish, proof.credential, proof, facts, epoch)
+    }
+    let edge: IdentityKey
+    let facts: DeviceAuthenticator.Facts
+    do throws(HubError) {
+      edge = try await hub.store.read { view throws(HubError) in
+        try view.actingEdgeDevice(for: key, authChain: authChain).edgeHub
+      }
+      facts = try await hub.facts(of: key, policy: nil)
+    } catch {
+      tell("auth-chain leads to no enabled edge device", of: key.clientID)
+      return nil
+    }
+    guard key.moduleID == nil || facts.module != nil else {
+      tell("unknown module", of: key.clientID)
+      return nil
+    }
+    guard let (proof, _) = await prove(edge, grants, chain) else { return nil }
+    let credential = DeviceCredential.edgeHub(authChain: authChain, proof.credential)
+    return await device(wish, credential, proof, facts, epoch)
+  }
+
+  /// What proves the identity: one of `grants`, or its certificate.
+  private func prove(
+    _ key: IdentityKey,
+    _ grants: [AMQPGrant],
+    _ chain: PresentedChain
+  ) async -> (DeviceAuthenticator.Proof, DeviceAuthenticator.Facts)? {
     for grant in grants where grant.admits(key) {
       let (credential, method): (DeviceCredential, ConnectionAuthMethod)
       var name: String?
@@ -213,7 +244,12 @@ package struct AMQPAuthenticator: Sendable {
       guard let facts = try? await hub.facts(of: key, policy: name),
         hub.authenticator.stillHolds(credential, of: key, facts)
       else { continue }
-      return await device(key, credential, method, grant.expiry, facts, model, epoch)
+      let proof = DeviceAuthenticator.Proof(
+        credential: credential,
+        method: method,
+        expiry: grant.expiry
+      )
+      return (proof, facts)
     }
     guard !chain.certificates.isEmpty else {
       tell("no token and no certificate", of: key.clientID)
@@ -222,19 +258,18 @@ package struct AMQPAuthenticator: Sendable {
     guard let grant = try? await identity(key, token: nil, chain: chain),
       case .identity(_, let proof, let facts) = grant.holder
     else { return nil }
-    return await device(key, proof.credential, proof.method, nil, facts, model, epoch)
+    return (proof, facts)
   }
 
   private func device(
-    _ key: IdentityKey,
+    _ wish: AdmissionWish,
     _ credential: DeviceCredential,
-    _ method: ConnectionAuthMethod,
-    _ expiry: Timestamp?,
+    _ proof: DeviceAuthenticator.Proof,
     _ facts: DeviceAuthenticator.Facts,
-    _ model: String?,
     _ epoch: UInt64
   ) async -> AdmittedDevice {
-    if let model {
+    let key = wish.identity
+    if let model = wish.modelID {
       _ = try? await hub.store.write { engine throws(HubError) in
         try engine.setModelID(model, of: key)
       }
@@ -245,13 +280,13 @@ package struct AMQPAuthenticator: Sendable {
       credential: credential,
       stamp: EventStamp(
         identity: key,
-        authMethod: method,
+        authMethod: proof.method,
         generationID: generation,
-        modelID: model
+        modelID: wish.modelID
       ),
       partition: hub.events.partition(of: key.deviceID),
       session: nil,
-      expiry: expiry.map { hub.deadline($0) },
+      expiry: proof.expiry.map { hub.deadline($0) },
       epoch: epoch
     )
   }

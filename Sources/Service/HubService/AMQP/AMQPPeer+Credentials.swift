@@ -49,7 +49,7 @@ extension AMQPPeer {
     if grants.count < count {
       detachUnauthorized()
       for device in Array(devices.values) where device.admitted.expiry != nil {
-        let isCovered = grants.contains { $0.admits(device.identity) }
+        let isCovered = grants.contains { $0.admits(device.admitted.prover) }
         if !isCovered { device.drop(.tokenExpired) }
       }
     }

@@ -26,6 +26,15 @@ extension AMQPPeer {
       serve(id, attach, requirement)
     case .telemetry(let key), .deviceBound(let key), .methods(let key), .twin(let key):
       attachDevice(key, id, attach, address)
+    case .stream where attach.isPeerSender:
+      // As a built-in stream has it: whoever sends is a device, and proves it.
+      connection.refuse(
+        id,
+        AMQPError(
+          AMQPError.unauthorizedAccess,
+          "nobody may send to the event stream; send as a device, to /devices/{id}/messages/events"
+        )
+      )
     case .fileNotifications, .stream:
       connection.refuse(id, AMQPError("amqp:not-implemented", "not served by this hub"))
     }
@@ -43,23 +52,30 @@ extension AMQPPeer {
       awaiting[key]?.append((id, attach, address))
       return
     }
+    let wish: AdmissionWish
+    do throws(AMQPError) {
+      wish = try AdmissionWish(key, attach)
+    } catch {
+      return connection.refuse(id, error)
+    }
     awaiting[key] = [(id, attach, address)]
-    admit(key, model: attach.properties["com.microsoft:model-id"]?.text, isSecondTry: false)
+    admit(wish, isSecondTry: false)
   }
 
-  func admit(_ key: IdentityKey, model: String?, isSecondTry: Bool) {
+  func admit(_ wish: AdmissionWish, isSecondTry: Bool) {
     guard let reply else { return }
+    let key = wish.identity
     let (authenticator, grants, chain) = (authenticator, grants, certificates.chain)
     // Answers the links that wait; they end with the connection.
     Task {
-      let admitted = await authenticator.admit(key, grants, chain, model: model)
+      let admitted = await authenticator.admit(wish, grants, chain)
       reply { peer in
         guard let admitted else { return peer.admitted(key, nil) }
         let device = AMQPDevice(admitted, peer)
         if device.establish() { return peer.admitted(key, device) }
         // The registry has changed meanwhile.
         guard !isSecondTry else { return peer.admitted(key, nil) }
-        peer.admit(key, model: model, isSecondTry: true)
+        peer.admit(wish, isSecondTry: true)
       }
     }
   }

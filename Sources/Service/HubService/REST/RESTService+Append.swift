@@ -1,6 +1,7 @@
 import Endpoints
 import HubContract
 import MessageLog
+import Synchronization
 
 extension RESTService {
   /// Appends the events of one sender in one batch, and waits until they are durable.
@@ -22,36 +23,51 @@ extension RESTService {
       HubError(.serviceUnavailable, "The hub takes no events at the moment; try again."),
       retryAfterSeconds: 5
     )
-    // A request's body is far below the log's own limits.
-    let batch = TelemetryBatch(
-      limits: LogLimits(recordBytes: 1 << 20, batchBytes: 8 << 20)
-    )
-    do throws(LogFault) {
-      for event in events {
-        let routing = hub.routing.route(
-          stamp,
-          flags: [],
-          bag: event.bag.span,
-          body: event.body.span
-        )
-        // Routed nowhere: acknowledged, and dropped (contract §9.1).
-        if routing.destinations.isEmpty { continue }
-        batch.records.beginRecord(partition: partition)
-        EventEncoder.append(
-          stamp: stamp,
-          routing: routing,
-          bag: event.bag.span,
-          body: event.body.span,
-          to: &batch.records
-        )
-        try batch.records.endRecord()
+    let result = await withCheckedContinuation { continuation in
+      hub.routing.deciding.withLock { _ in
+        guard let batch = self.batch(of: events, stamp, in: partition) else {
+          return continuation.resume(returning: Result<Void, LogFault>?.none)
+        }
+        log.submit(batch) { result in continuation.resume(returning: result) }
       }
-    } catch {
+    }
+    guard let result else {
       throw HubError(.messageTooLarge, "The messages are too large together.")
     }
-    let result = await withCheckedContinuation { continuation in
-      log.submit(batch) { result in continuation.resume(returning: result) }
-    }
     if case .failure = result { throw refusal }
+  }
+
+  /// The events as records, each with where the routes send it; nil if they are too many for a batch.
+  private func batch(
+    of events: [(bag: [UInt8], body: [UInt8])],
+    _ stamp: EventStamp,
+    in partition: UInt16
+  ) -> TelemetryBatch? {
+    // A request's body is far below the log's own limits.
+    let batch = TelemetryBatch(limits: LogLimits(recordBytes: 1 << 20, batchBytes: 8 << 20))
+    for event in events {
+      let routing = hub.routing.route(
+        stamp,
+        flags: [],
+        bag: event.bag.span,
+        body: event.body.span
+      )
+      // Routed nowhere: acknowledged, and dropped (contract §9.1).
+      if routing.destinations.isEmpty { continue }
+      batch.records.beginRecord(partition: partition)
+      EventEncoder.append(
+        stamp: stamp,
+        routing: routing,
+        bag: event.bag.span,
+        body: event.body.span,
+        to: &batch.records
+      )
+      do throws(LogFault) {
+        try batch.records.endRecord()
+      } catch {
+        return nil
+      }
+    }
+    return batch
   }
 }

@@ -25,6 +25,8 @@ final class RoutingService: TelemetryRouter, Sendable {
   private let changes = Atomic<UInt64>(0)
   /// Who delivers, while it waits for a change.
   private let waiter = Mutex<CheckedContinuation<Void, Never>?>(nil)
+  /// Held from a decision until its event is submitted to the log, by those who are on no event loop.
+  let deciding = Mutex<Void>(())
   /// By slot: an endpoint that drains may have the name of another.
   private let tallies = Mutex<[Int: EndpointTally]>([:])
   let directory: String
@@ -275,7 +277,8 @@ final class RoutingService: TelemetryRouter, Sendable {
 
   /// Brings events to the endpoints until cancelled; then closes what is open.
   ///
-  /// `sourcesSettled` returns when the hub's own events of before are in the log.
+  /// `sourcesSettled` returns when the hub's own events of before are in the log, and those of
+  /// connections on their way.
   func deliver(sourcesSettled: @escaping @Sendable () async -> Void) async {
     while !Task.isCancelled {
       let seen = changes.load(ordering: .acquiring)
@@ -336,13 +339,10 @@ final class RoutingService: TelemetryRouter, Sendable {
   }
 
   /// Where the log ends, by partition, once everything that former routes decided is in it.
-  ///
-  /// What a loop has decided waits in its batch while another one is committed. So the way through the
-  /// log is taken twice, with time for the loops in between.
   private func settledEnds(_ sourcesSettled: () async -> Void) async -> [UInt64] {
+    // Who was deciding meanwhile has submitted it when the lock is free.
+    deciding.withLock { _ in }
     await sourcesSettled()
-    await log.settle()
-    try? await Pause.sleep(for: .seconds(1))
     await log.settle()
     let view = log.view
     return (0..<UInt16(log.partitionCount)).map { view[$0].nextSequence }

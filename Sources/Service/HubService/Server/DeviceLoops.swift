@@ -85,6 +85,21 @@ struct DeviceLoops: Sendable {
     }
   }
 
+  /// Returns when everything that connections had decided before is on its way to the log, or in it.
+  ///
+  /// A connection over AMQP decides and submits in one turn of its loop; one over MQTT leaves the
+  /// message in its loop's batch.
+  func settle() async {
+    for eventLoop in eventLoops {
+      await withCheckedContinuation { continuation in
+        eventLoop.execute {
+          guard let loop = loops[ObjectIdentifier(eventLoop)] else { return continuation.resume() }
+          loop.value.settle { continuation.resume() }
+        }
+      }
+    }
+  }
+
   /// Adds the handler of a device's connection to `channel`; on its loop.
   func add(to channel: any Channel, peer: PeerCertificates) throws {
     guard let loop = loops[ObjectIdentifier(channel.eventLoop)],

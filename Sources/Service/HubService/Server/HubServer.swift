@@ -167,7 +167,7 @@ package struct HubServer: Service {
 
     var services: [any Service] = [
       HouseKeeping(hub: hub),
-      RoutedDelivery(hub: hub),
+      RoutedDelivery(hub: hub, loops: loops),
       MemoryReturn(loops: loops),
       CertificateRenewal(identity: identity, logger: logger),
       HTTPListener(
@@ -299,10 +299,13 @@ private struct Readiness: Service {
 /// Brings routed events to their endpoints until the hub stops.
 private struct RoutedDelivery: Service {
   let hub: Hub
+  let loops: DeviceLoops
 
   func run() async throws {
-    let hub = hub
-    await cancelWhenGracefulShutdown { await hub.deliverEvents() }
+    let (hub, loops) = (hub, loops)
+    await cancelWhenGracefulShutdown {
+      await hub.deliverEvents { await loops.settle() }
+    }
   }
 }
 
