@@ -46,7 +46,7 @@ func tests(_ name: String, _ dependencies: String...) -> Target {
 
 let libraries = [
   "ByteIO", "JSONTree", "MQTT", "AMQPCodec", "HubContract", "QueryLanguage", "MessageLog",
-  "HubEngine", "ProvisioningEngine", "Simulation",
+  "HubEngine", "ProvisioningEngine", "EdgeEngine", "Simulation",
 ]
 
 let package = Package(
@@ -63,6 +63,7 @@ let package = Package(
     engine("MessageLog", "ByteIO"),
     engine("HubEngine", "ByteIO", "JSONTree", "HubContract", "QueryLanguage"),
     engine("ProvisioningEngine", "ByteIO", "JSONTree", "HubContract", "HubEngine"),
+    engine("EdgeEngine", "ByteIO", "JSONTree", "HubContract", "QueryLanguage"),
     source(
       "",
       "Simulation",
@@ -96,6 +97,7 @@ let package = Package(
       "ByteIO",
       "Simulation"
     ),
+    tests("EdgeEngineTests", "EdgeEngine", "HubContract", "QueryLanguage", "JSONTree", "ByteIO"),
     tests(
       "ScenarioTests",
       "Simulation",

@@ -4,11 +4,11 @@ import Testing
 
 @Suite("Routing conditions (hub contract 9.4)")
 struct ConditionTests {
-  private func check(_ rows: [(String, Truth)], dialect: Dialect = .routing) {
+  private func check(_ rows: [(String, Truth)]) {
     let message = Message.sample()
     for (text, expected) in rows {
       do {
-        let truth = try Condition(text, dialect: dialect).evaluate(message)
+        let truth = try Condition(text).evaluate(message)
         #expect(truth == expected, "\(text)")
       } catch {
         Issue.record("\(text): \(error.message)")
@@ -181,19 +181,6 @@ struct ConditionTests {
       ("is_primitive($body.absent)", .false), ("NOT is_defined(absent)", .true),
       ("twin_change_includes(o.p)", .true), ("twin_change_includes('o.absent')", .false),
     ])
-  }
-
-  @Test("the lenient profile reads properties as what they are compared with (edge EXT 1, EXT 2)")
-  func lenient() {
-    check(
-      [
-        ("level > 3", .true), ("3 < level", .true), ("level > 2 + 3", .false),
-        ("alert = true", .true), ("true != alert", .false), ("word > 3", .undefined),
-        ("word = true", .undefined), ("absent > 3", .undefined), ("level = '5'", .true),
-        ("word = 'high' AND alert = true", .true), ("TRUE = true", .undefined),
-      ],
-      dialect: .lenientRouting
-    )
   }
 
   @Test("the body is asked for once, and only if it decides")

@@ -10,7 +10,7 @@ struct ImportRules {
 
   private static let core: Set<String> = [
     "ByteIO", "JSONTree", "MQTT", "AMQPCodec", "HubContract", "QueryLanguage", "MessageLog",
-    "HubEngine", "ProvisioningEngine", "Simulation",
+    "HubEngine", "ProvisioningEngine", "EdgeEngine", "Simulation",
   ]
   private static let engines: Set<String> = core.subtracting(["Simulation"])
 
@@ -26,6 +26,7 @@ struct ImportRules {
       "MessageLog": ["ByteIO"],
       "HubEngine": ["ByteIO", "JSONTree", "HubContract", "QueryLanguage"],
       "ProvisioningEngine": ["ByteIO", "JSONTree", "HubContract", "HubEngine"],
+      "EdgeEngine": ["ByteIO", "JSONTree", "HubContract", "QueryLanguage", "MessageLog"],
       "Simulation": engines,
       "CLinux": [],
       "CProton": [],

@@ -5,7 +5,9 @@ import QueryLanguage
 @c(LLVMFuzzerTestOneInput)
 public func fuzzQuery(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let text = String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self)
-  for dialect in [Dialect.routing, .lenientRouting, .twinQuery] {
+  for dialect in [
+    Dialect.routing, .edgeRouting(.contract), .edgeRouting(.lenient), .twinQuery,
+  ] {
     do {
       let condition = try Condition(text, dialect: dialect)
       let first = condition.evaluate(Message())

@@ -84,6 +84,26 @@ public struct PropertyBag: ~Escapable {
     return cursor.next() == nil
   }
 
+  /// Whether an entry's key stands for `name`, which is in lower case, whatever the key's own case.
+  ///
+  /// Nothing is allocated while the key is ASCII.
+  public func isNamed(_ entry: Entry, ignoringCaseOf name: String) -> Bool {
+    let lowercased = name.utf8Span.span
+    var cursor = PercentCursor(bytes.extracting(entry.key))
+    for index in lowercased.indices {
+      guard let byte = cursor.next() else { return false }
+      guard byte < 0x80 else {
+        return text(entry.key).lowercased().utf8.elementsEqual(name.utf8)
+      }
+      let isCapital = (0x41...0x5A).contains(byte)
+      guard isCapital ? byte | 0x20 == lowercased[index] : byte == lowercased[index] else {
+        // A capital beyond ASCII has another first byte than its small letter.
+        return false
+      }
+    }
+    return cursor.next() == nil
+  }
+
   /// The decoded text of a range of `bytes`; what is not UTF-8 once decoded becomes U+FFFD.
   public func text(_ range: Range<Int>) -> String {
     PercentCursor.decodeText(bytes.extracting(range))

@@ -108,7 +108,7 @@ extension Aggregation.Column {
   fileprivate mutating func keep(_ value: Value, if comparison: Comparison) {
     switch value {
     case .integer, .real, .text: break
-    case .undefined, .null, .truth, .array, .object: return
+    case .undefined, .null, .truth, .array, .object, .valueless, .missing: return
     }
     if extreme == .undefined || comparison(value, extreme) == .true { extreme = value }
   }

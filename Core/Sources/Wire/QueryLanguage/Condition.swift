@@ -4,7 +4,8 @@ import JSONTree
 ///
 /// Compile once, when the route is saved; evaluating parses nothing.
 public struct Condition: Sendable {
-  private let program: Program
+  let program: Program
+  let dialect: Dialect
   /// Whether some part asks for the body, so that it has to be parsed.
   public let needsBody: Bool
   /// What is asked of the sender's twin.
@@ -18,30 +19,46 @@ public struct Condition: Sendable {
   public let needsTwinChange: Bool
   /// Whether the condition is constantly true, as the empty one.
   public let isAlwaysTrue: Bool
+  /// What the `contract` profile of the edge would refuse, if the condition is of the `lenient` one.
+  public let extensions: [QueryFault]
 
   /// Compiles `text`; nothing but blanks and comments means `true`.
   ///
   /// - Parameters:
   ///   - text: at most 8192 characters.
-  ///   - dialect: `routing`, or `lenientRouting`. A condition in `twinQuery` has no row to ask, so
+  ///   - dialect: `routing`, or `edgeRouting`. A condition in `twinQuery` has no row to ask, so
   ///     its paths are undefined.
   /// - Throws: the first rule that the text breaks, with its place.
   public init(_ text: String, dialect: Dialect = .routing) throws(QueryFault) {
     var parser = try ExpressionParser(text, dialect: dialect)
     if parser.token.kind == .end {
-      program = Program()
-      (needsBody, twinPaths, needsTwinChange, isAlwaysTrue) = (false, [], false, true)
+      self.init(always: dialect)
       return
     }
-    let root = try parser.expression()
+    try self.init(&parser)
     guard parser.token.kind == .end else { throw parser.fault(.expected(.operatorOrEnd)) }
+  }
+
+  /// The condition that every message meets.
+  init(always dialect: Dialect) {
+    program = Program()
+    self.dialect = dialect
+    (needsBody, twinPaths, needsTwinChange, isAlwaysTrue) = (false, [], false, true)
+    extensions = []
+  }
+
+  /// Compiles the expression that `parser` stands before.
+  init(_ parser: inout ExpressionParser) throws(QueryFault) {
+    let root = try parser.expression()
     program = parser.builder.finish(root)
+    dialect = parser.dialect
+    extensions = parser.builder.extensions
     var asksBody = false
     var twinPaths: [[PathStep]] = []
     var asksChange = false
     for operand in program.operands {
       switch operand {
-      case .body: asksBody = true
+      case .body, .applicationOrBody: asksBody = true
       case .twin(let path): twinPaths.append(path)
       case .twinChange: asksChange = true
       case .row, .application, .applicationOrSystem, .system: continue
@@ -50,11 +67,7 @@ public struct Condition: Sendable {
     needsBody = asksBody || asksChange
     self.twinPaths = twinPaths
     needsTwinChange = asksChange
-    if program.steps.count == 1, case .constant(.truth(true)) = program.steps[0] {
-      isAlwaysTrue = true
-    } else {
-      isAlwaysTrue = false
-    }
+    isAlwaysTrue = program.steps.count == 1 && program.registers[0] == .truth(true)
   }
 
   /// The condition's truth for `message`.
@@ -65,49 +78,23 @@ public struct Condition: Sendable {
   ) -> Truth {
     if isAlwaysTrue { return .true }
     var machine = Machine(program)
-    var body = Asked.notYet
-    var twin = Asked.notYet
-    while let index = machine.run(program) {
-      switch program.operands[index] {
-      case .row: machine.supply(.undefined)
-      case .application(let name): machine.supply(Value(message.applicationProperty(name)))
-      case .system(let name): machine.supply(Value(message.systemProperty(name)))
-      case .applicationOrSystem(let name):
-        machine.supply(
-          Value(message.applicationProperty("$" + name) ?? message.systemProperty(name))
-        )
-      case .body(let path):
-        if case .notYet = body { body = .answer(Self.readableBody(message)) }
-        machine.supply(Value(body.value?.value(at: path)))
-      case .twin(let path):
-        if case .notYet = twin { twin = .answer(message.twin()) }
-        machine.supply(Value(twin.value?.value(at: path)))
-      case .twinChange(let path):
-        if case .notYet = body { body = .answer(Self.readableBody(message)) }
-        machine.supply(.truth(body.value?.value(at: path) != nil))
-      }
+    var inquiry = MessageInquiry(dialect)
+    while let index = machine.run() {
+      machine.supply(inquiry.answer(program.operands[index], message))
     }
-    return machine.result(program).truth
+    return truth(machine)
   }
 
-  /// A question that is asked once.
-  private enum Asked {
-    case notYet
-    case answer(JSONValue?)
-
-    var value: JSONValue? { if case .answer(let value) = self { value } else { nil } }
+  /// The truth that a machine has come to, once it has run.
+  func truth(_ machine: borrowing Machine) -> Truth {
+    dialect.isEdge ? machine.result.edgeTruth : machine.result.truth
   }
 
-  private static func readableBody<Message: MessageFields & ~Copyable & ~Escapable>(
-    _ message: borrowing Message
-  ) -> JSONValue? {
-    guard
-      isReadable(
-        contentType: message.systemProperty("contentType"),
-        contentEncoding: message.systemProperty("contentEncoding")
-      )
-    else { return nil }
-    return message.body()
+  /// Whether conditions of the edge may look into a body that is described so: `application/json`
+  /// without parameters, in UTF-8, UTF-16 or UTF-32 (edge contract section 6.7).
+  public static func isReadableAtEdge(contentType: String?, contentEncoding: String?) -> Bool {
+    contentType?.asciiLowercased == "application/json"
+      && isReadable(contentType: contentType, contentEncoding: contentEncoding)
   }
 
   /// Whether conditions may look into a body that is described so: `application/json`, with or

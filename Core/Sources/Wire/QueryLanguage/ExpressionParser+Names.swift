@@ -89,6 +89,7 @@ extension ExpressionParser {
     forced: Bool,
     _ token: Token
   ) throws(QueryFault) -> Part {
+    if dialect.isEdge { return try edgeSystem(name, forced: forced, token) }
     if !forced, let dot = name.utf8.firstIndex(of: UInt8(ascii: ".")) {
       let head = String(name[..<dot]).asciiLowercased
       if head == "body" || head == "twin" {
@@ -102,14 +103,45 @@ extension ExpressionParser {
     guard !name.utf8.contains(where: { $0 == UInt8(ascii: "[") || $0 == UInt8(ascii: "]") }) else {
       throw fault(.malformedPath, at: token)
     }
-    let operand: Program.Operand = forced ? .system(name) : .applicationOrSystem(name)
+    let operand: Program.Operand =
+      forced ? .system(name) : .applicationOrSystem(application: "$" + name, system: name)
+    return builder.load(operand, from: token.offset, to: token.end)
+  }
+
+  /// The same at the edge (edge contract sections 6.3 and 6.7): there is no `$twin`, a path has no
+  /// quoted names and no wildcards, and an application property of the path's name goes first.
+  private mutating func edgeSystem(
+    _ name: String,
+    forced: Bool,
+    _ token: Token
+  ) throws(QueryFault) -> Part {
+    let hasBrackets = name.utf8.contains { $0 == UInt8(ascii: "[") || $0 == UInt8(ascii: "]") }
+    let lowercased = name.lowercased()
+    let operand: Program.Operand
+    if lowercased.hasPrefix("body.") {
+      let path = String(name.utf8.dropFirst(5)) ?? ""
+      guard let steps = PathStep.steps(path, allowsQuotes: false),
+        !steps.contains(.member("*"))
+      else { throw fault(.malformedPath, at: token) }
+      // No property's name holds brackets.
+      operand =
+        forced || hasBrackets
+        ? .body(steps) : .applicationOrBody(application: "$" + lowercased, steps)
+    } else if hasBrackets {
+      throw fault(.malformedPath, at: token)
+    } else {
+      operand =
+        forced
+        ? .system(lowercased)
+        : .applicationOrSystem(application: "$" + lowercased, system: lowercased)
+    }
     return builder.load(operand, from: token.offset, to: token.end)
   }
 }
 
 extension PathStep {
   /// The steps that `a.b[0].[[c d]]` spells, nil if it is no path.
-  static func steps(_ path: String) -> [PathStep]? {
+  static func steps(_ path: String, allowsQuotes: Bool = true) -> [PathStep]? {
     let bytes = Array(path.utf8)
     var steps: [PathStep] = []
     var index = 0
@@ -117,7 +149,7 @@ extension PathStep {
     var awaitsName = true
     while index < bytes.count {
       let start = index
-      if bytes[index...].starts(with: [UInt8(ascii: "["), UInt8(ascii: "[")]) {
+      if allowsQuotes, bytes[index...].starts(with: [UInt8(ascii: "["), UInt8(ascii: "[")]) {
         index += 2
         while index + 1 < bytes.count,
           !(bytes[index] == UInt8(ascii: "]") && bytes[index + 1] == UInt8(ascii: "]"))

@@ -9,12 +9,18 @@ struct ExpressionParser {
   var index = 0
   /// What a path of a twin query may begin with besides its first name: `devices.` or an alias.
   var prefixes: [[String]] = []
+  /// Whether INTO ends the expression, as it does in a route, and so is no name.
+  var endsAtInto = false
   private var depth = 0
 
   init(_ text: String, dialect: Dialect) throws(QueryFault) {
-    let bytes = Array(text.utf8)
+    try self.init(Array(text.utf8), from: 0, dialect: dialect)
+  }
+
+  /// Reads `bytes` from the one at `start` on; places are counted from the first.
+  init(_ bytes: [UInt8], from start: Int, dialect: Dialect) throws(QueryFault) {
     self.text = bytes
-    self.tokens = try Lexer.tokens(bytes, dialect: dialect)
+    self.tokens = try Lexer.tokens(bytes, from: start, dialect: dialect)
     self.dialect = dialect
     self.builder = ProgramBuilder(text: bytes, dialect: dialect)
   }
@@ -90,7 +96,7 @@ struct ExpressionParser {
       let startsList =
         token.isKeyword("in") || token.isKeyword("nin")
         || (token.isKeyword("not") && following.isKeyword("in"))
-      return dialect.grammar == .twinQuery && startsList ? (.among, 5) : nil
+      return dialect.isTwinQuery && startsList ? (.among, 5) : nil
     default: return nil
     }
   }
@@ -137,7 +143,7 @@ struct ExpressionParser {
       defer { depth -= 1 }
       // Twin queries read `NOT a = 1` as SQL does; in routing NOT binds tightest.
       let operand =
-        dialect.grammar == .twinQuery ? try expression(Precedence.comparison) : try unary()
+        dialect.isTwinQuery ? try expression(Precedence.comparison) : try unary()
       return try builder.not(operand, sign)
     }
     return try primary()
@@ -184,16 +190,18 @@ struct ExpressionParser {
       }
       if following.kind == .symbol(.leftParenthesis), !isReserved(word) { return try call(word) }
       guard !isReserved(word) else { throw fault(.expected(.expression)) }
-      if dialect.grammar == .twinQuery { return try path() }
+      if dialect.isTwinQuery { return try path() }
       take()
-      return builder.load(.application(word), from: start.offset, to: start.end)
+      // Names ignore case at the edge (edge contract section 6.3).
+      let name = dialect.isEdge ? word.lowercased() : word
+      return builder.load(.application(name), from: start.offset, to: start.end)
     default: throw fault(.expected(.expression))
     }
   }
 
   /// The literals; routing knows them in lower case only, `TRUE` being a property there.
   private func literal(_ word: String) -> Value? {
-    switch dialect.grammar == .twinQuery ? word.asciiLowercased : word {
+    switch dialect.isTwinQuery ? word.asciiLowercased : word {
     case "true": .truth(true)
     case "false": .truth(false)
     case "null": .null
@@ -207,7 +215,8 @@ struct ExpressionParser {
     switch word.asciiLowercased {
     case "and", "or", "not": true
     case "select", "top", "from", "where", "group", "by", "as", "in", "nin":
-      dialect.grammar == .twinQuery
+      dialect.isTwinQuery
+    case "into": endsAtInto
     default: false
     }
   }
@@ -249,7 +258,7 @@ struct ExpressionParser {
 
   private mutating func call(_ word: String) throws(QueryFault) -> Part {
     let name = take()
-    guard let function = Function(word) else { throw fault(.unknownFunction, at: name) }
+    guard let function = Function(word, dialect) else { throw fault(.unknownFunction, at: name) }
     try enter(name)
     defer { depth -= 1 }
     take()
@@ -272,7 +281,6 @@ struct ExpressionParser {
 
   /// `twin_change_includes(path)`: the path stands there as a name or as text.
   private mutating func twinChange(_ name: Token) throws(QueryFault) -> Part {
-    guard dialect.grammar == .routing else { throw fault(.unknownFunction, at: name) }
     let place = take()
     let path: String
     switch place.kind {

@@ -11,15 +11,16 @@ extension Function {
     case .abs, .exp, .power, .square, .ceiling, .floor, .sign, .sqrt:
       return number(first, second)
     case .asNumber: return Self.number(from: first)
+    case .asReal: return Self.real(from: first)
     case .isArray: return .truth(first == .array)
     case .isObject: return .truth(first == .object)
-    case .isDefined: return .truth(first != .undefined)
-    case .isNull: return .truth(first == .null)
+    case .isDefined: return .truth(first.isDefined)
+    case .isNull: return .truth(first == .null || first == .missing || first == .valueless)
     case .isBool: return .truth(first.isTruth)
     case .isString: return .truth(first.isText)
     case .isNumber: return .truth(first.double?.isFinite == true)
     case .isPrimitive:
-      return .truth(first != .undefined && first != .array && first != .object)
+      return .truth(first.isDefined && first != .array && first != .object)
     case .concat: return Self.join(arguments)
     case .substring: return Self.substring(arguments)
     case .length, .lower, .upper, .indexOf, .startsWith, .endsWith, .contains:
@@ -108,6 +109,11 @@ extension Function {
     return isNegative ? Arithmetic.subtract(.integer(0), number) : number
   }
 
+  /// The same as a double, which is what all numbers are at the edge.
+  static func real(from value: Value) -> Value {
+    number(from: value).double.map { .real($0) } ?? .undefined
+  }
+
   /// The truth value that a property's text spells, whatever its case (EXT 2).
   static func truth(from value: Value) -> Value {
     guard case .text(let text) = value else { return .undefined }
@@ -121,6 +127,8 @@ extension Function {
   static func join(_ arguments: ArraySlice<Value>) -> Value {
     var joined = ""
     for argument in arguments {
+      // A property without value counts as empty (edge contract section 6.8).
+      if argument == .valueless { continue }
       guard case .text(let text) = argument,
         joined.utf8.count + text.utf8.count <= QueryLimits.joinedBytes
       else { return .undefined }

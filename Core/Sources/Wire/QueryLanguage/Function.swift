@@ -2,14 +2,32 @@
 enum Function: Equatable, Sendable {
   case abs, exp, power, square, ceiling, floor, sign, sqrt
   case asNumber
+  /// `as_number` where every number is a double.
+  case asReal
   case isArray, isBool, isDefined, isNull, isNumber, isObject, isPrimitive, isString
   case concat, length, lower, upper, substring, indexOf
   case startsWith, endsWith, contains
   /// Takes a path, not a value: whether the change that a twin notice reports touches it.
   case twinChangeIncludes
 
+  /// The function that `name` calls in `dialect`, whatever its case.
+  init?(_ name: String, _ dialect: Dialect) {
+    self.init(name)
+    switch self {
+    case .twinChangeIncludes where dialect.isTwinQuery: return nil
+    case .asNumber where dialect.isEdge: self = .asReal
+    // The edge has the functions of its contract's section 6.8 only, in one spelling.
+    case .isArray where dialect.isEdge, .isObject where dialect.isEdge,
+      .isPrimitive where dialect.isEdge, .twinChangeIncludes where dialect.isEdge,
+      .startsWith where dialect.isEdge && !name.utf8.contains(UInt8(ascii: "_")),
+      .endsWith where dialect.isEdge && !name.utf8.contains(UInt8(ascii: "_")):
+      return nil
+    default: break
+    }
+  }
+
   /// The function called `name`, whatever its case; twin queries also write some without `_`.
-  init?(_ name: String) {
+  private init?(_ name: String) {
     switch name.asciiLowercased {
     case "abs": self = .abs
     case "exp": self = .exp
@@ -56,8 +74,8 @@ enum Function: Equatable, Sendable {
   func argumentType(_ index: Int) -> StaticType {
     switch self {
     case .abs, .exp, .power, .square, .ceiling, .floor, .sign, .sqrt: .number
-    case .asNumber, .concat, .length, .lower, .upper, .indexOf, .startsWith, .endsWith,
-      .contains, .twinChangeIncludes:
+    case .asNumber, .asReal, .concat, .length, .lower, .upper, .indexOf, .startsWith,
+      .endsWith, .contains, .twinChangeIncludes:
       .text
     case .substring: index == 0 ? .text : .number
     case .isArray, .isBool, .isDefined, .isNull, .isNumber, .isObject, .isPrimitive, .isString:
@@ -68,7 +86,8 @@ enum Function: Equatable, Sendable {
   /// The type of the result.
   var resultType: StaticType {
     switch self {
-    case .abs, .exp, .power, .square, .ceiling, .floor, .sign, .sqrt, .asNumber, .length, .indexOf:
+    case .abs, .exp, .power, .square, .ceiling, .floor, .sign, .sqrt, .asNumber, .asReal, .length,
+      .indexOf:
       .number
     case .concat, .lower, .upper, .substring: .text
     case .isArray, .isBool, .isDefined, .isNull, .isNumber, .isObject, .isPrimitive, .isString,

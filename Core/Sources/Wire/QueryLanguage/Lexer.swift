@@ -5,12 +5,13 @@
 struct Lexer {
   let text: [UInt8]
   let dialect: Dialect
-  var position = 0
+  var position: Int
   private(set) var tokens: [Token] = []
 
-  /// The tokens of `text`, an end token last.
+  /// The tokens of `text` from byte `start` on, an end token last.
   static func tokens(
     _ text: [UInt8],
+    from start: Int = 0,
     dialect: Dialect
   ) throws(QueryFault) -> [Token] {
     var characters = 0
@@ -21,15 +22,16 @@ struct Lexer {
         throw QueryFault(rule, offset: offset, length: text.count - offset, in: text)
       }
     }
-    var lexer = Lexer(text: text, dialect: dialect)
+    var lexer = Lexer(text: text, dialect: dialect, position: start)
     while try lexer.skipBlanks() { try lexer.next() }
     lexer.emit(.end, from: text.count)
     return lexer.tokens
   }
 
-  private init(text: [UInt8], dialect: Dialect) {
+  private init(text: [UInt8], dialect: Dialect, position: Int) {
     self.text = text
     self.dialect = dialect
+    self.position = position
   }
 
   /// The byte `ahead` of the position, 0 beyond the end.
@@ -120,7 +122,7 @@ struct Lexer {
     case UInt8(ascii: "/"): emit(.slash, length: 1)
     case UInt8(ascii: "'"), UInt8(ascii: "\""): try quotedText()
     default:
-      if dialect.grammar == .routing { try routingWord() } else { try queryWord() }
+      if dialect.isTwinQuery { try queryWord() } else { try routingWord() }
     }
   }
 

@@ -3,13 +3,16 @@ public import JSONTree
 /// What a routing condition may ask of a message.
 ///
 /// Each question is asked only if the condition needs it; the body and the twin at most once per
-/// evaluation.
+/// evaluation. Conditions of the edge ask for all names in lower case, because case does not count
+/// there (edge contract section 6.3).
 public protocol MessageFields: ~Copyable, ~Escapable {
   /// The application property called `name`, nil if there is none.
-  ///
-  /// Whether case counts is the answer's decision: edge routing ignores it (edge contract section
-  /// 6.3).
   func applicationProperty(_ name: String) -> String?
+
+  /// Whether there is an application property called `name` that has no value.
+  ///
+  /// Asked by conditions of the edge only, when `applicationProperty` has answered nil.
+  func hasValuelessProperty(_ name: String) -> Bool
 
   /// The system property called `name`, without a dollar sign: `contentType`,
   /// `connectionDeviceId` and so on (hub contract section 9.4), nil if there is none.
@@ -23,4 +26,9 @@ public protocol MessageFields: ~Copyable, ~Escapable {
 
   /// The twin of the sender, `tags` and `properties` in it, nil where there is none.
   func twin() -> JSONValue?
+}
+
+extension MessageFields where Self: ~Copyable, Self: ~Escapable {
+  /// No property is without value.
+  public func hasValuelessProperty(_ name: String) -> Bool { false }
 }

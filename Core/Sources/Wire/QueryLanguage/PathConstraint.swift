@@ -66,10 +66,10 @@ extension Program {
   /// The constant in a register; a negative number is a sign before one.
   private func constant(_ register: Register) -> JSONValue? {
     switch steps[Int(register)] {
-    case .constant(let value): return value.json
+    case .constant: return registers[Int(register)].json
     case .negate(let inner):
-      guard case .constant(let value) = steps[Int(inner)] else { return nil }
-      return Arithmetic.subtract(.integer(0), value).json
+      guard case .constant = steps[Int(inner)] else { return nil }
+      return Arithmetic.subtract(.integer(0), registers[Int(inner)]).json
     default: return nil
     }
   }

@@ -7,7 +7,8 @@ struct Program: Sendable {
   typealias Register = Int32
 
   enum Step: Sendable {
-    case constant(Value)
+    /// Its register holds the value from the beginning.
+    case constant
     /// Asks the caller for an operand.
     case load(Int32)
     case negate(Register)
@@ -15,8 +16,14 @@ struct Program: Sendable {
     case arithmetic(Arithmetic, Register, Register)
     case concatenate(Register, Register)
     case compare(Comparison, Register, Register)
+    /// The edge's comparison, in which values of different types have an order.
+    case compareAcrossTypes(Comparison, Register, Register)
     case and(Register, Register)
     case or(Register, Register)
+    /// The edge's logic, which knows null (edge contract section 6.6).
+    case notWithNull(Register)
+    case andWithNull(Register, Register)
+    case orWithNull(Register, Register)
     case coalesce(Register, Register)
     /// Decides `target` from the left operand alone if that suffices, and goes on behind it.
     case shortcut(Shortcut, Register, target: Register)
@@ -35,15 +42,19 @@ struct Program: Sendable {
     case row([PathStep])
     case application(String)
     /// An application property called `$name`, else the system property `name`.
-    case applicationOrSystem(String)
+    case applicationOrSystem(application: String, system: String)
     case system(String)
     case body([PathStep])
+    /// An application property called `$body.path`, else what the body holds there.
+    case applicationOrBody(application: String, [PathStep])
     case twin([PathStep])
     /// Whether a twin notice reports a change at the path.
     case twinChange([PathStep])
   }
 
   var steps: [Step] = []
+  /// The registers before the first step: constants where there are some.
+  var registers: [Value] = []
   var operands: [Operand] = []
   var lists: [[Value]] = []
   var arguments: [Register] = []
@@ -55,19 +66,27 @@ struct Program: Sendable {
 ///
 /// ```
 /// var machine = Machine(program)
-/// while let operand = machine.run(program) { machine.supply(…) }
-/// machine.result(program)
+/// while let operand = machine.run() { machine.supply(…) }
+/// machine.result
 /// ```
+///
+/// Every step writes its own register only, so constants stay where they are and a machine that
+/// has run can be run again: nothing is allocated then.
 struct Machine {
+  private let program: Program
   private var registers: [Value]
   private var next = 0
 
   init(_ program: Program) {
-    registers = [Value](repeating: .undefined, count: program.steps.count)
+    self.program = program
+    registers = program.registers
   }
 
+  /// Goes back to the first step.
+  mutating func restart() { next = 0 }
+
   /// Runs until the next operand is needed and names it, or to the end.
-  mutating func run(_ program: Program) -> Int? {
+  mutating func run() -> Int? {
     while next < program.steps.count {
       switch program.steps[next] {
       case .load(let operand): return Int(operand)
@@ -77,13 +96,14 @@ struct Machine {
           switch shortcut {
           case .isFalse: value == .truth(false)
           case .isTrue: value == .truth(true)
-          case .isDefined: value != .undefined
+          case .isDefined: value.isDefined
           }
         if settles {
           registers[Int(target)] = value
           next = Int(target)
         }
-      case let step: registers[next] = value(step, program)
+      case .constant: break
+      case let step: registers[next] = value(step)
       }
       next += 1
     }
@@ -97,13 +117,12 @@ struct Machine {
   }
 
   /// The result, once `run` has answered nil.
-  func result(_ program: Program) -> Value {
+  var result: Value {
     registers.isEmpty ? .undefined : registers[Int(program.result)]
   }
 
-  private func value(_ step: Program.Step, _ program: Program) -> Value {
+  private func value(_ step: Program.Step) -> Value {
     switch step {
-    case .constant(let value): return value
     case .negate(let operand): return Arithmetic.subtract(.integer(0), self[operand])
     case .not(let operand):
       guard case .truth(let value) = self[operand] else { return .undefined }
@@ -114,6 +133,8 @@ struct Machine {
       return Function.join([self[left], self[right]])
     case .compare(let comparison, let left, let right):
       return Value(comparison(self[left], self[right]))
+    case .compareAcrossTypes(let comparison, let left, let right):
+      return Value(comparison.acrossTypes(self[left], self[right]))
     case .and(let left, let right):
       switch (self[left].truth, self[right].truth) {
       case (.false, _), (_, .false): return .truth(false)
@@ -127,15 +148,18 @@ struct Machine {
       default: return .undefined
       }
     case .coalesce(let left, let right):
-      return self[left] == .undefined ? self[right] : self[left]
+      return self[left].isDefined ? self[left] : self[right]
+    case .notWithNull(let operand): return NullLogic.not(self[operand])
+    case .andWithNull(let left, let right): return NullLogic.and(self[left], self[right])
+    case .orWithNull(let left, let right): return NullLogic.or(self[left], self[right])
     case .among(let operand, let list, let isNegated):
       return among(self[operand], program.lists[Int(list)], isNegated)
     case .call(let function, let range):
       let values = range.map { self[program.arguments[Int($0)]] }
       return function(values[...])
-    case .asNumber(let operand): return Function.number(from: self[operand])
+    case .asNumber(let operand): return Function.real(from: self[operand])
     case .asTruth(let operand): return Function.truth(from: self[operand])
-    case .load, .shortcut: return .undefined
+    case .constant, .load, .shortcut: return .undefined
     }
   }
 

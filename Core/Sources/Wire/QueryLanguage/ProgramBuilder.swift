@@ -12,6 +12,8 @@ struct ProgramBuilder {
   let text: [UInt8]
   let dialect: Dialect
   private(set) var program = Program()
+  /// The comparisons that only the lenient profile allows, as the other would refuse them.
+  private(set) var extensions: [QueryFault] = []
 
   init(text: [UInt8], dialect: Dialect) {
     self.text = text
@@ -20,6 +22,7 @@ struct ProgramBuilder {
 
   private mutating func append(_ step: Program.Step) -> Program.Register {
     program.steps.append(step)
+    program.registers.append(.undefined)
     return Program.Register(program.steps.count - 1)
   }
 
@@ -32,20 +35,24 @@ struct ProgramBuilder {
   mutating func constant(_ value: Value, _ token: Token) -> Part {
     let type: StaticType =
       switch value {
-      case .undefined, .array, .object: .undefined
+      case .undefined, .array, .object, .valueless, .missing: .undefined
       case .null: .null
       case .truth: .truth
       case .integer, .real: .number
       case .text: .text
       }
-    return part(append(.constant(value)), type, token.offset, token.end)
+    let register = append(.constant)
+    // All numbers are doubles at the edge (edge contract section 6.3).
+    program.registers[Int(register)] =
+      dialect.isEdge ? value.double.map { .real($0) } ?? value : value
+    return part(register, type, token.offset, token.end)
   }
 
   mutating func load(_ operand: Program.Operand, from offset: Int, to end: Int) -> Part {
     let type: StaticType =
       switch operand {
       case .application, .applicationOrSystem, .system: .property
-      case .row, .body, .twin: .dynamic
+      case .row, .body, .applicationOrBody, .twin: .dynamic
       case .twinChange: .truth
       }
     let index = program.operands.firstIndex(of: operand) ?? program.operands.count
@@ -62,10 +69,11 @@ struct ProgramBuilder {
 
   mutating func not(_ operand: Part, _ token: Token) throws(QueryFault) -> Part {
     switch operand.type {
-    case .truth, .null, .undefined, .dynamic:
-      return part(append(.not(operand.register)), .truth, token.offset, operand.end)
-    case .number, .text, .property:
+    case .undefined where dialect.isEdge, .number, .text, .property:
       throw QueryFault(.operandType(operand.type), at: token, in: text)
+    case .truth, .null, .undefined, .dynamic:
+      let step = dialect.isEdge ? Program.Step.notWithNull : Program.Step.not
+      return part(append(step(operand.register)), .truth, token.offset, operand.end)
     }
   }
 
@@ -84,10 +92,11 @@ struct ProgramBuilder {
     let step: Program.Step
     let type: StaticType
     if shortcut == .isDefined {
-      guard Self.comparable(left.type, right.type) || left.type == .undefined else {
+      let isSkipped = left.type == .undefined && !dialect.isEdge
+      guard Self.comparable(left.type, right.type) || isSkipped else {
         throw QueryFault(.operandTypes(left.type, right.type), at: token, in: text)
       }
-      type = left.type == right.type ? left.type : .dynamic
+      type = coalesced(left.type, right.type)
       step = .coalesce(left.register, right.register)
     } else {
       for side in [left, right] {
@@ -98,13 +107,24 @@ struct ProgramBuilder {
         }
       }
       type = .truth
-      step =
-        shortcut == .isFalse
-        ? .and(left.register, right.register) : .or(left.register, right.register)
+      switch (shortcut == .isFalse, dialect.isEdge) {
+      case (true, false): step = .and(left.register, right.register)
+      case (false, false): step = .or(left.register, right.register)
+      case (true, true): step = .andWithNull(left.register, right.register)
+      case (false, true): step = .orWithNull(left.register, right.register)
+      }
     }
     let register = append(step)
     program.steps[Int(branch)] = .shortcut(shortcut, left.register, target: register)
     return part(register, type, left.offset, right.end)
+  }
+
+  /// The type of `left ?? right`.
+  private func coalesced(_ left: StaticType, _ right: StaticType) -> StaticType {
+    if left == right { return left }
+    // At the edge a property or a text is text for what stands around; the hub has always been
+    // laxer, and its saved routes have to go on compiling.
+    return dialect.isEdge && left != .dynamic && right != .dynamic ? .text : .dynamic
   }
 
   mutating func arithmetic(
@@ -146,8 +166,9 @@ struct ProgramBuilder {
     guard Self.comparable(first.type, second.type) else {
       throw QueryFault(.operandTypes(left.type, right.type), at: token, in: text)
     }
-    let step = Program.Step.compare(comparison, first.register, second.register)
-    return part(append(step), .truth, left.offset, right.end)
+    let step = dialect.isEdge ? Program.Step.compareAcrossTypes : Program.Step.compare
+    let register = append(step(comparison, first.register, second.register))
+    return part(register, .truth, left.offset, right.end)
   }
 
   /// A property beside a number or truth value: converted in the lenient profile, else refused with
@@ -157,10 +178,10 @@ struct ProgramBuilder {
       return part
     }
     let isNumber = other.type == .number
-    guard dialect.readsPropertiesAsCompared else {
-      let rule: QueryRule = isNumber ? .propertyComparedWithNumber : .propertyComparedWithTruth
-      throw QueryFault(rule, offset: part.offset, length: part.end - part.offset, in: text)
-    }
+    let rule: QueryRule = isNumber ? .propertyComparedWithNumber : .propertyComparedWithTruth
+    let fault = QueryFault(rule, offset: part.offset, length: part.end - part.offset, in: text)
+    guard dialect.readsPropertiesAsCompared else { throw fault }
+    extensions.append(fault)
     let register = append(isNumber ? .asNumber(part.register) : .asTruth(part.register))
     return self.part(register, other.type, part.offset, part.end)
   }
@@ -194,7 +215,7 @@ struct ProgramBuilder {
         switch (expected, argument.type) {
         case (.dynamic, _), (_, .dynamic), (.text, .property): true
         // A number is one already.
-        case (.text, .number): function == .asNumber
+        case (.text, .number): function == .asNumber || function == .asReal
         default: expected == argument.type
         }
       guard fits else {

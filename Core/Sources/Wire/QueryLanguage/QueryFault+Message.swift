@@ -41,6 +41,10 @@ extension QueryFault: CustomStringConvertible {
     case .jobsSelectAll: "Jobs are selected as a whole"
     case .notGrouped: "\(quoted) is neither aggregated nor grouped"
     case .malformedTop: "TOP takes a positive integer, found \(quoted)"
+    case .textAfterSink: "Nothing may follow the sink, found \(quoted)"
+    case .malformedSinkAddress: "\(quoted) is no address of a module's input"
+    case .foreignWordsInSinkAddress:
+      "The address \(quoted) does not say modules and inputs, which is read as if it did,"
     }
   }
 
@@ -70,6 +74,9 @@ extension QueryFault: CustomStringConvertible {
     case .jobsSelectAll: "Write SELECT * FROM devices.jobs."
     case .notGrouped: "Add it to GROUP BY, or leave it out."
     case .malformedTop: "Write for instance SELECT TOP 10 *."
+    case .textAfterSink: "A condition stands before INTO."
+    case .malformedSinkAddress, .foreignWordsInSinkAddress:
+      "Write \"/modules/<module>/inputs/<input>\"."
     }
   }
 }
@@ -80,6 +87,9 @@ extension QueryRule.Expectation {
     case .expression: "a value, name or function"
     case .name: "a name"
     case .operatorOrEnd: "an operator or the end"
+    case .operatorOrInto: "an operator or INTO"
+    case .sink: "$upstream or BrokeredEndpoint(\"/modules/<module>/inputs/<input>\")"
+    case .sinkAddress: "the address of an input as text, \"/modules/<module>/inputs/<input>\""
     case .constant: "a constant"
     case .word(let word): word
     }

@@ -89,6 +89,13 @@ public enum QueryRule: Equatable, Sendable {
   case notGrouped
   /// The number behind TOP is no positive integer.
   case malformedTop
+  /// Something follows the sink of a route (edge contract section 16, DIFF 22).
+  case textAfterSink
+  /// The address of a module's input has not four segments.
+  case malformedSinkAddress
+  /// The first and third segment of an input's address are other words than `modules` and `inputs`;
+  /// only a warning.
+  case foreignWordsInSinkAddress
 
   /// What may stand at a place.
   public enum Expectation: Equatable, Sendable {
@@ -98,6 +105,12 @@ public enum QueryRule: Equatable, Sendable {
     case name
     /// An operator, or the end of the text.
     case operatorOrEnd
+    /// An operator, or the INTO of a route.
+    case operatorOrInto
+    /// Where a route may lead.
+    case sink
+    /// The address of a module's input, as text.
+    case sinkAddress
     /// A constant of a list.
     case constant
     /// This word or sign.

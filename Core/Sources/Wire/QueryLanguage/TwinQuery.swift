@@ -123,14 +123,14 @@ public struct TwinQuery: Sendable {
   public func matches(_ row: some QueryRow) -> Bool {
     guard !program.steps.isEmpty else { return true }
     var machine = Machine(program)
-    while let index = machine.run(program) {
+    while let index = machine.run() {
       guard case .row(let path) = program.operands[index] else {
         machine.supply(.undefined)
         continue
       }
       machine.supply(Value(row.value(at: path)))
     }
-    return machine.result(program).truth == .true
+    return machine.result.truth == .true
   }
 
   /// The answer's form of one row: the selected paths that it has, under their names.

@@ -12,6 +12,11 @@ enum Value: Equatable, Sendable {
   case text(String)
   /// An array or object of a body or twin: it is there, but takes part in no operation.
   case array, object
+  /// A property that is there without a value; compares as undefined (edge contract section 6.6).
+  case valueless
+  /// A member that an edge message's body does not have; compares as null (edge contract section
+  /// 6.7).
+  case missing
 
   /// The value of a JSON value, `undefined` for none.
   init(_ json: JSONValue?) {
@@ -23,6 +28,17 @@ enum Value: Equatable, Sendable {
     case .string(let text): self = .text(text)
     case .array: self = .array
     case .object: self = .object
+    }
+  }
+
+  /// A body's value as the edge sees it: numbers are doubles, and what is no primitive is nothing
+  /// (edge contract section 6.7).
+  init(edge json: JSONValue?) {
+    switch json {
+    case nil: self = .missing
+    case .number(let number): self = Value(number.double)
+    case .array, .object: self = .undefined
+    default: self = Value(json)
     }
   }
 
@@ -50,6 +66,9 @@ enum Value: Equatable, Sendable {
     }
   }
 
+  /// Whether there is something here.
+  var isDefined: Bool { self != .undefined && self != .missing }
+
   /// This as a double, nil if it is no number.
   var double: Double? {
     switch self {
@@ -67,7 +86,7 @@ enum Value: Equatable, Sendable {
     case .integer(let value): .int(value)
     case .real(let value): .double(value)
     case .text(let text): .string(text)
-    case .undefined, .array, .object: nil
+    case .undefined, .array, .object, .valueless, .missing: nil
     }
   }
 }
@@ -119,7 +138,7 @@ public enum Comparison: Equatable, Sendable {
     }
   }
 
-  private func answer(_ isEqual: Bool, _ isLess: Bool) -> Truth {
+  func answer(_ isEqual: Bool, _ isLess: Bool) -> Truth {
     let holds =
       switch self {
       case .equal: isEqual

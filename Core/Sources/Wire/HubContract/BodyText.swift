@@ -1,10 +1,10 @@
-import ByteIO
-import JSONTree
+internal import ByteIO
+public import JSONTree
 
 /// Reading of JSON bodies in the encodings that conditions understand (contract §9.4).
-enum BodyText {
+public enum BodyText {
   /// The JSON value that `bytes` hold in `encoding`; nil if they hold none.
-  static func json(_ bytes: Span<UInt8>, encoding: String) -> JSONValue? {
+  public static func json(_ bytes: Span<UInt8>, encoding: String) -> JSONValue? {
     switch encoding.lowercased() {
     case "utf-8", "utf8": try? JSON.parse(bytes)
     case "utf-16": text(bytes, width: 2).flatMap { try? JSON.parse($0) }
