@@ -16,7 +16,7 @@ struct HubEventTests {
 
   /// The events of the hub's own in the built-in stream, once there are `count`, at most 10 s.
   private static func events(_ hub: RESTHub, count: Int) async throws -> [JSONValue] {
-    let delivery = Task { await hub.hub.deliverEvents() }
+    let delivery = Task { await hub.hub.deliverEvents {} }
     var events: [JSONValue] = []
     for _ in 0..<500 where events.count < count {
       try await Pause.sleep(for: .milliseconds(20))
@@ -100,7 +100,7 @@ struct HubEventTests {
         #expect(try await hub.send(.put, "/routing", json: "{}").status == 200)
       }
       try await RESTHub.run(in: folder) { hub in
-        let delivery = Task { await hub.hub.deliverEvents() }
+        let delivery = Task { await hub.hub.deliverEvents {} }
         let checkpoint = folder + "/routing-1.json"
         for _ in 0..<500 where PrivateFile.exists(checkpoint) {
           try await Pause.sleep(for: .milliseconds(20))

@@ -50,7 +50,7 @@ struct RESTRoutingTests {
 
   /// Delivers until `isDone`, which is asked every 20 ms, at most 10 s.
   private static func deliver(_ hub: RESTHub, until isDone: () -> Bool) async throws {
-    let delivery = Task { await hub.hub.deliverEvents() }
+    let delivery = Task { await hub.hub.deliverEvents {} }
     for _ in 0..<500 where !isDone() { try await Pause.sleep(for: .milliseconds(20)) }
     delivery.cancel()
     await delivery.value
@@ -397,7 +397,7 @@ struct RESTRoutingTests {
         func health() async throws -> JSONValue? {
           try await hub.send(.get, "/routing/endpointsHealth").json()["value"]?.arrayValue?.last
         }
-        let delivery = Task { await hub.hub.deliverEvents() }
+        let delivery = Task { await hub.hub.deliverEvents {} }
         for _ in 0..<500 where try await health()?["healthStatus"] == "unknown" {
           try await Pause.sleep(for: .milliseconds(20))
         }
