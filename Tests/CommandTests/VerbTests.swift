@@ -53,6 +53,66 @@ struct VerbTests {
     #expect(outcome.requests.isEmpty)
   }
 
+  @Test("digital-twin update sends the patch as it is, and shows what has become of it")
+  func digitalTwinUpdate() async {
+    let harness = CommandHarness(
+      HubResponse(status: 202),
+      .json([
+        "$dtId": "d1", "fan": 1.0,
+        "$metadata": ["$model": "dtmi:a;1", "fan": ["desiredValue": 2.0]],
+      ])
+    )
+    let patch = #"[{"op":"add","path":"/fan","value":2.0}]"#
+    let outcome = await harness.run(
+      "digital-twin",
+      "update",
+      "d1",
+      patch,
+      "--etag",
+      "AAE=",
+      "-o",
+      "table"
+    )
+    #expect(outcome.requests.map(\.method) == [.patch, .get])
+    #expect(outcome.requests.allSatisfy { $0.path == ["digitaltwins", "d1"] })
+    #expect(outcome.requests.first?.body == [UInt8](patch.utf8))
+    #expect(outcome.requests.first?.headers.first { $0.name == "If-Match" }?.value == "\"AAE=\"")
+    for text in ["dtmi:a;1", "1.0", "fan (desired)", "2.0"] {
+      #expect(outcome.output.contains(text), "\(outcome.output)")
+    }
+    let bad = await harness.run("digital-twin", "update", "d1", "[")
+    #expect(bad.status == .usage && bad.requests.isEmpty)
+  }
+
+  @Test("digital-twin invoke names component and command, and prints the device's status")
+  func digitalTwinInvoke() async throws {
+    var answer = HubResponse.json(["max": 3])
+    answer.headers.append((name: "x-ms-command-statuscode", value: "404"))
+    let harness = CommandHarness(answer)
+    let outcome = await harness.run(
+      "digital-twin",
+      "invoke",
+      "d1",
+      "report",
+      "--component",
+      "t1",
+      "--payload",
+      "[1]",
+      "--response-timeout",
+      "2m",
+      "--fail"
+    )
+    #expect(outcome.status == .failure)
+    #expect(try JSON.parse(outcome.output) == ["status": 404, "payload": ["max": 3]])
+    let request = try #require(outcome.requests.last)
+    #expect(request.path == ["digitaltwins", "d1", "components", "t1", "commands", "report"])
+    #expect(request.target.contains("responseTimeoutInSeconds=120&connectTimeoutInSeconds=0"))
+    #expect(outcome.body == [1] && request.timeoutSeconds > 120)
+    let root = await harness.run("digital-twin", "invoke", "d1", "report")
+    #expect(root.requests.last?.path == ["digitaltwins", "d1", "commands", "report"])
+    #expect(root.requests.last?.body == nil)
+  }
+
   @Test("method invoke sends time-outs and payload, and waits longer than the hub does")
   func method() async throws {
     let harness = CommandHarness(.json(["status": 200, "payload": ["ok": true]]))

@@ -121,11 +121,10 @@ struct HubEventTests {
   @Test("sources that this hub makes no events of are refused")
   func refusals() async throws {
     try await RESTHub.run { hub in
-      for source in ["DigitalTwinChangeEvents", "DeviceJobLifecycleEvents"] {
-        let body = #"{"routes":[{"name":"r","source":"\#(source)","endpointNames":["events"]}]}"#
-        let reply = try await hub.send(.put, "/routing", json: body)
-        #expect(reply.status == 400 && reply.text.contains(source), "\(reply)")
-      }
+      let source = "DeviceJobLifecycleEvents"
+      let body = #"{"routes":[{"name":"r","source":"\#(source)","endpointNames":["events"]}]}"#
+      let reply = try await hub.send(.put, "/routing", json: body)
+      #expect(reply.status == 400 && reply.text.contains(source), "\(reply)")
     }
   }
 

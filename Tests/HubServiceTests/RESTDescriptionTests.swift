@@ -137,7 +137,8 @@ struct RESTHostileTests {
           var plain = template
           for (parameter, value) in [
             ("deviceId", "d1"), ("moduleId", "m"), ("lockToken", "x"), ("certificateName", "c"),
-            ("policyName", "p"), ("configurationId", "c"), ("jobId", "j"),
+            ("policyName", "p"), ("configurationId", "c"), ("jobId", "j"), ("componentPath", "c"),
+            ("commandName", "m"),
           ] {
             plain = plain.replacing("{\(parameter)}", with: value)
           }

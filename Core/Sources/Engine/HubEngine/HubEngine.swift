@@ -102,7 +102,8 @@ public struct HubEngine<Storage: HubStorage>: StorageRules {
     if routes().needsTwin { emit(.twinChanged(twin)) }
   }
 
-  /// Keeps an event for the log, if routes send it anywhere; `body` is only made if they may.
+  /// Keeps an event for the log, if routes send it anywhere; `body` is only made if they may, and nil says
+  /// that nothing has happened.
   ///
   /// It is part of the transaction of its cause, so that neither is durable without the other.
   /// `twin` is the identity's, nil if it is to be read.
@@ -111,10 +112,10 @@ public struct HubEngine<Storage: HubStorage>: StorageRules {
     of key: IdentityKey,
     at now: Timestamp,
     twin: TwinRecord?,
-    body: () -> [UInt8]
+    body: () throws(HubError) -> [UInt8]?
   ) throws(HubError) {
     let routes = routes()
-    guard routes.wants(operation.source) else { return }
+    guard routes.wants(operation.source), let body = try body() else { return }
     var known: JSONValue?
     if routes.needsTwin {
       var record = twin
@@ -123,7 +124,7 @@ public struct HubEngine<Storage: HubStorage>: StorageRules {
       }
       known = record.map { routes.twinProjection($0) }
     }
-    let event = HubEvent(key: key, operation: operation, operationTime: now, body: body())
+    let event = HubEvent(key: key, operation: operation, operationTime: now, body: body)
     let correlationID = Hex.encode(random(16))
     guard let record = event.record(routes, correlationID: correlationID, twin: known) else {
       return

@@ -7,12 +7,14 @@ public struct HubEvent: Equatable, Sendable {
   /// The sources that events come from here.
   public static let sources = Set(Operation.allCases.map(\.source))
 
-  /// What happened, the value of `opType`.
+  /// What happened.
   public enum Operation: String, Sendable, CaseIterable {
     /// A section was patched.
     case updateTwin
     /// Tags and desired properties were replaced.
     case replaceTwin
+    /// The same, as the digital twin shows it.
+    case updateDigitalTwin
     /// A device or module was created.
     case createDeviceIdentity
     /// A device or module was deleted.
@@ -26,15 +28,25 @@ public struct HubEvent: Equatable, Sendable {
     public var source: EventSource {
       switch self {
       case .updateTwin, .replaceTwin: .twinChange
+      case .updateDigitalTwin: .digitalTwinChange
       case .createDeviceIdentity, .deleteDeviceIdentity: .deviceLifecycle
       case .deviceConnected, .deviceDisconnected: .deviceConnectionState
       }
+    }
+
+    /// The value of `opType`.
+    var type: String { self == .updateDigitalTwin ? Self.updateTwin.rawValue : rawValue }
+
+    /// The media type of the body.
+    var contentType: String {
+      self == .updateDigitalTwin ? "application/json-patch+json" : "application/json"
     }
 
     /// The value of `iothub-message-schema`.
     public var schema: String {
       switch source {
       case .twinChange: "twinChangeNotification"
+      case .digitalTwinChange: "digitalTwinChangeNotification"
       case .deviceLifecycle: "deviceLifecycleNotification"
       default: "deviceConnectionStateNotification"
       }
@@ -67,14 +79,14 @@ public struct HubEvent: Equatable, Sendable {
     twin: JSONValue?
   ) -> [UInt8]? {
     var bag = PropertyBagWriter()
-    bag.append(.contentType, "application/json")
+    bag.append(.contentType, operation.contentType)
     bag.append(.contentEncoding, "utf-8")
     bag.append(.correlationID, correlationID)
     bag.append(.userID, table.hubName)
     bag.append(MessageProperty("hubName", table.hubName))
     bag.append(MessageProperty("deviceId", key.deviceID))
     if let moduleID = key.moduleID { bag.append(MessageProperty("moduleId", moduleID)) }
-    bag.append(MessageProperty("opType", operation.rawValue))
+    bag.append(MessageProperty("opType", operation.type))
     bag.append(MessageProperty("iothub-message-schema", operation.schema))
     bag.append(MessageProperty("operationTimestamp", operationTime.iso8601))
     let properties = bag.bytes

@@ -117,6 +117,7 @@ extension HTTPField.Name {
   static let itemType = field("x-ms-item-type")
   static let maxItemCount = field("x-ms-max-item-count")
   static let provisioningErrorCode = field("x-ms-error-code")
+  static let commandStatus = field("x-ms-command-statuscode")
   static let messageLockTimeout = field("IotHub-MessageLockTimeout")
   static let errorCode = field(HubErrorCode.headerName)
 

@@ -153,11 +153,12 @@ struct RouteTable: Sendable {
   /// The routes of the hub.
   static let hub = RouteTable(
     routes: DocumentRoutes.routes + RegistryRoutes.routes + TransferRoutes.routes
-      + TwinRoutes.routes + MethodRoutes.routes + CloudToDeviceRoutes.routes
-      + FeedbackRoutes.routes + EventRoutes.routes + CertificateRoutes.routes
-      + PolicyRoutes.routes + ConfigurationRoutes.routes + JobRoutes.routes + RoutingRoutes.routes
-      + AdminRoutes.routes + FaultRoutes.routes + DeviceSideRoutes.routes
-      + EdgeScopeRoutes.routes + EnrollmentRoutes.routes + ProvisioningRoutes.routes
+      + TwinRoutes.routes + MethodRoutes.routes + DigitalTwinRoutes.routes
+      + CloudToDeviceRoutes.routes + FeedbackRoutes.routes + EventRoutes.routes
+      + CertificateRoutes.routes + PolicyRoutes.routes + ConfigurationRoutes.routes
+      + JobRoutes.routes + RoutingRoutes.routes + AdminRoutes.routes + FaultRoutes.routes
+      + DeviceSideRoutes.routes + EdgeScopeRoutes.routes + EnrollmentRoutes.routes
+      + ProvisioningRoutes.routes
   )
 
   func match(_ method: HTTPRequest.Method, _ segments: [String]) -> Match {

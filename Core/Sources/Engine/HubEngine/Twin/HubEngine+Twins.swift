@@ -21,7 +21,8 @@ extension HubEngine {
     ifMatch condition: ETagCondition,
     now: Timestamp
   ) throws(HubError) -> TwinRecord {
-    var twin = try twin(key)
+    let before = try twin(key)
+    var twin = before
     try condition.check(ETags.twin(twin.etagCounter), of: "twin")
     let tags = Patch(update.tags, replacing: replacing)
     let desired = Patch(update.desired, replacing: replacing)
@@ -78,6 +79,7 @@ extension HubEngine {
         )
       }
     }
+    if desired != nil { try emitDigitalTwinChange(from: before, to: written, now: now) }
     return twin
   }
 
@@ -126,6 +128,7 @@ extension HubEngine {
     replacing: Bool,
     now: Timestamp
   ) throws(HubError) -> UInt64 {
+    let before = twin
     var twin = twin
     let limits = TwinLimits(quotas: quotas, section: .reported)
     try limits.check(properties)
@@ -136,6 +139,7 @@ extension HubEngine {
     try emit(.updateTwin, of: twin.key, at: now, twin: written) {
       TwinText.updated(written, tags: nil, desired: nil, reported: properties, now: now)
     }
+    try emitDigitalTwinChange(from: before, to: written, now: now)
     return twin.reported.version
   }
 
@@ -159,7 +163,10 @@ extension HubEngine {
     noteTwin(twin)
   }
 
-  private mutating func twin(_ key: IdentityKey) throws(HubError) -> TwinRecord {
+  /// The twin as it is stored.
+  ///
+  /// - Throws: 404001.
+  mutating func twin(_ key: IdentityKey) throws(HubError) -> TwinRecord {
     guard let twin = try stored({ storage throws(StorageFault) in try storage.twin(key) }) else {
       throw .noTwin(key)
     }

@@ -56,6 +56,24 @@ extension OpenAPIComponents {
         "name": "jobId", "in": "path", "required": true,
         "description": "The job's ID.", "schema": { "$ref": "#/components/schemas/JobID" }
       },
+      "path.commandName": {
+        "name": "commandName", "in": "path", "required": true,
+        "description": "The command's name.", "schema": { "type": "string" }
+      },
+      "path.componentPath": {
+        "name": "componentPath", "in": "path", "required": true,
+        "description": "The component's name.", "schema": { "type": "string" }
+      },
+      "ConnectTimeout": {
+        "name": "connectTimeoutInSeconds", "in": "query",
+        "description": "How long to wait for the device to connect; part of the response timeout, and at most that.",
+        "schema": { "type": "integer", "minimum": 0, "maximum": 300, "default": 0 }
+      },
+      "ResponseTimeout": {
+        "name": "responseTimeoutInSeconds", "in": "query",
+        "description": "How long to wait for the answer in all.",
+        "schema": { "type": "integer", "minimum": 5, "maximum": 300, "default": 30 }
+      },
       "APIVersion": {
         "name": "api-version", "in": "query", "required": true,
         "description": "The version of the interface.",

@@ -269,6 +269,47 @@ extension OpenAPIComponents {
           }
         }
       },
+      "DigitalTwin": {
+        "type": "object", "required": ["$dtId", "$metadata"],
+        "description": "Besides these members, properties with their reported values, and components: objects with a $metadata of their own.",
+        "properties": {
+          "$dtId": { "$ref": "#/components/schemas/ID" },
+          "$metadata": {
+            "type": "object", "required": ["$model"],
+            "properties": {
+              "$model": { "type": "string", "description": "The model that the device announced, or empty." }
+            },
+            "additionalProperties": { "$ref": "#/components/schemas/PropertyMetadata" }
+          }
+        }
+      },
+      "PropertyMetadata": {
+        "type": "object",
+        "properties": {
+          "desiredValue": { "$ref": "#/components/schemas/Any" },
+          "desiredVersion": { "type": "integer" },
+          "ackVersion": { "type": "integer" },
+          "ackCode": { "type": "integer" },
+          "ackDescription": { "type": "string" },
+          "lastUpdateTime": { "$ref": "#/components/schemas/Time" }
+        }
+      },
+      "DigitalTwinPatch": {
+        "type": "array", "maxItems": 1000,
+        "items": {
+          "type": "object", "required": ["op", "path"],
+          "properties": {
+            "op": { "type": "string", "enum": ["add", "replace", "remove"] },
+            "path": {
+              "type": "string", "pattern": "^(/[A-Za-z]([A-Za-z0-9_]{0,62}[A-Za-z0-9])?){1,2}$",
+              "description": "/<property>, /<component> or /<component>/<property>."
+            },
+            "value": {
+              "description": "Not for remove. No arrays and no null; a component has an empty object $metadata."
+            }
+          }
+        }
+      },
       "Query": {
         "type": "object", "required": ["query"],
         "properties": { "query": { "type": "string", "maxLength": 8192 } }

@@ -15,6 +15,7 @@ enum OpenAPIComponents {
     "ETag": "ETag", "LockToken": "ETag", "ItemType": "x-ms-item-type",
     "Continuation": "x-ms-continuation", "SequenceNumber": "iothub-sequencenumber",
     "EnqueuedTime": "iothub-enqueuedtime", "DeliveryCount": "iothub-deliverycount",
+    "CommandStatus": "x-ms-command-statuscode", "Location": "Location",
   ]
 
   /// The components of the document.
@@ -71,6 +72,14 @@ enum OpenAPIComponents {
       "LockToken": {
         "description": "The lock, in quotes, by which to complete or abandon what was taken.",
         "schema": { "type": "string" }
+      },
+      "Location": {
+        "description": "Where the object is.",
+        "schema": { "type": "string", "format": "uri-reference" }
+      },
+      "CommandStatus": {
+        "description": "The device's own status.",
+        "schema": { "type": "integer" }
       },
       "ItemType": {
         "description": "What the rows are.",

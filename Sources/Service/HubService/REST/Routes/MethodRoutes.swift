@@ -37,9 +37,22 @@ enum MethodRoutes {
     _ service: RESTService,
     _ request: RESTRequest
   ) async throws -> Response {
-    let key = try request.identity()
+    let (status, payload) = try await call(
+      service,
+      try request.identity(),
+      try request.json()
+    )
+    return .json(["status": .int(Int64(status)), "payload": payload])
+  }
+
+  /// Invokes the method that `wish` describes, and answers the client's own status and payload.
+  static func call(
+    _ service: RESTService,
+    _ key: IdentityKey,
+    _ wish: JSONValue
+  ) async throws -> (status: Int, payload: JSONValue) {
     let wish = try DirectMethodRequest(
-      json: try request.json(),
+      json: wish,
       payloadLimit: service.hub.settings.quotas.methodPayloadBytes
     )
     // The registry is asked first: an unknown identity is refused in another shape.
@@ -52,7 +65,7 @@ enum MethodRoutes {
     }
     do throws(HubError) {
       let answer = try await service.hub.methods.invoke(key, wish)
-      return .json(["status": .int(Int64(answer.status)), "payload": answer.payload ?? .null])
+      return (answer.status, answer.payload ?? .null)
     } catch {
       throw RESTRefusal(error, shape: .method)
     }
