@@ -47,7 +47,6 @@ let package = Package(
     fuzzer("FuzzJSON", "JSONTree", "ByteIO"),
     fuzzer("FuzzPropertyBag", "HubContract", "ByteIO"),
     fuzzer("FuzzSAS", "HubContract", "ByteIO"),
-    fuzzer("FuzzBlob", "HubContract", "ByteIO"),
     fuzzer("FuzzQuery", "QueryLanguage", "JSONTree"),
     fuzzer("FuzzLogRecovery", "MessageLog", "ByteIO", "Simulation"),
   ]

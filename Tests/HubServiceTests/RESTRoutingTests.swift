@@ -300,7 +300,14 @@ struct RESTRoutingTests {
             + #""endpointNames":["events"]}]}"#, "line 1, column 8"
         ),
         (#"{"routes":[{"name":"r","source":"DeviceMessages","endpointNames":["x"]}]}"#, "x"),
-        (#"{"endpoints":{"mqttTopics":[{"name":"w","topic":"x"}]}}"#, "MQTT"),
+        (
+          #"{"endpoints":{"mqttTopics":[{"name":"w","host":"127.0.0.1","topic":"x","useTls":false}]}}"#,
+          "useTls"
+        ),
+        (
+          #"{"endpoints":{"mqttTopics":[{"name":"w","host":"h","topic":"x","caName":"none"}]}}"#,
+          "secrets/none"
+        ),
         (#"{"endpoints":{"eventStreams":[{"name":"Hub.test"}]}}"#, "built-in"),
         (#"{"endpoints":{"webhooks":[{"name":"w","uri":"http://x"}]}}"#, "https"),
         (#"{"endpoints":{"webhooks":[{"name":"w","uri":"http://127.0.0.1/"}]}}"#, "https"),

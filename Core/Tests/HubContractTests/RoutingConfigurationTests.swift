@@ -12,7 +12,8 @@ struct RoutingConfigurationTests {
          "batchFrequencyInSeconds":60,"maxChunkSizeInBytes":10485760}],
        "webhooks":[{"name":"hook","uri":"https://h.example/in","maxEventsPerBatch":10,
          "secretName":"pager","secretHeader":"X-Key"}],
-       "mqttTopics":[{"name":"bridge","topic":"site/1"}]},
+       "mqttTopics":[{"name":"bridge","host":"broker.example","topic":"site/{deviceId}",
+         "userName":"hub","passwordName":"broker","payload":"Body"}]},
      "routes":[{"name":"hot","source":"DeviceMessages","condition":"level = 'hot'",
         "endpointNames":["alarms","Cold"],"isEnabled":false}],
      "fallbackRoute":{"name":"$fallback","source":"DeviceMessages","condition":"true",
@@ -79,12 +80,49 @@ struct RoutingConfigurationTests {
     (#"{"fallbackRoute":{"source":"TwinChangeEvents"}}"#, .argumentInvalid, "fallbackRoute.source"),
     (#"{"endpoints":{"eventStreams":[{"name":"Events"}]}}"#, .argumentInvalid, "reserved"),
     (
-      #"{"endpoints":{"eventStreams":[{"name":"a"}],"mqttTopics":[{"name":"A","topic":"t"}]}}"#,
+      #"{"endpoints":{"eventStreams":[{"name":"a"}],"mqttTopics":[{"name":"A","host":"h","topic":"t"}]}}"#,
       .argumentInvalid, "two endpoints"
     ),
     (
-      #"{"endpoints":{"mqttTopics":[{"name":"a","topic":"t/#"}]}}"#,
+      #"{"endpoints":{"mqttTopics":[{"name":"a","host":"h","topic":"t/#"}]}}"#,
       .argumentInvalid, "mqttTopics[0].topic"
+    ),
+    (#"{"endpoints":{"mqttTopics":[{"name":"a","topic":"t"}]}}"#, .argumentNull, "host"),
+    (
+      #"{"endpoints":{"mqttTopics":[{"name":"a","host":"mqtt://h","topic":"t"}]}}"#,
+      .argumentInvalid, "mqttTopics[0].host"
+    ),
+    (
+      #"{"endpoints":{"mqttTopics":[{"name":"a","host":"cafe:1883","topic":"t"}]}}"#,
+      .argumentInvalid, "mqttTopics[0].host"
+    ),
+    (
+      #"{"endpoints":{"mqttTopics":[{"name":"a","host":"h","port":0,"topic":"t"}]}}"#,
+      .argumentInvalid, "mqttTopics[0].port"
+    ),
+    (
+      #"{"endpoints":{"mqttTopics":[{"name":"a","host":"h","topic":"t","passwordName":"p"}]}}"#,
+      .argumentInvalid, "userName"
+    ),
+    (
+      #"{"endpoints":{"mqttTopics":[{"name":"a","host":"h","topic":"t","caName":"../x"}]}}"#,
+      .argumentInvalid, "caName"
+    ),
+    (
+      #"{"endpoints":{"mqttTopics":[{"name":"a","host":"h","topic":"t","useTls":false,"caName":"x"}]}}"#,
+      .argumentInvalid, "useTls"
+    ),
+    (
+      #"{"endpoints":{"mqttTopics":[{"name":"a","host":"h","topic":"t","payload":"xml"}]}}"#,
+      .argumentInvalid, "payload"
+    ),
+    (
+      #"{"endpoints":{"mqttTopics":[{"name":"a","host":"h","topic":"t","clientId":"a\u0000"}]}}"#,
+      .argumentInvalid, "clientId"
+    ),
+    (
+      #"{"endpoints":{"mqttTopics":[{"name":"a","host":"h","topic":"t","maxEventsInFlight":101}]}}"#,
+      .argumentInvalid, "maxEventsInFlight"
     ),
     (
       #"{"endpoints":{"webhooks":[{"name":"a","uri":"ftp://x"}]}}"#,
@@ -204,7 +242,7 @@ struct RoutingConfigurationTests {
     #expect(second.endpoints.map(\.slot) == [2, 3])
     // Another kind of endpoint under the same name is another endpoint.
     var third = streams("B", "c")
-    third.endpoints[1].kind = .mqttTopic("t")
+    third.endpoints[1].kind = .webhook(WebhookEndpoint(uri: "https://h.example/"))
     last = third.assignSlots(keeping: second, after: last)
     #expect(third.endpoints.map(\.slot) == [2, 4])
     // Round the end: 31, then 1.
@@ -216,43 +254,86 @@ struct RoutingConfigurationTests {
 
   @Test("an endpoint that is delivered to and goes drains in its slot, which nobody else gets")
   func draining() throws {
-    func topics(_ names: String...) -> RoutingConfiguration {
+    let kind = RoutingEndpoint.Kind.webhook(WebhookEndpoint(uri: "https://h.example/"))
+    func hooks(_ names: String...) -> RoutingConfiguration {
       var configuration = RoutingConfiguration()
-      configuration.endpoints = names.map { RoutingEndpoint(name: $0, kind: .mqttTopic("t")) }
+      configuration.endpoints = names.map { RoutingEndpoint(name: $0, kind: kind) }
       return configuration
     }
-    var first = topics("a", "b")
+    var first = hooks("a", "b")
     first.endpoints.append(RoutingEndpoint(name: "stream", kind: .eventStream))
     _ = first.assignSlots(keeping: RoutingConfiguration(), after: 0)
     #expect(first.draining.isEmpty)
-    var second = topics("A")
+    var second = hooks("A")
     _ = second.assignSlots(keeping: first, after: 3)
     // A stream's events are where they are read.
     #expect(second.draining.map(\.name) == ["b"] && second.draining.map(\.slot) == [2])
     // The same name again, while it drains: another slot, though the next one is its.
-    var third = topics("b", "A")
+    var third = hooks("b", "A")
     _ = third.assignSlots(keeping: second, after: 1)
     #expect(third.endpoints.map(\.slot) == [3, 1] && third.draining == second.draining)
     // The owner is shown it without its slot, and can't write it.
     let shown = third.json()
-    #expect(shown["drainingEndpoints"]?["mqttTopics"] == [["name": "b", "topic": "t"]])
+    let drains = shown["drainingEndpoints"]?["webhooks"]?.arrayValue ?? []
+    #expect(drains.map { $0["name"] } == ["b"] && drains[0]["slot"] == nil)
     #expect(try RoutingConfiguration(json: shown).draining.isEmpty)
     #expect(try RoutingConfiguration(json: third.json(asStored: true), asStored: true) == third)
   }
 
   @Test("an endpoint that finds every slot in use gets none")
   func noSlot() {
+    let kind = RoutingEndpoint.Kind.webhook(WebhookEndpoint(uri: "https://h.example/"))
     var full = RoutingConfiguration()
     full.draining = EventDestinations.slots.map { slot in
-      var endpoint = RoutingEndpoint(name: "e", kind: .mqttTopic("t"))
+      var endpoint = RoutingEndpoint(name: "e", kind: kind)
       endpoint.slot = slot
       return endpoint
     }
     var next = RoutingConfiguration()
-    next.endpoints = [RoutingEndpoint(name: "e", kind: .mqttTopic("t"))]
+    next.endpoints = [RoutingEndpoint(name: "e", kind: kind)]
     _ = next.assignSlots(keeping: full, after: 5)
     #expect(next.endpoints[0].slot == 0 && next.draining == full.draining)
   }
+}
+
+@Suite("Topics of MQTT endpoints")
+struct MQTTTopicFormatTests {
+  @Test("placeholders become what stands for them, with nothing that topics may not hold")
+  func topics() throws {
+    let rows: [(format: String, topic: String)] = [
+      ("fixed", "fixed"), ("a/{deviceId}", "a/d%231%2F"), ("{deviceId}", "d%231%2F"),
+      (
+        "{iothub}/{partition}/{source}/{deviceId}/{moduleId}/x", "hub.a/3/Telemetry/d%231%2F/m%24/x"
+      ),
+      ("{deviceId}{deviceId}é", "d%231%2Fd%231%2Fé"),
+    ]
+    for row in rows {
+      let format = try #require(MQTTTopicFormat(row.format))
+      let topic = format.topic(
+        hub: "hub.a",
+        sender: IdentityKey(deviceID: "d#1/", moduleID: "m$"),
+        partition: 3,
+        source: .telemetry
+      )
+      #expect(topic == row.topic && format.text == row.format)
+    }
+    let device = try #require(MQTTTopicFormat("{deviceId}/{moduleId}")).topic(
+      hub: "h",
+      sender: IdentityKey(deviceID: "d"),
+      partition: 0,
+      source: .twinChange
+    )
+    #expect(device == "d/")
+  }
+
+  @Test(
+    "templates that make no topics are refused",
+    arguments: [
+      "", "a/#", "+/a", "$SYS/a", "a\u{0}", "a\n", "a\u{7F}", "{", "}", "a}", "{}", "{device}",
+      "{deviceId", "{deviceId}}", "{{deviceId}}", String(repeating: "a", count: 257),
+    ]
+  )
+  func refusals(_ text: String) { #expect(MQTTTopicFormat(text) == nil) }
 }
 
 @Suite("Names of storage files (contract §9.1)")

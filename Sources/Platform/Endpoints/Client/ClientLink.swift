@@ -31,11 +31,13 @@ package struct ClientLink: Sendable {
       of: ClientMessage.self,
       bufferingPolicy: .bufferingOldest(ClientHandler.inboxLimit)
     )
+    let opening = OpeningChannels()
     let bootstrap = ClientBootstrap(group: eventLoop)
       .connectTimeout(.seconds(10))
       .channelOption(.tcpOption(.tcp_nodelay), value: 1)
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
+          try opening.add(channel)
           if let tls { try channel.pipeline.syncOperations.addHandler(tls.makeHandler(host: host)) }
           let handler = try ClientHandler(
             request,
@@ -46,18 +48,18 @@ package struct ClientLink: Sendable {
           try channel.pipeline.syncOperations.addHandler(handler)
         }
       }
-    let channel: any Channel
-    do {
-      channel = try await bootstrap.connect(host: host, port: port).get()
-    } catch {
-      inbox.finish()
-      let fault = ClientFault.unreachable(reason(error))
-      // Unless the handler was there already and has said so itself.
-      connected.fail(fault)
-      ended.succeed(fault)
-      throw fault
-    }
     return try await withTaskCancellationHandler {
+      let channel: any Channel
+      do {
+        channel = try await bootstrap.connect(host: host, port: port).get()
+      } catch {
+        inbox.finish()
+        let fault = ClientFault.unreachable(reason(error))
+        // Unless the handler was there already and has said so itself.
+        connected.fail(fault)
+        ended.succeed(fault)
+        throw fault
+      }
       let isSessionPresent = try await connected.futureResult.get()
       let handler = try await channel.eventLoop.submit {
         NIOLoopBound(
@@ -73,7 +75,7 @@ package struct ClientLink: Sendable {
         ending: ended.futureResult
       )
     } onCancel: {
-      channel.close(promise: nil)
+      opening.cancel()
     }
   }
 
@@ -84,6 +86,19 @@ package struct ClientLink: Sendable {
     let promise = eventLoop.makePromise(of: Void.self)
     eventLoop.execute { handler.value.publish(topic, payload, promise) }
     try await promise.futureResult.get()
+  }
+
+  /// Publishes at QoS 1, in this order, and returns when the server has acknowledged all of them.
+  ///
+  /// - Throws: `ClientFault` when the connection ends before that: the server may have any of them.
+  package func publish(_ messages: [(topic: [UInt8], payload: [UInt8])]) async throws {
+    let promises = messages.map { _ in eventLoop.makePromise(of: Void.self) }
+    eventLoop.execute {
+      for (message, promise) in zip(messages, promises) {
+        handler.value.publish(message.topic, message.payload, promise)
+      }
+    }
+    try await EventLoopFuture.andAllSucceed(promises.map(\.futureResult), on: eventLoop).get()
   }
 
   /// Subscribes at QoS 1, and returns when the server has granted all of `filters`.

@@ -31,7 +31,7 @@ final class RoutingService: TelemetryRouter, Sendable {
   private let tallies = Mutex<[Int: EndpointTally]>([:])
   let directory: String
   let log: EventLog
-  let webhooks: WebhookRules
+  let rules: EndpointRules
   let builtInNames: Set<String>
   private let logger: Logger
   private let quotas: Quotas
@@ -46,12 +46,12 @@ final class RoutingService: TelemetryRouter, Sendable {
     directory: String,
     hubNames: [String],
     quotas: Quotas,
-    webhooks: WebhookRules,
+    rules: EndpointRules,
     log: EventLog,
     logger: Logger
   ) throws {
     self.directory = directory
-    self.webhooks = webhooks
+    self.rules = rules
     let hubName = hubNames.first ?? "hub"
     self.hubName = hubName
     builtInNames = Self.builtInNames(of: hubNames)
@@ -195,12 +195,7 @@ final class RoutingService: TelemetryRouter, Sendable {
       case .storage: continue
       case .webhook(let settings): try check(settings, of: endpoint.name)
       case .eventStream: try checkStream(endpoint.name)
-      case .mqttTopic:
-        throw HubError(
-          .argumentInvalid,
-          "Endpoint \(endpoint.name): this hub serves no MQTT topics as endpoints; a webhook or an"
-            + " event stream may do."
-        )
+      case .mqttTopic(let settings): try check(settings, of: endpoint.name)
       }
     }
     for route in wanted.routes
@@ -288,7 +283,7 @@ final class RoutingService: TelemetryRouter, Sendable {
         for endpoint in configuration.endpoints + configuration.draining {
           if case .webhook = endpoint.kind, client == nil {
             // Made only where it is needed: it brings threads.
-            client = WebhookClient(trusting: webhooks.authorities)
+            client = WebhookClient(trusting: rules.authorities)
           }
           let isDraining = configuration.draining.contains(endpoint)
           let shared = client
@@ -334,7 +329,8 @@ final class RoutingService: TelemetryRouter, Sendable {
     case .storage(let settings): await fill(endpoint, settings, until: ends)
     case .webhook(let settings):
       if let client { await post(endpoint, settings, client, until: ends) }
-    case .eventStream, .mqttTopic: return
+    case .mqttTopic(let settings): await publish(endpoint, settings, until: ends)
+    case .eventStream: return
     }
   }
 

@@ -10,14 +10,6 @@ import Platform
 
 /// Posts to webhooks: over TLS that is verified, one answer a request, no redirections.
 struct WebhookClient: Sendable {
-  /// What became of a request.
-  enum Answer: Equatable, Sendable {
-    /// The receiver has the events.
-    case taken
-    /// It does not, for a reason that holds no part of a message and no secret.
-    case failed(EndpointDelivery.Failure, reason: String)
-  }
-
   /// Seconds that making a connection may take.
   private static let connectSeconds: Int64 = 10
   /// Connections to one host at most: above what all partitions of all endpoints use at once, since
@@ -45,7 +37,7 @@ struct WebhookClient: Sendable {
     type: String,
     secret: (header: String, value: String)?,
     to endpoint: WebhookEndpoint
-  ) async -> Answer {
+  ) async -> DeliveryAnswer {
     var request = HTTPClientRequest(url: endpoint.uri)
     request.method = .POST
     request.headers.add(name: "Content-Type", value: type)

@@ -29,14 +29,7 @@ extension RoutingEndpoint {
     case .eventStreams: self.init(name: name, kind: .eventStream)
     case .storageContainers: self.init(name: name, kind: .storage(try StorageEndpoint(fields)))
     case .webhooks: self.init(name: name, kind: .webhook(try WebhookEndpoint(fields)))
-    case .mqttTopics:
-      let topic = try fields.requiredString("topic")
-      guard (1...256).contains(topic.utf8.count),
-        topic.unicodeScalars.allSatisfy({ $0 != "#" && $0 != "+" && $0.value != 0 })
-      else {
-        throw fields.invalid("topic", "must be 1 to 256 bytes without #, + and NUL.")
-      }
-      self.init(name: name, kind: .mqttTopic(topic))
+    case .mqttTopics: self.init(name: name, kind: .mqttTopic(try MQTTTopicEndpoint(fields)))
     }
     if asStored {
       slot = try fields.integer("slot", in: EventDestinations.slots, or: 0)
@@ -49,7 +42,7 @@ extension RoutingEndpoint {
     case .eventStream: break
     case .storage(let settings): settings.write(to: &object)
     case .webhook(let settings): settings.write(to: &object)
-    case .mqttTopic(let topic): object["topic"] = .string(topic)
+    case .mqttTopic(let settings): settings.write(to: &object)
     }
     if asStored { object["slot"] = .int(Int64(slot)) }
     return .object(object)

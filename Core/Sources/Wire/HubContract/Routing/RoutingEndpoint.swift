@@ -9,7 +9,7 @@ public struct RoutingEndpoint: Equatable, Sendable {
     /// A URL that CloudEvents are posted to.
     case webhook(WebhookEndpoint)
     /// A topic of an MQTT server.
-    case mqttTopic(String)
+    case mqttTopic(MQTTTopicEndpoint)
   }
 
   /// Its name, unique but for case.

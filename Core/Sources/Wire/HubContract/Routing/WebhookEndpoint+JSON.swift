@@ -34,17 +34,13 @@ extension WebhookEndpoint {
 
   private static func secret(_ fields: BodyFields) throws(HubError) -> Secret? {
     let header = try fields.nonEmptyString("secretHeader")
-    guard try fields.nonEmptyString("secretName") != nil else {
+    guard let name = try fields.fileName("secretName") else {
       guard header == nil else {
         throw fields.invalid("secretHeader", "needs secretName, the file that holds its value.")
       }
       return nil
     }
-    var secret = Secret(name: try fields.routingName("secretName"))
-    // It becomes the name of a file.
-    guard secret.name.first != "." else {
-      throw fields.invalid("secretName", "must not begin with a period.")
-    }
+    var secret = Secret(name: name)
     if let header {
       guard (1...64).contains(header.utf8.count), !ownHeaders.contains(header.trimmedLowercase()),
         header.utf8.allSatisfy({ byte in

@@ -48,27 +48,13 @@ public struct WebhookEndpoint: Equatable, Sendable {
     let end = authority.firstIndex(of: isLiteral ? "]" : ":") ?? authority.endIndex
     let host = isLiteral ? authority[..<end].dropFirst() : authority[..<end]
     let port = authority[end...].drop { isLiteral && $0 == "]" }
-    guard !host.isEmpty, host.utf8.allSatisfy({ Self.isAllowed($0, inLiteral: isLiteral) }),
+    guard !host.isEmpty, host.utf8.allSatisfy({ HostName.isAllowed($0, inLiteral: isLiteral) }),
       !isLiteral || end < authority.endIndex,
       port.isEmpty || (port.first == ":" && UInt16(port.dropFirst()) ?? 0 > 0)
     else { return nil }
     return String(host)
   }
 
-  private static func isAllowed(_ byte: UInt8, inLiteral isLiteral: Bool) -> Bool {
-    switch byte {
-    case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "."): true
-    case UInt8(ascii: "-"), UInt8(ascii: "_"): !isLiteral
-    case UInt8(ascii: ":"): isLiteral
-    default: false
-    }
-  }
-
   /// Whether `uri` names this machine itself: by an address of loopback, or as `localhost`.
-  public var isLoopback: Bool {
-    guard let host else { return false }
-    let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-    return host == "localhost" || host == "::1"
-      || (parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil })
-  }
+  public var isLoopback: Bool { host.map(HostName.isLoopback) ?? false }
 }

@@ -55,6 +55,40 @@ extension OpenAPIComponents {
           }
         }
       },
+      "MqttTopic": {
+        "type": "object", "required": ["name", "host", "topic"],
+        "description": "A member that ends with Name is the name of a file under secrets/ of the data directory.",
+        "properties": {
+          "name": { "type": "string", "minLength": 1, "maxLength": 64 },
+          "host": { "type": "string", "maxLength": 255 },
+          "port": {
+            "type": "integer", "minimum": 1, "maximum": 65535,
+            "description": "8883 by default, without TLS 1883."
+          },
+          "useTls": { "type": "boolean", "default": true },
+          "topic": {
+            "type": "string", "minLength": 1, "maxLength": 256,
+            "description": "May hold {iothub}, {deviceId}, {moduleId}, {partition} and {source}."
+          },
+          "payload": { "type": "string", "enum": ["CloudEvents", "Body"], "default": "CloudEvents" },
+          "clientId": { "type": "string", "maxLength": 256 },
+          "userName": { "type": "string", "maxLength": 256 },
+          "passwordName": { "type": "string", "maxLength": 64 },
+          "caName": {
+            "type": "string", "maxLength": 64,
+            "description": "Authorities of the server's certificate, PEM; by default the system's."
+          },
+          "certificateName": {
+            "type": "string", "maxLength": 64, "description": "The hub's certificate and its key, PEM."
+          },
+          "maxEventsInFlight": {
+            "type": "integer", "minimum": 1, "maximum": 100, "default": 32
+          },
+          "eventTimeToLiveInSeconds": {
+            "type": "integer", "minimum": 60, "maximum": 604800, "default": 86400
+          }
+        }
+      },
       "Routing": {
         "type": "object",
         "properties": {
@@ -73,6 +107,9 @@ extension OpenAPIComponents {
               },
               "webhooks": {
                 "type": "array", "items": { "$ref": "#/components/schemas/Webhook" }
+              },
+              "mqttTopics": {
+                "type": "array", "items": { "$ref": "#/components/schemas/MqttTopic" }
               }
             }
           },

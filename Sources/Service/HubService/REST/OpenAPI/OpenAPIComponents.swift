@@ -30,7 +30,7 @@ enum OpenAPIComponents {
     var all = JSONObject()
     for part in [
       identitySchemas, twinSchemas, fleetSchemas, messageSchemas, routingSchemas, operatorSchemas,
-      faultSchemas, errorSchemas, provisioningSchemas, fileSchemas,
+      faultSchemas, errorSchemas, provisioningSchemas,
     ] {
       for (name, schema) in parse(part).objectValue ?? [:] { all[name] = schema }
     }
