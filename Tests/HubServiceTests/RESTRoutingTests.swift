@@ -289,6 +289,35 @@ struct RESTRoutingTests {
     }
   }
 
+  @Test(
+    "A configuration is replaced if it is the one of the ETag, which tells what would be replaced"
+  )
+  func condition() async throws {
+    try await RESTHub.run { hub in
+      func put(_ body: String, _ condition: String?) async throws -> Reply {
+        try await hub.send(
+          .put,
+          "/routing",
+          headers: condition.map { [("If-Match", $0)] } ?? [],
+          json: body
+        )
+      }
+      let empty = try #require(try await hub.send(.get, "/routing").header("ETag"))
+      let first = try await put(Self.configuration, empty)
+      let etag = try #require(first.header("ETag"))
+      #expect(first.status == 200 && etag != empty)
+      #expect(try await hub.send(.get, "/routing").header("ETag") == etag)
+      for stale in [empty, "\"x\"", "\"\""] {
+        let reply = try await put("{}", stale)
+        #expect(reply.status == 412 && reply.errorCode == "PreconditionFailed", "\(stale)")
+      }
+      #expect(try await hub.send(.get, "/routing").header("ETag") == etag)
+      // What is removed drains; that is no change of what would be replaced.
+      #expect(try await put("{}", "*").header("ETag") == empty)
+      #expect(try await put(Self.configuration, nil).header("ETag") == etag)
+    }
+  }
+
   @Test("A configuration that can't be used is refused, and the old one stays")
   func refusals() async throws {
     try await RESTHub.run { hub in

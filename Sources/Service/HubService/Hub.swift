@@ -252,8 +252,11 @@ package final class Hub: Sendable {
   /// Puts `wanted` in the place of the routes, durably.
   ///
   /// - Throws: 400004 for what can't be used; then everything is as before.
-  func replaceRouting(_ wanted: RoutingConfiguration) async throws(HubError) {
-    try routing.replace(wanted)
+  func replaceRouting(
+    _ wanted: RoutingConfiguration,
+    ifMatch condition: ETagCondition
+  ) async throws(HubError) {
+    try routing.replace(wanted, ifMatch: condition)
     guard routing.table.needsTwin else { return }
     // A change of a twin that began under the former routes tells nobody: once it is through, what was
     // read before it is forgotten.

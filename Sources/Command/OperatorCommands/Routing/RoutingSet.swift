@@ -29,7 +29,11 @@ struct RoutingSet: AsyncParsableCommand {
   func run() async throws {
     let wanted = try RoutingDocument.read(file)
     try await hub.withHub { client, printer in
-      let current = try await client.routing()
+      let read = try await client.perform(
+        HubRequest(.get, RoutingCommand.path),
+        RoutingCommand.subject
+      )
+      let current = RoutingDocument.normal(try read.json())
       let plan = RoutingPlan(from: current, to: wanted)
       if dryRun {
         return printer.show(plan.json) { printer in
@@ -44,24 +48,11 @@ struct RoutingSet: AsyncParsableCommand {
       }
       printer.console.writeError(plan.text(isColored: printer.console.isErrorColored))
       try Confirmation.ask("Change the routing so?", isSure: yes)
-      // The hub takes no condition with it, so this is as near as one can get to what was shown.
-      guard try await client.routing() == current else {
-        throw CommandFailure(
-          .conflict,
-          "\(RoutingCommand.subject) was changed by somebody else meanwhile",
-          remedy: "Nothing was done. Repeat this to see what would change now."
-        )
-      }
-      let request = HubRequest(.put, RoutingCommand.path).body(wanted)
+      let request = HubRequest(.put, RoutingCommand.path)
+        .body(wanted)
+        .ifMatch(read.header("ETag"))
       let answer = try await client.perform(request, RoutingCommand.subject).json()
       printer.show(answer) { $0.line("Changed the routing: \(plan.summary).") }
     }
-  }
-}
-
-extension HubClient {
-  /// The configuration in the form in which two can be compared.
-  fileprivate func routing() async throws -> JSONValue {
-    RoutingDocument.normal(try await get(RoutingCommand.path, RoutingCommand.subject))
   }
 }

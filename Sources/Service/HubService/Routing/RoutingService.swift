@@ -123,10 +123,20 @@ final class RoutingService: TelemetryRouter, Sendable {
 
   /// Puts `wanted` in the place of the configuration, durably.
   ///
-  /// - Throws: 400004 for what can't be used; then everything is as before.
-  func replace(_ wanted: RoutingConfiguration) throws(HubError) {
+  /// - Throws: 412001 if it is not the one of `condition`, 400004 for what can't be used; then everything is as
+  ///   before.
+  func replace(
+    _ wanted: RoutingConfiguration,
+    ifMatch condition: ETagCondition
+  ) throws(HubError) {
     try refuseUnserved(wanted)
     try state.withLock { state throws(HubError) in
+      guard condition.allows(state.configuration.etag) else {
+        throw HubError(
+          .preconditionFailed,
+          "The ETag in If-Match is not that of the routing, which was changed meanwhile; read it again."
+        )
+      }
       var next = wanted
       let lastSlot = next.assignSlots(keeping: state.configuration, after: state.lastSlot)
       guard next.endpoints.allSatisfy({ $0.slot > 0 }) else {

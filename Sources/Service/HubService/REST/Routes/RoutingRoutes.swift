@@ -16,7 +16,12 @@ enum RoutingRoutes {
       access: .policy(.all),
       throttle: .registry,
       successes: [
-        RouteSuccess(status: 200, description: "The configuration.", schema: "Routing")
+        RouteSuccess(
+          status: 200,
+          description: "The configuration.",
+          schema: "Routing",
+          headers: ["ETag"]
+        )
       ],
       handle: get
     ),
@@ -29,10 +34,16 @@ enum RoutingRoutes {
       access: .policy(.all),
       throttle: .registry,
       body: .json("Routing"),
+      parameters: ["IfMatch"],
       successes: [
-        RouteSuccess(status: 200, description: "The configuration as it now is.", schema: "Routing")
+        RouteSuccess(
+          status: 200,
+          description: "The configuration as it now is.",
+          schema: "Routing",
+          headers: ["ETag"]
+        )
       ],
-      faults: [.argumentInvalid, .deserializationError],
+      faults: [.argumentInvalid, .deserializationError, .preconditionFailed],
       handle: put
     ),
     RESTRoute(
@@ -89,7 +100,12 @@ enum RoutingRoutes {
   ]
 
   private static func get(_ service: RESTService, _ request: RESTRequest) async throws -> Response {
-    .json(service.hub.routing.configuration.json())
+    answer(service)
+  }
+
+  private static func answer(_ service: RESTService) -> Response {
+    let configuration = service.hub.routing.configuration
+    return .json(configuration.json(), etag: configuration.etag)
   }
 
   private static func put(_ service: RESTService, _ request: RESTRequest) async throws -> Response {
@@ -97,8 +113,8 @@ enum RoutingRoutes {
       json: try request.json(),
       quotas: service.hub.settings.quotas
     )
-    try await service.hub.replaceRouting(wanted)
-    return .json(service.hub.routing.configuration.json())
+    try await service.hub.replaceRouting(wanted, ifMatch: request.condition)
+    return answer(service)
   }
 
   private static func testNew(
