@@ -47,6 +47,7 @@ let package = Package(
     fuzzer("FuzzJSON", "JSONTree", "ByteIO"),
     fuzzer("FuzzPropertyBag", "HubContract", "ByteIO"),
     fuzzer("FuzzSAS", "HubContract", "ByteIO"),
+    fuzzer("FuzzBlob", "HubContract", "ByteIO"),
     fuzzer("FuzzQuery", "QueryLanguage", "JSONTree"),
     fuzzer("FuzzLogRecovery", "MessageLog", "ByteIO", "Simulation"),
   ]

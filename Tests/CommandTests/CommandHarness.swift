@@ -53,6 +53,16 @@ final class ScriptedHub: HubTransport {
     return answer
   }
 
+  func download(
+    _ request: HubRequest,
+    authorization: String,
+    to sink: ([UInt8]) throws -> Void
+  ) async throws -> HubResponse {
+    let answer = try await send(request, authorization: authorization)
+    if answer.isSuccess { try sink(answer.body) }
+    return answer
+  }
+
   func fetch(_ url: String) async throws -> HubResponse {
     throw CommandFailure(.unreachable, "no listener for operators")
   }

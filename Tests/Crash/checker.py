@@ -4,6 +4,7 @@ import json
 import time
 import zlib
 from collections import Counter, defaultdict
+from urllib.parse import quote
 
 from events import body_of
 from ledger import body, lasting
@@ -169,6 +170,60 @@ def check_identities(rest, ledger):
         yield f"statistics count {total} devices, there are {expected}"
 
 
+def read_file(rest, name):
+    """The content of an uploaded file, None where there is none."""
+    path = f"/files/uploads/{quote(name, safe='')}"
+    answer = rest.call("GET", path, expect={200, 404})
+    return answer.content if answer.status_code == 200 else None
+
+
+def take_news(rest, ledger, count=lambda what, status, expected: status in expected):
+    """Takes and completes the next news of an upload, and answers the file; None if there is none."""
+    path = "/messages/serviceBound/filenotifications"
+    answer = rest.call("GET", path)
+    if not count("GET news", answer.status_code, {200, 204}) or answer.status_code == 204:
+        return None
+    news = answer.json()
+    name = news["blobName"]
+    ledger.files[name].told.add(news["enqueuedTimeUtc"])
+    # Before anybody is told of a file, it is durable; it may have been written again since.
+    if read_file(rest, name) is None:
+        ledger.fault(f"file {name}: a service was told of it, and it is not there")
+    token = answer.headers["ETag"].strip('"')
+    # 412: a hub that was started anew has forgotten who holds what; the news comes again.
+    count("DELETE news", rest.call("DELETE", f"{path}/{token}").status_code, {204, 412})
+    return name
+
+
+def check_files(rest, ledger):
+    """Every acknowledged file is there, whole, and a service was told of each completed upload."""
+    while take_news(rest, ledger) is not None:
+        pass
+    for name, entry in ledger.files.items():
+        if complaint := entry.complaint(name, read_file(rest, name)):
+            yield complaint
+        # There may be more: the answer of a completed upload may have been lost.
+        if len(entry.told) < entry.completed:
+            yield f"file {name}: {entry.completed} uploads completed, {len(entry.told)} told"
+
+
+def check_folder(hub, seconds=10):
+    """What broken writes left behind goes: the folder has what the hub counts, and nothing else."""
+    def sizes():
+        try:
+            return [path.stat().st_size for path in (hub.data / "files").iterdir()]
+        except FileNotFoundError:  # It was just removed.
+            return []
+
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        pages = sum(max(1, -(-size // 4096)) for size in sizes())
+        if (counted := hub.metric("orrery_files_bytes")) == 4096 * pages:
+            return
+        time.sleep(0.2)
+    yield f"the files take {4096 * pages} bytes, and {counted} are counted"
+
+
 def drain_commands(target, entry, quiet=2.0, limit=20.0):
     """Connects as the device and takes what waits for it; yields what is wrong."""
     connection, code = target.connect(entry.device, entry.key)
@@ -207,6 +262,7 @@ def check_all(target, ledger):
     faults = ledger.faults + audit.faults()
     faults += check_twins(rest, ledger)
     faults += check_identities(rest, ledger)
+    faults += check_files(rest, ledger)
     for entry in ledger.devices.values():
         faults += drain_commands(target, entry)
     return faults, audit

@@ -23,7 +23,12 @@ ROOM_BYTES = 4 << 20
 LARGEST_SHARED_DISK = 512 << 20
 DEVICES, SLEEPERS, TLS_DEVICES, RATE = 6, 2, 2, 120
 RESUME_SECONDS = 10
-WRITES = ("PUT identity", "DELETE identity", "desired PATCH", "POST command")
+WRITES = (
+    "PUT identity", "DELETE identity", "desired PATCH", "POST command", "POST files",
+    "POST notifications", "GET news", "DELETE news",
+)
+# The storage service's clients know no room as 507.
+FILE_WRITES = ("PUT file", "PUT block")
 
 
 def namespaces(directory):
@@ -221,9 +226,12 @@ class Run:
         self.check_statuses()
         faults, audit = checker.check_all(self.target, self.ledger)
         self.faults += faults
+        self.faults += checker.check_folder(self.hub)
         self.report.append(
             f"{self.ledger.acknowledged_events} events acknowledged, {audit.count} stored;"
-            f" {len(self.ledger.identities)} identities tried"
+            f" {len(self.ledger.identities)} identities tried;"
+            f" {self.ledger.statuses['PUT file', 201]} files written,"
+            f" {self.ledger.statuses['PUT file', 507]} refused for want of room"
         )
         self.hub.stop()
 
@@ -247,7 +255,11 @@ class Run:
     def check_statuses(self):
         """No room is 503, for all that write; what only reads is not disturbed."""
         for (what, status), count in sorted(self.ledger.statuses.items()):
-            if status >= 500 and not (status == 503 and what in (*WRITES, "reported PATCH")):
+            is_full = (
+                status == 503 and what in (*WRITES, *FILE_WRITES, "reported PATCH")
+                or status == 507 and what in FILE_WRITES
+            )
+            if status >= 500 and not is_full:
                 self.faults.append(f"{what} was answered with {status}, {count} times")
 
 

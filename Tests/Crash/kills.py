@@ -51,6 +51,7 @@ def run(directory, seed, kills):
         hub.start()
         begun = time.monotonic()
         faults, audit = checker.check_all(target, ledger)
+        faults += checker.check_folder(hub)
         hub.expect_alive("while it was checked")
         seconds = time.monotonic() - begun
         findings = hub.findings()
@@ -69,12 +70,18 @@ def run(directory, seed, kills):
         f" twin changes, {len(ledger.identities)} identities,"
         f" {sum(len(e.accepted) for e in devices_of(ledger))} commands acknowledged;"
         f" {sum(e.repeated for e in devices_of(ledger))} commands delivered again",
+        f"{len(ledger.files)} files, {uploads_of(ledger)} uploads of them acknowledged;"
+        f" {sum(len(entry.told) for entry in ledger.files.values())} told to a service",
         f"{ledger.connects} connections of devices; checked in {seconds:.1f} s",
     ]
 
 
 def devices_of(ledger):
     return ledger.devices.values()
+
+
+def uploads_of(ledger):
+    return sum(entry.completed for entry in ledger.files.values())
 
 
 def kill_often(hub, pipe, rng, kills):
@@ -118,6 +125,7 @@ def too_little(ledger, audit, kills):
         ),
         "identities": (len(ledger.identities), kills),
         "commands": (sum(len(e.accepted) for e in devices_of(ledger)), kills),
+        "uploads": (uploads_of(ledger), kills),
     }
     for what, (count, minimum) in least.items():
         if count < minimum:

@@ -17,6 +17,13 @@ def body(device, number):
     return (text + b"%08x" % mark * (size // 8))[:size]
 
 
+def file_body(name, number):
+    """The content that the file `name` gets with its `number`th write."""
+    mark = zlib.crc32(f"{name}/{number}".encode())
+    text = b"%s %d " % (name.encode(), number)
+    return text + b"%08x" % mark * (mark % 40_000 // 8)
+
+
 def merge(document, patch):
     """RFC 7396, for objects."""
     result = dict(document)
@@ -133,6 +140,29 @@ class IdentityEntry:
     pending: str | None = None
 
 
+@dataclass
+class FileEntry:
+    """One uploaded file; a writer goes on with it only once it knows what became of its last write."""
+
+    # Writes that were begun, and the last of them that was acknowledged.
+    written: int = 0
+    acknowledged: int | None = None
+    is_doubtful: bool = False
+    # Uploads of it that the hub took as completed, and the times in the news of them.
+    completed: int = 0
+    told: set = field(default_factory=set)
+
+    def complaint(self, name, content):
+        """What is wrong with `content`, `None` where there is no file; or None."""
+        possible = [self.acknowledged]
+        if self.acknowledged != self.written - 1 and self.written:
+            possible.append(self.written - 1)
+        if content in [None if n is None else file_body(name, n) for n in possible]:
+            return None
+        found = "nothing" if content is None else f"{len(content)} bytes that begin {content[:40]}"
+        return f"file {name}: {found}, expected write {' or '.join(map(str, possible))}"
+
+
 VOLATILE = (
     "connectionState", "connectionStateUpdatedTime", "lastActivityTime",
     "cloudToDeviceMessageCount",
@@ -150,6 +180,7 @@ class Ledger:
 
     devices: dict
     identities: dict = field(default_factory=dict)
+    files: dict = field(default_factory=dict)
     # (partition, sequence number) → (offset, device, CRC of the body), as a live reader saw it.
     seen: dict = field(default_factory=dict)
     faults: list = field(default_factory=list)

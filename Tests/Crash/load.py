@@ -4,6 +4,7 @@ Every acknowledgement is noted in the ledger the moment it is read. Sending is n
 bytes leave, since whoever asks does not know how far a request got.
 """
 
+import base64
 import json
 import random
 import signal
@@ -15,8 +16,11 @@ from collections import OrderedDict
 
 import requests
 
-from checker import continuation, digest, identity_path, settle_identity
-from ledger import DeviceLedger, IdentityEntry, Ledger, body, lasting, merge
+import sas
+from checker import continuation, digest, identity_path, settle_identity, take_news
+from ledger import (
+    DeviceLedger, FileEntry, IdentityEntry, Ledger, body, file_body, lasting, merge,
+)
 from mqtt_wire import PUBACK, PUBLISH, Closed, c2d_filter, packet, publish_packet, telemetry_topic
 
 WINDOW = 16
@@ -332,6 +336,85 @@ class CommandSender(Worker):
                 entry.accepted.add(number)
 
 
+class Uploader(Worker):
+    """Devices that upload files, at once or in blocks, over those that are there."""
+
+    def __init__(self, target, ledger, seed, name, entries, is_strict=True):
+        super().__init__(target, ledger, seed, name, is_strict)
+        self.entries, self.rest, self.made = entries, target.rest(), 0
+
+    def turn(self):
+        name = self._choose()
+        device, _, blob = name.partition("/")
+        entry, token = self.ledger.files[name], self._token(device)
+        answer = self.rest.call(
+            "POST", f"/devices/{device}/files", json={"blobName": blob}, token=token
+        )
+        # 403: ten uploads whose answers were lost are open until their hour is over.
+        if not self.count("POST files", answer.status_code, {200, 403}) or not answer.ok:
+            return
+        upload = answer.json()
+        url = "/{containerName}/{blobName}{sasToken}".format(**upload)
+        number = entry.written
+        # Until it is acknowledged nobody else may write it: an answer may be lost on its way.
+        entry.written, entry.is_doubtful = number + 1, True
+        is_written = self._put(url, file_body(name, number))
+        if is_written:
+            entry.acknowledged, entry.is_doubtful = number, False
+        answer = self.rest.call(
+            "POST", f"/devices/{device}/files/notifications", token=token,
+            json={"correlationId": upload["correlationId"], "isSuccess": is_written},
+        )
+        if self.count("POST notifications", answer.status_code, {204}) and is_written:
+            entry.completed += 1
+
+    def _choose(self):
+        sound = [name for name, entry in self.ledger.files.items() if not entry.is_doubtful]
+        if len(sound) > 5:
+            return self.random.choice(sound)
+        name = f"{self.random.choice(self.entries).device}/file-{self.made}"
+        self.made += 1
+        self.ledger.files[name] = FileEntry()
+        return name
+
+    def _token(self, device):
+        resource = f"{self.target.host}/devices/{device}"
+        return sas.token(resource, self.ledger.devices[device].key)
+
+    def _put(self, url, content):
+        """Whether the file is there now, as far as the hub has said so."""
+        if self.random.random() < 0.5:
+            return self._request("PUT file", url, content, {"x-ms-blob-type": "BlockBlob"})
+        size = max(1, len(content) // 3)
+        blocks = [content[at : at + size] for at in range(0, len(content), size)]
+        ids = [base64.b64encode(b"%03d" % number).decode() for number in range(len(blocks))]
+        for block, identifier in zip(blocks, ids):
+            if not self._request("PUT block", f"{url}&comp=block&blockid={identifier}", block):
+                return False
+        names = "".join(f"<Latest>{identifier}</Latest>" for identifier in ids)
+        return self._request(
+            "PUT file", f"{url}&comp=blocklist", f"<BlockList>{names}</BlockList>".encode()
+        )
+
+    def _request(self, what, url, data, headers=None):
+        answer = self.rest.call(
+            "PUT", url, data=data, headers=headers, api_version=None, token=False
+        )
+        return self.count(what, answer.status_code, {201})
+
+
+class NewsReader(Worker):
+    """A back end that is told of uploads, and reads each file that it is told of."""
+
+    def __init__(self, target, ledger, seed, name, is_strict=True):
+        super().__init__(target, ledger, seed, name, is_strict)
+        self.rest = target.rest()
+
+    def turn(self):
+        if take_news(self.rest, self.ledger, self.count) is None:
+            self.stopping.wait(0.2)
+
+
 class Reader(Worker):
     """A live reader: what it has seen must stay."""
 
@@ -368,6 +451,10 @@ def crew(target, ledger, seed, rates, tls_count, sleeper_count, is_strict=True):
         DesiredWriter(target, ledger, seed, "desired writer 2", entries[half:], is_strict),
         IdentityWriter(target, ledger, seed, "identity writer", is_strict),
         CommandSender(target, ledger, seed, "command sender", awake[:8], sleepers, is_strict),
+    ]
+    workers += [
+        Uploader(target, ledger, seed, "uploader", awake, is_strict),
+        NewsReader(target, ledger, seed, "news reader", is_strict),
     ]
     if is_strict:
         workers.append(Reader(target, ledger, seed, "reader"))

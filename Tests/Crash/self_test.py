@@ -4,7 +4,9 @@ import base64
 import copy
 
 from checker import EventAudit, settle_identity
-from ledger import DeviceLedger, IdentityEntry, Ledger, Section, body, merge
+from ledger import (
+    DeviceLedger, FileEntry, IdentityEntry, Ledger, Section, body, file_body, merge,
+)
 
 
 def event(device, number, sequence, partition=0):
@@ -68,6 +70,7 @@ def planted():
     yield "seen and gone", complaints(ledger, events)
     yield from twins()
     yield from identities()
+    yield from files()
 
 
 def twins():
@@ -96,6 +99,21 @@ def identities():
     yield "identity changed", [settle_identity(IdentityEntry(dict(record)), disabled)]
     other = {**disabled, "generationId": "2"}
     yield "identity replaced", [settle_identity(IdentityEntry(dict(record), "update"), other)]
+
+
+def files():
+    contents = [None, *(file_body("d/x", number) for number in range(3))]
+    assert FileEntry().complaint("d/x", None) is None
+    assert FileEntry(written=1).complaint("d/x", contents[1]) is None
+    assert FileEntry(written=1).complaint("d/x", None) is None
+    assert FileEntry(written=3, acknowledged=1).complaint("d/x", contents[2]) is None
+    assert FileEntry(written=3, acknowledged=1).complaint("d/x", contents[3]) is None
+    known = FileEntry(written=2, acknowledged=1)
+    assert known.complaint("d/x", contents[2]) is None
+    yield "file lost", [known.complaint("d/x", None)]
+    yield "older file", [known.complaint("d/x", contents[1])]
+    yield "half a file", [known.complaint("d/x", contents[2][:-1])]
+    yield "file that nobody sent", [FileEntry().complaint("d/x", b"")]
 
 
 def run():

@@ -91,6 +91,7 @@ struct FailedStartTests {
         "tls/server.key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "Remove"
       ),
       ("tls/ca.pem", "", "backup"), ("admin.token", "short", "Remove"),
+      ("storage.key", "c2hvcnQ=", "Remove"),
       ("registry.sqlite", "this is no database, but it is long enough to look like one", "restore"),
     ]
   )

@@ -246,15 +246,6 @@ struct RESTMessageTests {
         json: #"{"deviceId":"d1","status":"disabled"}"#
       )
       #expect(try await hub.send(.post, path, as: device, body: [1]).status == 401)
-      let upload = try await hub.send(
-        .post,
-        "/devices/d2/files",
-        as: other,
-        json: #"{"blobName":"x"}"#
-      )
-      #expect(upload.status == 400)
-      #expect(upload.errorCode == "DefaultStorageEndpointNotConfigured")
-      #expect(try upload.json()["errorCode"] == 400014)
     }
   }
 }

@@ -33,9 +33,19 @@ public struct HubTables: Equatable, Sendable {
   public var jobs: [String: ScheduledJob] = [:]
   /// The devices' parts in jobs.
   public var deviceJobs: [DeviceJobKey: DeviceJob] = [:]
+  /// The blobs.
+  public var blobs: [BlobKey: BlobRecord] = [:]
+  /// The parts of blobs by file.
+  public var blobParts: [String: BlobPart] = [:]
+  /// The uploads by correlation ID.
+  public var uploads: [String: FileUpload] = [:]
+  /// News of files, by rising sequence.
+  public var fileNotifications: [FileNotification] = []
+  /// The exports and imports by ID.
+  public var transfers: [String: TransferJob] = [:]
   /// The counters.
   public var counters: [HubCounter: UInt64] = [:]
-  /// The last sequence that was given to a message or feedback record.
+  /// The last sequence that was given to a message, feedback record or notification.
   public var sequence: UInt64 = 0
 
   /// Creates an empty hub.

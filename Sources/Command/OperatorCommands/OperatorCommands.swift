@@ -6,10 +6,10 @@ package enum OperatorCommands {
   package static let all: [any ParsableCommand.Type] = [
     DeviceCommand.self, ModuleCommand.self, TwinCommand.self, DigitalTwinCommand.self,
     MethodCommand.self, CloudToDeviceCommand.self, MonitorCommand.self, QueryCommand.self,
-    JobCommand.self, ConfigurationCommand.self, RoutingCommand.self, AuthorityCommand.self,
-    EnrollmentCommand.self, EnrollmentGroupCommand.self, RegistrationCommand.self,
-    PolicyCommand.self, RegistryCommand.self, TokenCommand.self, SimulateCommand.self,
-    FaultCommand.self, BackupCommand.self, RestoreCommand.self,
+    FileCommand.self, JobCommand.self, ConfigurationCommand.self, RoutingCommand.self,
+    AuthorityCommand.self, EnrollmentCommand.self, EnrollmentGroupCommand.self,
+    RegistrationCommand.self, PolicyCommand.self, RegistryCommand.self, TokenCommand.self,
+    SimulateCommand.self, FaultCommand.self, BackupCommand.self, RestoreCommand.self,
   ]
 
   /// What belongs to a hub itself, for the program's `hub`; backup and restore have short names too.

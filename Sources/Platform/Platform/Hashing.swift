@@ -15,3 +15,16 @@ package enum Hashing {
     Array(Insecure.SHA1.hash(data: message))
   }
 }
+
+/// MD5 of a stream of bytes: for the checks that the blob service's protocol knows, and no secret.
+package struct MD5Digest: Sendable {
+  private var hash = Insecure.MD5()
+
+  package init() {}
+
+  /// Adds `bytes`.
+  package mutating func update(_ bytes: [UInt8]) { hash.update(data: bytes) }
+
+  /// MD5 of what was added, 16 bytes.
+  package func finalize() -> [UInt8] { Array(hash.finalize()) }
+}

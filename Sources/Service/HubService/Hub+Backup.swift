@@ -33,10 +33,24 @@ extension Hub {
     try PrivateFile.makeDirectory(partial + "/log")
     try PrivateFile.makeDirectory(partial + "/tls")
     // Before the log: where an endpoint stands must not be behind what the copied log has.
-    var files = try routing.backUp(to: partial)
-    // Before the log too: an event of the hub's own may be in both, but must not be in neither.
-    try store.backUp(to: partial + "/registry.sqlite")
-    files.append("registry.sqlite")
+    var copied = try routing.backUp(to: partial)
+    try files.holding { folder in
+      // Before the files: each that this registry names is there until its copy is made. Before the
+      // log too: an event of the hub's own may be in both, but must not be in neither.
+      try store.backUp(to: partial + "/registry.sqlite")
+      try PrivateFile.makeDirectory(partial + "/files")
+      for name in try Backup.files(in: folder) {
+        do throws(FileFault) {
+          try Backup.copy(folder + "/" + name, to: partial + "/files/" + name)
+        } catch {
+          // What came of a broken upload, which no registry names.
+          guard error.isMissing else { throw error }
+          continue
+        }
+        copied.append("files/" + name)
+      }
+    }
+    copied.append("registry.sqlite")
     for name in try Backup.files(in: dataDirectory + "/log") {
       do throws(FileFault) {
         try Backup.copy(dataDirectory + "/log/" + name, to: partial + "/log/" + name)
@@ -45,15 +59,15 @@ extension Hub {
         guard error.isMissing else { throw error }
         continue
       }
-      files.append("log/" + name)
+      copied.append("log/" + name)
     }
     if let provisioning {
       try provisioning.store.backUp(to: partial + "/provisioning.sqlite")
-      files.append("provisioning.sqlite")
+      copied.append("provisioning.sqlite")
     }
     for name in try Backup.files(in: dataDirectory + "/tls") {
       try Backup.copy(dataDirectory + "/tls/" + name, to: partial + "/tls/" + name)
-      files.append("tls/" + name)
+      copied.append("tls/" + name)
     }
     // Behind where the endpoints stand: what they have passed by giving it up is nowhere else.
     for folder in [RoutingService.deadLetterFolder, RoutingService.secretFolder]
@@ -61,14 +75,15 @@ extension Hub {
       try PrivateFile.makeDirectory("\(partial)/\(folder)")
       for name in try Backup.files(in: "\(dataDirectory)/\(folder)") {
         try Backup.copy("\(dataDirectory)/\(folder)/\(name)", to: "\(partial)/\(folder)/\(name)")
-        files.append("\(folder)/\(name)")
+        copied.append("\(folder)/\(name)")
       }
     }
-    if PrivateFile.exists(dataDirectory + "/admin.token") {
-      try Backup.copy(dataDirectory + "/admin.token", to: partial + "/admin.token")
-      files.append("admin.token")
+    for name in ["admin.token", "storage.key"]
+    where PrivateFile.exists(dataDirectory + "/" + name) {
+      try Backup.copy(dataDirectory + "/" + name, to: partial + "/" + name)
+      copied.append(name)
     }
-    try Backup.seal(partial, files: files, time: now.iso8601)
-    return files.count
+    try Backup.seal(partial, files: copied, time: now.iso8601)
+    return copied.count
   }
 }

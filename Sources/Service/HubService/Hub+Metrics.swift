@@ -21,6 +21,14 @@ extension Hub {
           "1 while the message log can't take events."
         ),
         ("orrery_log_bytes", .gauge, Double(view.byteCount), "Bytes of events that are kept."),
+        (
+          "orrery_files_bytes", .gauge, Double(files.usedByteCount),
+          "What uploaded files take, those under way included."
+        ),
+        (
+          "orrery_files_received_bytes_total", .counter, Double(files.receivedBytes),
+          "Bytes of uploaded files and blocks that were kept."
+        ),
         ("orrery_log_segments", .gauge, Double(view.segmentCount), "Files of the message log."),
         ("orrery_log_commits_total", .counter, Double(commits.count), "Group commits."),
         (

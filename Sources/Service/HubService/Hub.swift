@@ -17,6 +17,8 @@ package final class Hub: Sendable {
   /// What operators present for administration, beside policies with all rights.
   let adminToken: String
   let store: HubStore
+  /// Uploaded files.
+  let files: FileService
   /// The provisioning service, nil where it is turned off.
   let provisioning: ProvisioningService?
   let events: EventLog
@@ -26,6 +28,8 @@ package final class Hub: Sendable {
   let patches = LargePatches()
   /// Carries out jobs and configurations.
   let fleet: FleetService
+  /// Carries out exports and imports over blobs.
+  let transfers: TransferService
   /// Where events go.
   let routing: RoutingService
   /// The faults that a tester has the hub commit.
@@ -43,6 +47,8 @@ package final class Hub: Sendable {
   let policyChanges = Atomic<UInt64>(0)
   /// Counts how often feedback became available, so that who found none knows when to look again.
   let feedbackChanges = Atomic<UInt64>(0)
+  /// The same for news of uploaded files.
+  let fileNotificationChanges = Atomic<UInt64>(0)
   private let lock: DirectoryLock
 
   /// Opens the data in `dataDirectory` and recovers it.
@@ -112,6 +118,7 @@ package final class Hub: Sendable {
         isDurable: !settings.isEphemeral,
         quotas: settings.quotas,
         rules: rules,
+        fileRules: settings.fileRules,
         routes: { routing.table },
         facts: { directory.facts(of: $0) },
         carryOut: { effects.carryOut($0) }
@@ -130,7 +137,21 @@ package final class Hub: Sendable {
       }
     }
     outbox = EventOutbox(store: store, log: events, logger: logger)
+    do {
+      files = try FileService(
+        directory: dataDirectory,
+        account: settings.names.first ?? "localhost",
+        limit: settings.fileBytes,
+        store: store,
+        logger: logger
+      )
+    } catch {
+      events.close()
+      store.close()
+      throw error
+    }
     fleet = FleetService(store: store, directory: directory, methods: methods, logger: logger)
+    transfers = TransferService(store: store, files: files, logger: logger)
     do {
       provisioning =
         settings.isProvisioningEnabled
@@ -182,22 +203,13 @@ package final class Hub: Sendable {
     }
   }
 
-  /// Ends expired messages, old feedback and lapsed locks, until cancelled.
+  /// Ends expired messages, old feedback and lapsed locks, and removes files that nothing names, until
+  /// cancelled.
   package func keepHouse() async {
     var isFirst = true
     while !Task.isCancelled {
-      let now = now
       do throws(HubError) {
-        var goesOn = true
-        while goesOn {
-          goesOn = try await store.write { engine throws(HubError) in
-            engine.endLapsedFeedback(now: now)
-            let messages = try engine.sweepCloudToDevice(now: now)
-            let feedback = try engine.sweepFeedback(now: now)
-            return messages || feedback
-          }
-        }
-        try await provisioning?.sweep(now: now)
+        try await sweep()
       } catch {
         logger.error("sweep failed", metadata: ["error": "\(error)"])
       }
@@ -217,6 +229,24 @@ package final class Hub: Sendable {
       }
       for entry in struck { entry.handle.drop(.injectedFault) }
     }
+  }
+
+  /// Does what is due of the periodic work.
+  package func sweep() async throws(HubError) {
+    let now = now
+    var goesOn = true
+    while goesOn {
+      goesOn = try await store.write { engine throws(HubError) in
+        engine.endLapsedFeedback(now: now)
+        engine.endLapsedFileNotifications(now: now)
+        let messages = try engine.sweepCloudToDevice(now: now)
+        let feedback = try engine.sweepFeedback(now: now)
+        let files = try engine.sweepFiles(now: now)
+        return messages || feedback || files
+      }
+    }
+    try await provisioning?.sweep(now: now)
+    try await files.removeGarbage()
   }
 
   /// Brings the hub's own events into the log, and routed events to their endpoints, until cancelled;
@@ -239,6 +269,12 @@ package final class Hub: Sendable {
 
   /// Carries out jobs and configurations until cancelled.
   package func advanceFleet() async { await fleet.run() }
+
+  /// Carries out exports and imports over blobs until cancelled.
+  package func transferIdentities() async { await transfers.run() }
+
+  /// Carries out the export or import that waits, and returns at its end.
+  package func transferWaitingIdentities() async { await transfers.advance() }
 
   /// Closes registry and log, and lets others have the directory.
   package func close() {
@@ -291,6 +327,9 @@ package final class Hub: Sendable {
       case .feedbackAvailable: feedbackChanges.add(1, ordering: .acquiringAndReleasing)
       case .eventsWaiting: outbox.wake()
       case .twinChanged(let twin): routing.twins.changed(twin)
+      case .fileNotificationAvailable:
+        fileNotificationChanges.add(1, ordering: .acquiringAndReleasing)
+      case .filesDiscarded: files.discarded()
       }
     }
   }

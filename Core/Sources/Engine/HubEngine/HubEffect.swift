@@ -54,6 +54,10 @@ public enum HubEffect: Equatable, Sendable {
   case feedbackAvailable
   /// Events of the hub's own wait to be appended to the log (`HubView.outgoingEvents`).
   case eventsWaiting
+  /// News of an uploaded file waits that nobody holds.
+  case fileNotificationAvailable
+  /// Some parts of blobs may have become garbage.
+  case filesDiscarded
 
   /// Whether it is to be carried out before the commands are answered: who knows of a twin's change may
   /// count on it where messages are routed.

@@ -24,6 +24,8 @@ public struct HubEngine<Storage: HubStorage>: StorageRules {
   public let cloudToDeviceRules: CloudToDeviceRules
   /// How scheduled jobs are run.
   public var jobRules = JobRules()
+  /// How uploaded files are handled.
+  public var fileRules = FileRules()
   /// Answers the routes as they are now: whether and where the hub's own events go.
   private let routes: () -> RoutingTable
   /// The storage's failure in this transaction, which then must be undone.
@@ -32,6 +34,9 @@ public struct HubEngine<Storage: HubStorage>: StorageRules {
   var heldFeedback: [LockToken: HeldFeedback] = [:]
   /// The same as of the last transaction that was committed.
   private var committedFeedback: [LockToken: HeldFeedback] = [:]
+  /// Notifications of files that a consumer holds, and those as of the last commit, likewise.
+  var heldFileNotifications: [LockToken: HeldFeedback] = [:]
+  private var committedFileNotifications: [LockToken: HeldFeedback] = [:]
   /// Devices of which this transaction has changed something that configurations may depend on.
   var touchedDevices: Set<String> = []
   /// The configurations as they were last compiled.
@@ -70,6 +75,7 @@ public struct HubEngine<Storage: HubStorage>: StorageRules {
   /// Hands over what must be done once the transaction is durable, in order.
   public mutating func takeEffects() -> [HubEffect] {
     committedFeedback = heldFeedback
+    committedFileNotifications = heldFileNotifications
     defer {
       effects = []
       touchedDevices = []
@@ -78,10 +84,11 @@ public struct HubEngine<Storage: HubStorage>: StorageRules {
     return effects
   }
 
-  /// Forgets the effects, the holds of feedback and the fault of a transaction that was undone.
+  /// Forgets the effects, the holds of feedback and of notifications, and the fault of a transaction that was undone.
   public mutating func transactionUndone() {
     effects = []
     heldFeedback = committedFeedback
+    heldFileNotifications = committedFileNotifications
     fault = nil
     touchedDevices = []
     compiledConfigurations = nil

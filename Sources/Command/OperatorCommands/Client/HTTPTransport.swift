@@ -4,6 +4,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
+import Platform
 
 /// Carries requests over HTTPS.
 package struct HTTPTransport: HubTransport {
@@ -39,30 +40,73 @@ package struct HTTPTransport: HubTransport {
   }
 
   package func send(_ request: HubRequest, authorization: String) async throws -> HubResponse {
+    try await collect(message(request, authorization), seconds: request.timeoutSeconds)
+  }
+
+  package func download(
+    _ request: HubRequest,
+    authorization: String,
+    to sink: ([UInt8]) throws -> Void
+  ) async throws -> HubResponse {
+    try await execute(
+      message(request, authorization),
+      seconds: request.timeoutSeconds,
+      to: sink
+    )
+  }
+
+  private func message(_ request: HubRequest, _ authorization: String) -> HTTPClientRequest {
     let origin = "https://\(connection.urlHost):\(connection.httpsPort)"
     var message = HTTPClientRequest(url: origin + request.target)
     message.method = .init(rawValue: request.method.rawValue)
     message.headers.add(name: "Authorization", value: authorization)
     for header in request.headers { message.headers.add(name: header.name, value: header.value) }
     if let body = request.body { message.body = .bytes(ByteBuffer(bytes: body)) }
-    return try await execute(message, seconds: request.timeoutSeconds)
+    return message
   }
 
   package func fetch(_ url: String) async throws -> HubResponse {
-    try await execute(HTTPClientRequest(url: url), seconds: 5)
+    try await collect(HTTPClientRequest(url: url), seconds: 5)
   }
 
-  private func execute(_ message: HTTPClientRequest, seconds: Int64) async throws -> HubResponse {
+  /// Sends a request and keeps the whole answer.
+  private func collect(_ message: HTTPClientRequest, seconds: Int64) async throws -> HubResponse {
+    var body: [UInt8] = []
+    var answer = try await execute(message, seconds: seconds) { bytes in
+      guard body.count + bytes.count <= Self.answerLimit else {
+        throw CommandFailure(.failure, "the answer has more than \(Self.answerLimit) bytes")
+      }
+      body += bytes
+    }
+    if answer.isSuccess { answer.body = body }
+    return answer
+  }
+
+  /// Sends a request, and hands the body of a success to `sink`; that of a refusal is in the answer.
+  private func execute(
+    _ message: HTTPClientRequest,
+    seconds: Int64,
+    to sink: ([UInt8]) throws -> Void
+  ) async throws -> HubResponse {
     do {
       let response = try await client.execute(message, timeout: .seconds(seconds))
-      let body = try await response.body.collect(upTo: Self.answerLimit)
-      return HubResponse(
+      var answer = HubResponse(
         status: Int(response.status.code),
-        headers: response.headers.map { (name: $0.name, value: $0.value) },
-        body: Array(body.readableBytesView)
+        headers: response.headers.map { (name: $0.name, value: $0.value) }
       )
+      if answer.isSuccess {
+        for try await buffer in response.body { try sink(Array(buffer.readableBytesView)) }
+      } else {
+        let body = try await response.body.collect(upTo: Self.answerLimit)
+        answer.body = Array(body.readableBytesView)
+      }
+      return answer
     } catch is CancellationError {
       throw CancellationError()
+    } catch let fault as FileFault {
+      throw fault
+    } catch let failure as CommandFailure {
+      throw failure
     } catch {
       throw failure(error)
     }

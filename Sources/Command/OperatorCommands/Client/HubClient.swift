@@ -9,6 +9,15 @@ package protocol HubTransport: Sendable {
   /// - Throws: `CommandFailure` when there is no answer.
   func send(_ request: HubRequest, authorization: String) async throws -> HubResponse
 
+  /// The same for a long answer: hands the body of a success to `sink` as it comes.
+  ///
+  /// - Throws: `CommandFailure` when there is no answer, and what `sink` throws.
+  func download(
+    _ request: HubRequest,
+    authorization: String,
+    to sink: ([UInt8]) throws -> Void
+  ) async throws -> HubResponse
+
   /// Reads a page of the hub's listener for operators, which takes no token.
   ///
   /// - Throws: `CommandFailure` when there is no answer.
@@ -52,14 +61,27 @@ struct HubClient: Sendable {
 
   /// Sends a request; the answer may be a refusal.
   func send(_ request: HubRequest) async throws -> HubResponse {
-    let token = SharedAccessSignature.make(
+    try await transport.send(request, authorization: token)
+  }
+
+  /// Sends a request that must succeed, and hands the answer's body to `sink` as it comes.
+  func download(
+    _ request: HubRequest,
+    _ subject: String,
+    to sink: ([UInt8]) throws -> Void
+  ) async throws {
+    let response = try await transport.download(request, authorization: token, to: sink)
+    guard response.isSuccess else { throw HubRefusal.failure(response, subject: subject) }
+  }
+
+  private var token: String {
+    SharedAccessSignature.make(
       resource: connection.host,
       key: connection.key,
       policy: connection.policy,
       expirySeconds: now().adding(seconds: Self.tokenSeconds).seconds,
       hmacSHA256: Hashing.hmacSHA256
     )
-    return try await transport.send(request, authorization: token)
   }
 
   /// What the hub says about its readiness, nil if it cannot be asked from here.

@@ -17,7 +17,7 @@ extension AMQPPeer {
     case .management:
       nodeLinks[id] = true
       management.attached(id, attach, on: &connection)
-    case .cloudToDevice, .feedback, .events:
+    case .cloudToDevice, .feedback, .fileNotifications, .events:
       let requirement = AMQPRequirement(address: address, rights: .serviceConnect)
       guard allows(requirement) else {
         authenticator.tell("no token for the link's address", of: grants.first?.client)
@@ -35,7 +35,7 @@ extension AMQPPeer {
           "nobody may send to the event stream; send as a device, to /devices/{id}/messages/events"
         )
       )
-    case .fileNotifications, .stream:
+    case .stream:
       connection.refuse(id, AMQPError("amqp:not-implemented", "not served by this hub"))
     }
   }
@@ -112,7 +112,10 @@ extension AMQPPeer {
       connection.accept(id, credit: CloudToDeviceLink.window)
     case (.feedback, false):
       connection.accept(id)
-      links[id] = FeedbackLink(id, self, requirement)
+      links[id] = ServiceBoundLink(id, self, requirement, .feedback)
+    case (.fileNotifications, false):
+      connection.accept(id)
+      links[id] = ServiceBoundLink(id, self, requirement, hub.fileNotifications)
     case (.events(let entity, let group, let partition), false):
       do throws(AMQPError) {
         let link = try shared.events.open(

@@ -154,10 +154,11 @@ struct RouteTable: Sendable {
   static let hub = RouteTable(
     routes: DocumentRoutes.routes + RegistryRoutes.routes + TransferRoutes.routes
       + TwinRoutes.routes + MethodRoutes.routes + DigitalTwinRoutes.routes
-      + CloudToDeviceRoutes.routes + FeedbackRoutes.routes + EventRoutes.routes
+      + CloudToDeviceRoutes.routes + ServiceBoundRoutes.routes + EventRoutes.routes
       + CertificateRoutes.routes + PolicyRoutes.routes + ConfigurationRoutes.routes
       + JobRoutes.routes + RoutingRoutes.routes + AdminRoutes.routes + FaultRoutes.routes
-      + DeviceSideRoutes.routes + EdgeScopeRoutes.routes + EnrollmentRoutes.routes
+      + DeviceSideRoutes.routes + UploadRoutes.routes + FileRoutes.routes
+      + TransferJobRoutes.routes + EdgeScopeRoutes.routes + EnrollmentRoutes.routes
       + ProvisioningRoutes.routes
   )
 

@@ -67,6 +67,8 @@ package struct RESTService: Sendable {
     let id: RequestID
     var now: Timestamp
     var route: RESTRoute?
+    /// The path as metrics and the log show it.
+    var template: String?
     var parameters: [String: String] = [:]
     var caller = Caller.anyone
     var refusal: HubError?
@@ -85,6 +87,19 @@ package struct RESTService: Sendable {
     } catch {
       throw HubError(.argumentInvalid, "The path or query has an escape that is none.")
     }
+    if BlobEndpoint.takes(request, target) {
+      exchange.template = "/{containerName}/{blobName}"
+      var endpoint = BlobEndpoint(
+        hub: hub,
+        request: request,
+        target: target,
+        connection: connection,
+        now: exchange.now
+      )
+      let response = await endpoint.respond(exchange.id)
+      exchange.readsBody = endpoint.hasReadBody
+      return response
+    }
     let route: RESTRoute
     let parameters: [String: String]
     switch table.match(request.method, target.segments) {
@@ -95,6 +110,7 @@ package struct RESTService: Sendable {
     case .unknownPath: throw RESTRefusal.notFound("There is no such path.")
     }
     exchange.route = route
+    exchange.template = route.template
     exchange.parameters = parameters
     if route.template.hasPrefix(FaultRoutes.path) {
       exchange.now = hub.rightNow
@@ -232,8 +248,10 @@ package struct RESTService: Sendable {
     _ status: Int,
     since start: Instant
   ) {
-    let route = exchange.route?.template ?? "none"
-    let method = exchange.route?.method.rawValue ?? "other"
+    let route = exchange.template ?? "none"
+    // Anybody may invent methods, but not labels.
+    let isKnown = exchange.template != nil && status != 405
+    let method = exchange.route?.method.rawValue ?? (isKnown ? request.method.rawValue : "other")
     Counter(
       label: "orrery_rest_requests_total",
       dimensions: [("route", route), ("method", method), ("status", String(status))],

@@ -205,6 +205,7 @@ package struct HubServer: Service {
     if let plain { services.append(plain) }
     // Services stop in the reverse order: this one before the connections that it uses are gone.
     services.append(FleetAdvance(hub: hub))
+    services.append(Transfers(hub: hub))
     var configuration = ServiceGroupConfiguration(
       services: services.map { .init(service: $0) },
       logger: Logger(label: "orrery.lifecycle") { _ in
@@ -316,6 +317,16 @@ private struct FleetAdvance: Service {
   func run() async throws {
     let hub = hub
     await cancelWhenGracefulShutdown { await hub.advanceFleet() }
+  }
+}
+
+/// Carries out exports and imports over blobs until the hub stops.
+private struct Transfers: Service {
+  let hub: Hub
+
+  func run() async throws {
+    let hub = hub
+    await cancelWhenGracefulShutdown { await hub.transferIdentities() }
   }
 }
 

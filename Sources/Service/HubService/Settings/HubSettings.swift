@@ -1,4 +1,5 @@
 package import HubContract
+package import HubEngine
 package import Platform
 
 /// Everything that can be set on the hub, read and checked.
@@ -43,6 +44,10 @@ package struct HubSettings: Sendable {
   package var linkedHubsPath: String?
   /// PEM file of authorities for webhooks and linked hubs.
   package var outboundAuthoritiesPath: String?
+  package var isFileUploadEnabled: Bool
+  /// Bytes that uploaded files may take, 0 for any number.
+  package var fileBytes: Int
+  package var fileRules: FileRules
   package var timeToLiveSeconds: Int
   package var maximumDeliveryCount: Int
   package var lockSeconds: Int
@@ -243,6 +248,48 @@ package struct HubSettings: Sendable {
         + "certificates from, beside the system's."
     ),
     SettingKey(
+      "files.enabled",
+      .flag,
+      "true",
+      "Whether devices may upload files to this hub."
+    ),
+    SettingKey(
+      "files.quota_bytes",
+      .number(0...Int.max),
+      "10737418240",
+      "What uploaded files may take of the disk, each counted in whole pages; 0 sets no limit."
+    ),
+    SettingKey(
+      "files.upload_seconds",
+      .number(60...86_400),
+      "3600",
+      "How long a device has to upload a file and to say so; its URL is worth nothing afterwards."
+    ),
+    SettingKey(
+      "files.notifications",
+      .flag,
+      "true",
+      "Whether services are told of uploaded files."
+    ),
+    SettingKey(
+      "files.notification_ttl_seconds",
+      .number(60...172_800),
+      "3600",
+      "Life of a file notification."
+    ),
+    SettingKey(
+      "files.notification_max_delivery_count",
+      .number(1...100),
+      "10",
+      "Deliveries after which a file notification is given up."
+    ),
+    SettingKey(
+      "files.notification_lock_seconds",
+      .number(5...300),
+      "60",
+      "How long a receiver holds a file notification."
+    ),
+    SettingKey(
       "quota.devices",
       .number(1...100_000_000),
       "1000000",
@@ -404,6 +451,18 @@ package struct HubSettings: Sendable {
     certificateHours = settings.number("provisioning.certificate_hours")
     linkedHubsPath = settings.text("provisioning.linked_hubs")
     outboundAuthoritiesPath = settings.text("provisioning.ca")
+    isFileUploadEnabled = settings.flag("files.enabled")
+    fileBytes = settings.number("files.quota_bytes")
+    var fileRules = FileRules()
+    fileRules.uploadSeconds = Int64(settings.number("files.upload_seconds"))
+    fileRules.isNotifying = settings.flag("files.notifications")
+    fileRules.notificationTimeToLiveSeconds = Int64(
+      settings.number("files.notification_ttl_seconds")
+    )
+    fileRules.notificationMaximumDeliveryCount =
+      settings.number("files.notification_max_delivery_count")
+    fileRules.notificationLockSeconds = Int64(settings.number("files.notification_lock_seconds"))
+    self.fileRules = fileRules
     timeToLiveSeconds = settings.number("quota.c2d_default_ttl_seconds")
     maximumDeliveryCount = settings.number("quota.c2d_max_delivery_count")
     lockSeconds = settings.number("quota.c2d_lock_seconds")

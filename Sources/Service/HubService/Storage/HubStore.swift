@@ -45,6 +45,7 @@ final class HubStore: Sendable {
   ///   - isDurable: Whether a commit waits for the disk; false for `--ephemeral`.
   ///   - quotas: The limits to enforce.
   ///   - rules: How cloud-to-device messages are handled.
+  ///   - fileRules: How uploaded files are handled.
   ///   - routes: Answers the routes, which the hub's own events take.
   ///   - facts: What is known of an identity's connection, for the conditions of configurations.
   ///   - carryOut: Told the effects of durable commands.
@@ -55,6 +56,7 @@ final class HubStore: Sendable {
     isDurable: Bool,
     quotas: Quotas,
     rules: CloudToDeviceRules,
+    fileRules: FileRules,
     routes: @escaping @Sendable () -> RoutingTable,
     facts: @escaping @Sendable (IdentityKey) -> ConnectionFacts,
     carryOut: @escaping @Sendable ([HubEffect]) -> Void
@@ -90,6 +92,7 @@ final class HubStore: Sendable {
         routes: routes,
         entropy: { Entropy.bytes($0) }
       )
+      engine?.fileRules = fileRules
     }
   }
 
@@ -163,6 +166,15 @@ final class HubStore: Sendable {
   /// - Throws: what SQLite says.
   func twinNow(_ key: IdentityKey) throws -> TwinRecord? {
     try pool.read { database in try SQLiteStorage(database: database).twin(key) }
+  }
+
+  /// The same on the caller's thread: for the start, before anybody waits.
+  func readNow<Value>(
+    _ body: (HubView<SQLiteStorage>) throws(HubError) -> Value
+  ) throws -> Value {
+    try pool.read { database in
+      try body(HubView(storage: SQLiteStorage(database: database), quotas: quotas))
+    }
   }
 
   /// Copies the database, as of one moment, into a new file at `path`, while commands go on.

@@ -31,6 +31,12 @@ enum Schema {
     migrator.registerMigration("6 outgoing events") { database in
       try database.execute(sql: outgoingEvents)
     }
+    migrator.registerMigration("7 files") { database in
+      try database.execute(sql: files)
+    }
+    migrator.registerMigration("8 exports and imports") { database in
+      try database.execute(sql: transfers)
+    }
     return migrator
   }
 
@@ -157,5 +163,41 @@ enum Schema {
     ) WITHOUT ROWID, STRICT;
     CREATE INDEX device_job_of ON device_job (job, device);
     CREATE INDEX device_job_open ON device_job (job, device) WHERE open = 1;
+    """
+
+  private static let transfers = """
+    CREATE TABLE transfer (id TEXT NOT NULL PRIMARY KEY, document BLOB NOT NULL)
+      WITHOUT ROWID, STRICT;
+    """
+
+  /// Blobs, the files that their bytes are in, uploads under way, and the news of finished ones.
+  ///
+  /// A part with a position is content, one without waits for a list of blocks, one without a blob is
+  /// garbage: its file is to be removed.
+  private static let files = """
+    CREATE TABLE blob (
+      container TEXT NOT NULL, name TEXT NOT NULL, document BLOB NOT NULL,
+      PRIMARY KEY (container, name)
+    ) WITHOUT ROWID, STRICT;
+    CREATE TABLE blob_part (
+      file TEXT NOT NULL PRIMARY KEY, container TEXT, name TEXT, position INTEGER,
+      block TEXT NOT NULL, size INTEGER NOT NULL, time INTEGER NOT NULL
+    ) WITHOUT ROWID, STRICT;
+    CREATE INDEX blob_part_of ON blob_part (container, name, position, block)
+      WHERE container IS NOT NULL;
+    CREATE INDEX blob_part_waiting ON blob_part (time)
+      WHERE position IS NULL AND container IS NOT NULL;
+    CREATE INDEX blob_part_garbage ON blob_part (file) WHERE container IS NULL;
+    CREATE TABLE upload (
+      id TEXT NOT NULL PRIMARY KEY, device TEXT NOT NULL, container TEXT NOT NULL,
+      name TEXT NOT NULL, expiry INTEGER NOT NULL
+    ) WITHOUT ROWID, STRICT;
+    CREATE INDEX upload_of ON upload (device, expiry);
+    CREATE INDEX upload_expiry ON upload (expiry);
+    CREATE TABLE file_notification (
+      sequence INTEGER PRIMARY KEY AUTOINCREMENT, device TEXT NOT NULL, container TEXT NOT NULL,
+      name TEXT NOT NULL, size INTEGER NOT NULL, updated INTEGER NOT NULL,
+      enqueued INTEGER NOT NULL, deliveries INTEGER NOT NULL
+    ) STRICT;
     """
 }

@@ -8,6 +8,8 @@ public enum HubCounter: String, Sendable, CaseIterable {
   case identityETag
   /// Changes of configurations.
   case configuration
+  /// The last ETag of a blob.
+  case blobETag
 }
 
 /// What the rules read: one consistent view of everything that the hub remembers.

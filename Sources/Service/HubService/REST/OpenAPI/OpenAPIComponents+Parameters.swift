@@ -74,6 +74,25 @@ extension OpenAPIComponents {
         "description": "How long to wait for the answer in all.",
         "schema": { "type": "integer", "minimum": 5, "maximum": 300, "default": 30 }
       },
+      "path.containerName": {
+        "name": "containerName", "in": "path", "required": true,
+        "description": "The container.", "schema": { "type": "string" }
+      },
+      "path.blobName": {
+        "name": "blobName", "in": "path", "required": true,
+        "description": "The file's name, its slashes escaped as %2F.",
+        "schema": { "type": "string" }
+      },
+      "Container": {
+        "name": "container", "in": "query",
+        "description": "The container; without it, that of uploads.",
+        "schema": { "type": "string", "default": "uploads" }
+      },
+      "FilePrefix": {
+        "name": "prefix", "in": "query",
+        "description": "What the names begin with, such as a device's ID and a slash.",
+        "schema": { "type": "string" }
+      },
       "APIVersion": {
         "name": "api-version", "in": "query", "required": true,
         "description": "The version of the interface.",

@@ -30,7 +30,7 @@ enum OpenAPIComponents {
     var all = JSONObject()
     for part in [
       identitySchemas, twinSchemas, fleetSchemas, messageSchemas, routingSchemas, operatorSchemas,
-      faultSchemas, errorSchemas, provisioningSchemas,
+      faultSchemas, errorSchemas, provisioningSchemas, fileSchemas,
     ] {
       for (name, schema) in parse(part).objectValue ?? [:] { all[name] = schema }
     }

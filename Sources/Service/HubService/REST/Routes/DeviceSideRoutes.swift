@@ -65,32 +65,6 @@ enum DeviceSideRoutes {
       faults: [.deviceMessageLockLost],
       handle: abandon
     ),
-    RESTRoute(
-      .post,
-      "/devices/{deviceId}/files",
-      id: "createUpload",
-      tag: "Device side",
-      "Asks where to upload a file; the hub has no storage for files yet and refuses.",
-      access: .identity,
-      shape: .module,
-      body: .bytes,
-      successes: [],
-      faults: [.defaultStorageEndpointNotConfigured],
-      handle: refuseUpload
-    ),
-    RESTRoute(
-      .post,
-      "/devices/{deviceId}/files/notifications",
-      id: "completeUpload",
-      tag: "Device side",
-      "Says what became of an upload; refused like the upload itself.",
-      access: .identity,
-      shape: .module,
-      body: .bytes,
-      successes: [],
-      faults: [.defaultStorageEndpointNotConfigured],
-      handle: refuseUpload
-    ),
   ]
 
   private static func send(_ path: String, _ id: String) -> RESTRoute {
@@ -263,15 +237,5 @@ enum DeviceSideRoutes {
       try engine.abandonCloudToDevice(of: deviceID, token: token, now: now)
     }
     return .noContent
-  }
-
-  private static func refuseUpload(
-    _ service: RESTService,
-    _ request: RESTRequest
-  ) async throws -> Response {
-    throw HubError(
-      .defaultStorageEndpointNotConfigured,
-      "The hub has no storage for uploaded files."
-    )
   }
 }

@@ -4,21 +4,28 @@ import HubContract
 import HubEngine
 import Synchronization
 
-/// A service's link from the feedback queue (contract §8.2): one batch of records a message, held
-/// until it is settled.
-final class FeedbackLink: AMQPLink {
+/// A service's link from a queue of the hub's own messages (contract §8.2): each is held until it is
+/// settled.
+final class ServiceBoundLink: AMQPLink {
   let requirement: AMQPRequirement?
   private let id: LinkID
   private unowned let peer: AMQPPeer
+  private let queue: ServiceBoundQueue
   private var held: [DeliveryID: LockToken] = [:]
   private var isTaking = false
   /// The hub's count of changes when the queue was last found empty; nil while it may have some.
   private var emptyAt: UInt64?
 
-  init(_ id: LinkID, _ peer: AMQPPeer, _ requirement: AMQPRequirement) {
+  init(
+    _ id: LinkID,
+    _ peer: AMQPPeer,
+    _ requirement: AMQPRequirement,
+    _ queue: ServiceBoundQueue
+  ) {
     self.id = id
     self.peer = peer
     self.requirement = requirement
+    self.queue = queue
   }
 
   func credited() {
@@ -29,26 +36,26 @@ final class FeedbackLink: AMQPLink {
   func tick() { take() }
 
   private func take() {
-    let changes = peer.hub.feedbackChanges.load(ordering: .acquiring)
+    let changes = queue.changes(peer.hub)
     guard !isTaking, emptyAt != changes, peer.connection.credit(of: id) > 0,
       let reply = peer.reply
     else { return }
     isTaking = true
-    let (id, now, hub) = (id, peer.hub.now, peer.hub)
+    let (id, now, hub, queue) = (id, peer.hub.now, peer.hub, queue)
     hub.store.submit { engine throws(HubError) in
-      try engine.takeFeedback(now: now)
+      try queue.take(&engine, now)
     } completion: { result in
       reply { peer in
-        guard let link = peer.link(id, as: FeedbackLink.self) else {
-          // The link ended meanwhile: somebody else shall have them.
-          if case .success(let batch?) = result { Self.abandon(batch.token, of: hub) }
+        guard let link = peer.link(id, as: ServiceBoundLink.self) else {
+          // The link ended meanwhile: somebody else shall have it.
+          if case .success(let delivery?) = result { Self.abandon(delivery.token, queue, hub) }
           return
         }
         link.isTaking = false
         switch result {
-        case .success(let batch?):
+        case .success(let delivery?):
           link.emptyAt = nil
-          link.send(batch)
+          link.send(delivery)
           link.take()
         case .success: link.emptyAt = changes
         // Asks again with the next second.
@@ -58,40 +65,42 @@ final class FeedbackLink: AMQPLink {
     }
   }
 
-  private func send(_ batch: FeedbackBatch) {
-    var message = AMQPMessage(body: .data([batch.body]))
-    message.properties.contentType = FeedbackBatch.contentType
+  private func send(_ delivery: ServiceBoundQueue.Delivery) {
+    var message = AMQPMessage(body: .data([delivery.body]))
+    message.properties.contentType = delivery.contentType
     message.properties.userID = Array((peer.hub.settings.names.first ?? "").utf8)
     message.messageAnnotations = [
-      "iothub-enqueuedtime": .timestamp(batch.enqueuedTime.milliseconds)
+      "iothub-enqueuedtime": .timestamp(delivery.enqueuedTime.milliseconds)
     ]
     let sent = peer.connection.send(
       message.encoded.span,
       on: id,
-      tag: batch.token.bytes,
+      tag: delivery.token.bytes,
       isSettled: false
     )
-    if let sent { held[sent] = batch.token } else { Self.abandon(batch.token, of: peer.hub) }
+    if let sent {
+      held[sent] = delivery.token
+    } else {
+      Self.abandon(delivery.token, queue, peer.hub)
+    }
   }
 
   func settled(_ id: DeliveryID, _ outcome: AMQPOutcome) {
     guard let token = held.removeValue(forKey: id) else { return }
-    guard outcome == .accepted else { return Self.abandon(token, of: peer.hub) }
-    let now = peer.hub.now
+    guard outcome == .accepted else { return Self.abandon(token, queue, peer.hub) }
+    let (now, queue) = (peer.hub.now, queue)
     peer.hub.store.submitOwed { engine throws(HubError) in
-      try engine.completeFeedback(token, now: now)
+      try queue.complete(&engine, token, now)
     }
   }
 
   func ended() {
-    for token in held.values { Self.abandon(token, of: peer.hub) }
+    for token in held.values { Self.abandon(token, queue, peer.hub) }
     held = [:]
   }
 
-  private static func abandon(_ token: LockToken, of hub: Hub) {
+  private static func abandon(_ token: LockToken, _ queue: ServiceBoundQueue, _ hub: Hub) {
     let now = hub.now
-    hub.store.submitOwed { engine throws(HubError) in
-      try engine.abandonFeedback(token, now: now)
-    }
+    hub.store.submitOwed { engine throws(HubError) in try queue.abandon(&engine, token, now) }
   }
 }
