@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import threading
 import time
 
 import pytest
@@ -185,6 +186,35 @@ def test_a_server_that_never_answers_harms_nobody_else(bridged, device, broker):
             (path, json.loads(payload)["data"]["body"]) for path, payload in working.messages
         ], 10, "the new routes are in force")
         assert time.monotonic() - began < 8
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(90)
+def test_a_server_that_never_acknowledges_is_tried_again(bridged, device):
+    connections = []
+
+    def serve(listener):
+        while True:
+            try:
+                peer, _ = listener.accept()
+            except OSError:
+                return
+            connections.append(peer)
+            assert peer.recv(4096)[0] == 0x10
+            peer.sendall(b"\x20\x02\x00\x00")
+
+    with socket.create_server((f"{NETWORK}.212", 0)) as silent:
+        threading.Thread(target=serve, args=(silent,), daemon=True).start()
+        port = silent.getsockname()[1]
+        route(bridged, {"name": "silent", "host": f"{NETWORK}.212", "port": port, "useTls": False,
+                        "topic": "t"})
+        send(device, "x")
+        wait_until(lambda: health(bridged, "silent")["lastKnownError"], 40, "the time-out is told")
+        told = health(bridged, "silent")["lastKnownError"]
+        assert told == "no acknowledgement within 30 seconds"
+        wait_until(lambda: len(connections) == 2, 10, "another attempt")
+        for peer in connections:
+            peer.close()
 
 
 def test_an_endpoint_that_is_removed_gets_what_was_sent_to_it(bridged, device, broker):

@@ -15,7 +15,8 @@ package struct ClientLink: Sendable {
 
   /// Connects, and returns when the server has accepted.
   ///
-  /// The server's certificate must name `host`. Without `tls` it is MQTT in the clear.
+  /// The server's certificate must name `host`. Without `tls` it is MQTT in the clear. Who never subscribes
+  /// does not take messages; then what a server sends all the same is not kept.
   ///
   /// - Throws: `ClientFault`.
   package static func open(
@@ -23,13 +24,14 @@ package struct ClientLink: Sendable {
     port: Int,
     tls: ClientTLS?,
     request: ConnectRequest,
+    takesMessages: Bool = true,
     on eventLoop: any EventLoop
   ) async throws -> ClientLink {
     let connected = eventLoop.makePromise(of: Bool.self)
     let ended = eventLoop.makePromise(of: ClientFault.self)
     let (messages, inbox) = AsyncStream.makeStream(
       of: ClientMessage.self,
-      bufferingPolicy: .bufferingOldest(ClientHandler.inboxLimit)
+      bufferingPolicy: .bufferingOldest(takesMessages ? ClientHandler.inboxLimit : 0)
     )
     let opening = OpeningChannels()
     let bootstrap = ClientBootstrap(group: eventLoop)

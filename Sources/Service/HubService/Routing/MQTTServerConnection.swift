@@ -91,6 +91,7 @@ actor MQTTServerConnection {
       port: settings.port,
       tls: settings.isEncrypted ? try tls() : nil,
       request: request,
+      takesMessages: false,
       on: eventLoop
     )
   }

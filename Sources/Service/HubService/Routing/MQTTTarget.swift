@@ -2,12 +2,13 @@ import Endpoints
 import HubContract
 import HubEngine
 import JSONTree
+import MQTT
 import Platform
 
 /// A topic of an MQTT server as what events are brought to, at QoS 1.
 struct MQTTTarget: DeliveryTarget {
   /// How long the server has for its acknowledgements.
-  private static let answerTime = Duration.seconds(30)
+  private static let answerSeconds = 30
 
   private typealias Publish = (topic: [UInt8], payload: [UInt8])
 
@@ -36,11 +37,17 @@ struct MQTTTarget: DeliveryTarget {
       }
       return .taken
     } catch {
+      switch error as? ClientFault {
       // The largest packet that there is can't hold it, and never will.
-      if case .unencodable? = error as? ClientFault {
-        return .failed(.rejected, reason: "\(error)")
+      case .unencodable?: return .failed(.rejected, reason: "\(error)")
+      // Nobody but this target leaves.
+      case .ended(.disconnected)?:
+        return .failed(
+          .unavailable,
+          reason: "no acknowledgement within \(Self.answerSeconds) seconds"
+        )
+      default: return .failed(.unavailable, reason: "\(error)")
       }
-      return .failed(.unavailable, reason: "\(error)")
     }
   }
 
@@ -54,7 +61,7 @@ struct MQTTTarget: DeliveryTarget {
       try await withTaskCancellationHandler {
         try await withThrowingTaskGroup(of: Void.self) { group in
           group.addTask {
-            try await Pause.sleep(for: Self.answerTime)
+            try await Pause.sleep(for: .seconds(Self.answerSeconds))
             link.disconnect()
           }
           defer { group.cancelAll() }
