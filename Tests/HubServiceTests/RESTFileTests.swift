@@ -367,6 +367,8 @@ struct RESTFileTests {
       let full = try await put(hub, upload.target, "two")
       #expect(full.status == 403)
       #expect(full.header("x-ms-error-code") == "AccountQuotaExceeded")
+      #expect(hub.metrics.page().contains("orrery_files_bytes 8192\n"))
+      #expect(hub.metrics.page().contains("orrery_files_refused_total 1\n"))
       #expect(try await blob(hub, .get, upload.target).text == "one")
       #expect(try await hub.send(.delete, "/files/uploads/d1%2Fx.txt").status == 204)
       try await hub.hub.sweep()

@@ -319,6 +319,10 @@ def test_the_services_own_tools_sign_for_the_hub(file_hub):
 
 
 def test_over_the_quota(small_hub, small_identities, stock):
+    def warnings():
+        return sum("files.quota_bytes" in line["message"] for line in small_hub.log_records())
+
+    before = warnings()
     client = stock.make(small_identities.device())
     info = client.get_storage_info_for_blob("x")
     with blob_of(small_hub, info) as blob:
@@ -328,6 +332,9 @@ def test_over_the_quota(small_hub, small_identities, stock):
         assert refusal.value.status_code == 403
         assert refusal.value.error_code == "AccountQuotaExceeded"
         assert "files.quota_bytes" in refusal.value.message
+        with pytest.raises(HttpResponseError):
+            blob.upload_blob(bytes(12 * MIB), overwrite=True)
+        assert warnings() == before + 1, "one line says it until room is made"
         assert blob.download_blob().readall() == b"kept"
         blob.upload_blob(bytes(8 * MIB), overwrite=True)
         # The first file's place is free again as soon as the hub has removed it.

@@ -29,6 +29,10 @@ extension Hub {
           "orrery_files_received_bytes_total", .counter, Double(files.receivedBytes),
           "Bytes of uploaded files and blocks that were kept."
         ),
+        (
+          "orrery_files_refused_total", .counter, Double(files.refusedCount),
+          "Files and blocks that were refused because of files.quota_bytes."
+        ),
         ("orrery_log_segments", .gauge, Double(view.segmentCount), "Files of the message log."),
         ("orrery_log_commits_total", .counter, Double(commits.count), "Group commits."),
         (

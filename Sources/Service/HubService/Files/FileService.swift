@@ -34,9 +34,7 @@ final class FileService: Sendable {
   private let folder: String
   let store: HubStore
   let logger: Logger
-  private let limit: Int64
-  /// What the files cost, those under way included.
-  private let cost: Mutex<Int64>
+  private let quota: Mutex<FileQuota>
   private let receivedByteCount = Atomic<Int>(0)
   private let hasGarbage = Atomic<Bool>(true)
   /// Backups under way, which need the files that the registry named when they began.
@@ -57,12 +55,12 @@ final class FileService: Sendable {
     self.account = account
     self.store = store
     self.logger = logger
-    self.limit = limit == 0 ? .max : Int64(limit)
     folder = directory + "/files"
     try PrivateFile.makeDirectory(folder)
     key = try Self.key(in: directory)
     leftovers = Mutex(try Backup.files(in: folder))
-    cost = Mutex(try store.readNow { view throws(HubError) in try view.partCost() })
+    let cost = try store.readNow { view throws(HubError) in try view.partCost() }
+    quota = Mutex(FileQuota(limit: limit, cost: cost))
   }
 
   private static func key(in directory: String) throws -> SymmetricKey {
@@ -85,7 +83,10 @@ final class FileService: Sendable {
   }
 
   /// What the files cost now, in bytes.
-  var usedByteCount: Int64 { cost.withLock { $0 } }
+  var usedByteCount: Int64 { quota.withLock { $0.cost } }
+
+  /// Files and blocks that were refused for want of room since the hub started.
+  var refusedCount: Int { quota.withLock { $0.refusedCount } }
 
   /// Bytes that were received and kept since the hub started.
   var receivedBytes: Int { receivedByteCount.load(ordering: .relaxed) }
@@ -279,12 +280,14 @@ final class FileService: Sendable {
   /// - Throws: 403 over the quota.
   func reserve(_ byteCount: Int64) throws(BlobRefusal) {
     let price = BlobPart.cost(of: byteCount)
-    let fits = cost.withLock { cost in
-      guard cost <= limit - price else { return false }
-      cost += price
-      return true
-    }
+    let (fits, isNews) = quota.withLock { $0.take(price) }
     guard fits else {
+      if isNews {
+        logger.warning(
+          "files are refused: files.quota_bytes would be exceeded",
+          metadata: ["used": "\(usedByteCount)", "refused": "\(price)"]
+        )
+      }
       throw BlobRefusal(
         403,
         "AccountQuotaExceeded",
@@ -293,7 +296,7 @@ final class FileService: Sendable {
     }
   }
 
-  private func release(_ price: Int64) { cost.withLock { $0 -= price } }
+  private func release(_ price: Int64) { quota.withLock { $0.giveBack(price) } }
 
   private func refusal(of error: any Error) -> BlobRefusal {
     switch error {
@@ -375,65 +378,5 @@ final class FileService: Sendable {
     holdCount.withLock { $0 += 1 }
     defer { holdCount.withLock { $0 -= 1 } }
     return try body(folder)
-  }
-}
-
-/// A file that one request fills, piece by piece and never two at once.
-private final class GrowingFile: Sendable {
-  private let path: String
-  private let descriptor: Int32
-
-  init(_ path: String) throws(FileFault) {
-    self.path = path
-    descriptor = Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else { throw FileFault("create", path) }
-  }
-
-  deinit { close(descriptor) }
-
-  func append(_ bytes: [UInt8]) throws(FileFault) {
-    try PrivateFile.write(bytes.span, to: descriptor, at: path)
-  }
-
-  /// Makes the bytes and the file's name durable.
-  func sync() throws(FileFault) {
-    guard fsync(descriptor) == 0 else { throw FileFault("sync", path) }
-    try PrivateFile.syncDirectory(of: path)
-  }
-}
-
-/// A file of a part, which stays readable when its name is removed.
-final class ReadableFile: Sendable {
-  private let path: String
-  private let descriptor: Int32
-
-  init(_ path: String) throws(FileFault) {
-    self.path = path
-    descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw FileFault("open", path) }
-  }
-
-  deinit { close(descriptor) }
-
-  /// The `count` bytes from `offset` on.
-  ///
-  /// - Throws: a fault also where the file is shorter than its record says.
-  func read(at offset: Int64, count: Int) throws(FileFault) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: count)
-    var done = 0
-    while done < count {
-      let read = bytes.withUnsafeMutableBytes { buffer in
-        pread(
-          descriptor,
-          buffer.baseAddress?.advanced(by: done),
-          count - done,
-          off_t(offset) + off_t(done)
-        )
-      }
-      if read < 0, errno == EINTR { continue }
-      guard read > 0 else { throw FileFault("read", path, read == 0 ? EIO : errno) }
-      done += read
-    }
-    return bytes
   }
 }
