@@ -46,13 +46,16 @@ final class TransferService: Sendable {
       let next = try await store.write { engine throws(HubError) in
         try engine.nextTransfer(now: now)
       }
-      if let next { try await carryOut(next) }
+      if let next { await carryOut(next) }
     } catch {
       logger.error("export or import not carried out", metadata: ["error": "\(error)"])
+      // The storage failed, and the job waits still.
+      try? await Pause.sleep(for: .seconds(1))
+      wake()
     }
   }
 
-  private func carryOut(_ job: TransferJob) async throws(HubError) {
+  private func carryOut(_ job: TransferJob) async {
     var failure: String?
     do {
       switch job.kind {
@@ -65,9 +68,16 @@ final class TransferService: Sendable {
       failure = Self.reason(error)
     }
     let (now, ended) = (Timestamp(ticks: SystemClock.wallTicks()), failure)
-    try await store.write { engine throws(HubError) in
+    let end: @Sendable (inout HubStore.Engine) throws(HubError) -> Void = {
+      engine throws(HubError) in
       if ended != nil { try engine.discardBlocks(of: job.output) }
       try engine.endTransfer(job.id, failure: ended, now: now)
+    }
+    do throws(HubError) {
+      try await store.write(end)
+    } catch {
+      // One that never ends would keep all others from beginning.
+      store.submitOwed(end)
     }
     logger.notice(
       failure == nil ? "job ended" : "job failed",
