@@ -64,9 +64,12 @@ struct LinkTests {
     #expect(attaches.allSatisfy { $0.desiredCapabilities == ["com.microsoft:georeplication"] })
   }
 
-  @Test("a refused link is answered with both ends before it is detached")
-  func refusal() {
-    var pair = Pair()
+  @Test(
+    "a refused link is answered with both ends before it is detached, and told what to ask for",
+    arguments: [nil, "0f-1"]
+  )
+  func refusal(trackingID: String?) {
+    var pair = Pair(trackingID: trackingID)
     pair.run()
     _ = pair.client.attach(
       "l",
@@ -84,7 +87,9 @@ struct LinkTests {
       return
     }
     #expect(answer.target.address == "b")
-    #expect(events.last == .detached(id, error))
+    var told = error
+    if let trackingID { told.info = ["com.microsoft:tracking-id": .string(trackingID)] }
+    #expect(events.last == .detached(id, told))
     // The server is told that the link is gone as soon as the client has agreed.
     let heard = pair.takeServerEvents()
     #expect(heard.count { if case .detached = $0 { true } else { false } } == 1)

@@ -18,7 +18,8 @@ struct Pair: ~Copyable {
   init(
     _ authentication: SASLInit = SASLInit(mechanism: "ANONYMOUS"),
     serverLimits: AMQPConnectionLimits = AMQPConnectionLimits(),
-    clientLimits: AMQPConnectionLimits = AMQPConnectionLimits()
+    clientLimits: AMQPConnectionLimits = AMQPConnectionLimits(),
+    trackingID: String? = nil
   ) {
     client = AMQPConnection(
       containerID: "client",
@@ -26,7 +27,7 @@ struct Pair: ~Copyable {
       authentication: authentication,
       limits: clientLimits
     )
-    server = AMQPConnection(containerID: "hub", limits: serverLimits)
+    server = AMQPConnection(containerID: "hub", trackingID: trackingID, limits: serverLimits)
   }
 
   /// Carries bytes until neither side has more; logins are judged on the way.

@@ -50,7 +50,7 @@ extension AMQPConnection {
     pn_session_set_incoming_capacity(session, limits.sessionBytes)
     pn_session_open(session)
     guard sessionCount > Int(limits.sessions) else { return }
-    ProtonData.set(
+    set(
       pn_session_condition(session),
       AMQPError(AMQPError.resourceLimitExceeded, "too many sessions")
     )

@@ -50,7 +50,7 @@ extension AMQPConnection {
   package mutating func detach(_ id: LinkID, _ error: AMQPError? = nil) {
     guard let link = links[id], !link.isDetaching else { return }
     links[id]?.isDetaching = true
-    if let error { ProtonData.set(pn_link_condition(link.link), error) }
+    if let error { set(pn_link_condition(link.link), error) }
     pn_link_close(link.link)
   }
 
@@ -119,7 +119,7 @@ extension AMQPConnection {
     case .rejected(let error):
       if let error {
         let local = pn_delivery_local(delivery)
-        ProtonData.set(pn_disposition_condition(local), error)
+        set(pn_disposition_condition(local), error)
       }
       pn_delivery_update(delivery, UInt64(PN_REJECTED))
     case .released: pn_delivery_update(delivery, UInt64(PN_RELEASED))

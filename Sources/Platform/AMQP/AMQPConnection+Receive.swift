@@ -102,7 +102,7 @@ extension AMQPConnection {
     let error = AMQPError(AMQPError.framingError, "\(fault)")
     if phase == .engine {
       // The engine's own close must still go out; input ends here.
-      ProtonData.set(pn_connection_condition(connection), error)
+      set(pn_connection_condition(connection), error)
       pn_connection_close(connection)
       pn_transport_close_tail(transport)
       collect()
@@ -110,5 +110,14 @@ extension AMQPConnection {
       phase = .over
     }
     finish(error)
+  }
+
+  /// Sets a condition that goes out.
+  func set(_ condition: OpaquePointer?, _ error: AMQPError) {
+    var error = error
+    if let trackingID {
+      error.info.pairs.append(.init(.symbol("com.microsoft:tracking-id"), .string(trackingID)))
+    }
+    ProtonData.set(condition, error)
   }
 }

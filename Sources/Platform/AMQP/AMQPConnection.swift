@@ -40,6 +40,8 @@ package struct AMQPConnection: ~Copyable {
   }
 
   let limits: AMQPConnectionLimits
+  /// What every error that goes out has in its map, so that both sides' logs can be laid together.
+  let trackingID: String?
   let transport: OpaquePointer
   let connection: OpaquePointer
   let collector: OpaquePointer
@@ -70,13 +72,15 @@ package struct AMQPConnection: ~Copyable {
   /// - Parameters:
   ///   - containerID: The name that the open gives.
   ///   - mechanisms: The SASL mechanisms to offer.
+  ///   - trackingID: What errors carry as `com.microsoft:tracking-id`.
   ///   - limits: What the client may ask for.
   package init(
     containerID: String,
     mechanisms: [String] = ["ANONYMOUS", "EXTERNAL", "PLAIN", "MSSBCBS"],
+    trackingID: String? = nil,
     limits: AMQPConnectionLimits = AMQPConnectionLimits()
   ) {
-    self.init(.server, containerID, mechanisms, SASLInit(mechanism: ""), limits)
+    self.init(.server, containerID, mechanisms, SASLInit(mechanism: ""), trackingID, limits)
     pn_transport_set_server(transport)
     bind()
   }
@@ -94,7 +98,7 @@ package struct AMQPConnection: ~Copyable {
     authentication: SASLInit,
     limits: AMQPConnectionLimits = AMQPConnectionLimits()
   ) {
-    self.init(.client, containerID, [], authentication, limits)
+    self.init(.client, containerID, [], authentication, nil, limits)
     pn_connection_set_hostname(connection, hostname)
     bind()
     pn_connection_open(connection)
@@ -109,6 +113,7 @@ package struct AMQPConnection: ~Copyable {
     _ containerID: String,
     _ mechanisms: [String],
     _ authentication: SASLInit,
+    _ trackingID: String?,
     _ limits: AMQPConnectionLimits
   ) {
     // The engine answers nil only when memory has run out, which ends any Swift program.
@@ -117,6 +122,7 @@ package struct AMQPConnection: ~Copyable {
     else { preconditionFailure("no memory for an AMQP connection") }
     self.phase = phase
     self.limits = limits
+    self.trackingID = trackingID
     self.transport = transport
     self.connection = connection
     self.collector = collector

@@ -56,6 +56,8 @@ package struct AMQPAuthenticator: Sendable {
   let policies: PolicyCache
   /// Where the client is, for the log.
   private var address = "unknown"
+  /// What the client is told with each error, for the log.
+  private var trackingID: String?
 
   /// Judges for `hub`.
   package init(hub: Hub) {
@@ -64,9 +66,10 @@ package struct AMQPAuthenticator: Sendable {
   }
 
   /// The same for the client at `address`.
-  package func judging(peerAt address: String) -> AMQPAuthenticator {
+  package func judging(peerAt address: String, trackingID: String) -> AMQPAuthenticator {
     var copy = self
     copy.address = address
+    copy.trackingID = trackingID
     return copy
   }
 
@@ -316,7 +319,8 @@ package struct AMQPAuthenticator: Sendable {
       "credential refused",
       client: client ?? "unknown",
       address: address,
-      reason: reason
+      reason: reason,
+      trackingID: trackingID
     )
   }
 

@@ -52,13 +52,15 @@ final class AMQPPeer {
     self.shared = shared
     hub = shared.hub
     self.certificates = certificates
-    authenticator = shared.authenticator.judging(peerAt: address)
+    let trackingID = RequestID().description
+    authenticator = shared.authenticator.judging(peerAt: address, trackingID: trackingID)
     self.eventLoop = eventLoop
     logger = shared.hub.logger
     var limits = AMQPConnectionLimits()
     limits.messageBytes = 1 << 20
     connection = AMQPConnection(
       containerID: shared.hub.settings.names.first ?? "hub",
+      trackingID: trackingID,
       limits: limits
     )
     born = SystemClock.now()

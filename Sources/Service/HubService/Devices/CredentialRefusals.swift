@@ -45,6 +45,7 @@ final class CredentialRefusals: Sendable {
   ///   - client: Who the client says it is; it may have written anything.
   ///   - address: The peer's address.
   ///   - reason: What was wrong, without the credential.
+  ///   - trackingID: What the client is told to name the case by.
   ///   - now: The time.
   func tell(
     _ channel: Channel,
@@ -52,6 +53,7 @@ final class CredentialRefusals: Sendable {
     client: String,
     address: String,
     reason: String,
+    trackingID: String? = nil,
     now: Instant = SystemClock.now()
   ) {
     let unreported: Int? = state.withLock { state in
@@ -72,6 +74,7 @@ final class CredentialRefusals: Sendable {
     var metadata: Logger.Metadata = [
       "client": "\(client.prefix(257))", "address": "\(address)", "reason": "\(reason)",
     ]
+    if let trackingID { metadata["trackingID"] = "\(trackingID)" }
     if unreported > 0 { metadata["unreported"] = "\(unreported)" }
     logger.info("\(what)", metadata: metadata)
   }
