@@ -175,3 +175,39 @@ def test_what_ends_a_connection_held_by_an_edge_hub(row, rest, change):
     again, code = act(actor, far, low, top)
     again.abort()
     assert code == 5
+
+
+def test_an_edge_hub_keeps_the_modules_of_an_edge_device_below(row, rest):
+    top, low, near, _, (actor, _) = row
+    base = f"/devices/{top.device_id}/modules/$edgeHub"
+    chain = f"{low.device_id};{top.device_id}"
+
+    def call(name, expect, headers=None, token=None, **body):
+        return rest.call(
+            "POST", f"{base}/{name}", token=token or actor.token(),
+            api_version="2020-06-30-preview", headers=headers or {}, json=body, expect=expect)
+
+    module = {"deviceId": low.device_id, "moduleId": "filter", "managedBy": "IotEdge",
+              "authentication": {"type": "sas"}}
+    made = call("putModuleOnBehalfOf", 200, authChain=chain, module=module).json()
+    assert made["deviceId"] == low.device_id and made["moduleId"] == "filter"
+    assert made["authentication"]["symmetricKey"]["primaryKey"]
+    assert rest.call("GET", f"/devices/{low.device_id}/modules/filter", expect=200).json() == made
+    call("putModuleOnBehalfOf", 409, authChain=chain, module=module)
+    changed = call(
+        "putModuleOnBehalfOf", 200, {"If-Match": "*"}, authChain=chain,
+        module={**made, "managedBy": "me"}).json()
+    assert changed["managedBy"] == "me"
+    call("putModuleOnBehalfOf", 412, {"If-Match": '"AAAA"'}, authChain=chain, module=module)
+    got = call("getModuleOnBehalfOf", 200, authChain=chain, moduleId="filter")
+    assert got.json() == changed and got.headers["ETag"]
+    listed = call("getModulesOnTargetDevice", 200, authChain=chain).json()
+    assert [entry["moduleId"] for entry in listed] == ["$edgeAgent", "$edgeHub", "filter"]
+    for refused in (f"{near.device_id};{top.device_id}", low.device_id, "nobody", f"x;{chain}"):
+        call("deleteModuleOnBehalfOf", 400, authChain=refused, moduleId="filter")
+    call("deleteModuleOnBehalfOf", 401, token=low.token(), authChain=chain, moduleId="filter")
+    call("putModuleOnBehalfOf", 400, authChain=chain, module="filter")
+    call("putModuleOnBehalfOf", 400, authChain=chain, module={"deviceId": low.device_id})
+    call("putModuleOnBehalfOf", 400, authChain=chain, module={**module, "deviceId": "other"})
+    call("deleteModuleOnBehalfOf", 204, authChain=chain, moduleId="filter")
+    call("getModuleOnBehalfOf", 404, authChain=chain, moduleId="filter")

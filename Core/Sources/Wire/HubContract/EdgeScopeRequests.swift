@@ -53,3 +53,64 @@ public struct EdgeIdentityRequest: Equatable, Sendable {
     authChain = try fields.requiredString("authChain")
   }
 }
+
+/// What an edge hub sends to list the modules of an edge device below (contract §3.10).
+public struct EdgeModulesRequest: Equatable, Sendable {
+  /// From the edge device whose modules are meant to the one that asks.
+  public var authChain: String
+
+  /// Reads the body.
+  ///
+  /// - Throws: 400012 or 400005 for its shape.
+  public init(json: JSONValue) throws(HubError) {
+    authChain = try BodyFields(json).requiredString("authChain")
+  }
+}
+
+/// What an edge hub sends to read or delete a module of an edge device below (contract §3.10).
+public struct EdgeModuleRequest: Equatable, Sendable {
+  /// From the edge device whose module is meant to the one that asks.
+  public var authChain: String
+  /// The module.
+  public var moduleID: String
+
+  /// Reads the body.
+  ///
+  /// - Throws: 400012 or 400005 for its shape.
+  public init(json: JSONValue) throws(HubError) {
+    let fields = try BodyFields(json)
+    authChain = try fields.requiredString("authChain")
+    moduleID = try fields.requiredString("moduleId")
+  }
+}
+
+/// What an edge hub sends to make or change a module of an edge device below (contract §3.10).
+public struct EdgeModulePutRequest: Equatable, Sendable {
+  /// From the edge device whose module is meant to the one that asks.
+  public var authChain: String
+  private let module: JSONValue
+
+  /// Reads the body.
+  ///
+  /// - Throws: 400012 or 400005 for its shape.
+  public init(json: JSONValue) throws(HubError) {
+    let fields = try BodyFields(json)
+    authChain = try fields.requiredString("authChain")
+    guard let module = json["module"], module.objectValue != nil else {
+      throw fields.invalid("module", "must be the module, an object.")
+    }
+    self.module = module
+  }
+
+  /// The module that is wished for on `deviceID`, the chain's first device.
+  ///
+  /// - Returns: The wish, whose own device ID is that one.
+  /// - Throws: As the reading of a module that is put by its path.
+  public func wish(on deviceID: String) throws(HubError) -> ModuleIdentityRequest {
+    try ModuleIdentityRequest(
+      json: module,
+      pathDeviceID: deviceID,
+      pathModuleID: try BodyFields(module).requiredString("moduleId")
+    )
+  }
+}

@@ -158,8 +158,8 @@ struct RouteTable: Sendable {
       + CertificateRoutes.routes + PolicyRoutes.routes + ConfigurationRoutes.routes
       + JobRoutes.routes + RoutingRoutes.routes + AdminRoutes.routes + FaultRoutes.routes
       + DeviceSideRoutes.routes + UploadRoutes.routes + FileRoutes.routes
-      + TransferJobRoutes.routes + EdgeScopeRoutes.routes + EnrollmentRoutes.routes
-      + ProvisioningRoutes.routes
+      + TransferJobRoutes.routes + EdgeScopeRoutes.routes + EdgeModuleRoutes.routes
+      + EnrollmentRoutes.routes + ProvisioningRoutes.routes
   )
 
   func match(_ method: HTTPRequest.Method, _ segments: [String]) -> Match {

@@ -121,6 +121,24 @@ extension OpenAPIComponents {
           }
         }
       },
+      "EdgeModulesRequest": {
+        "type": "object", "required": ["authChain"],
+        "properties": { "authChain": { "type": "string" } }
+      },
+      "EdgeModuleRequest": {
+        "type": "object", "required": ["authChain", "moduleId"],
+        "properties": {
+          "authChain": { "type": "string" },
+          "moduleId": { "$ref": "#/components/schemas/ID" }
+        }
+      },
+      "EdgeModulePutRequest": {
+        "type": "object", "required": ["authChain", "module"],
+        "properties": {
+          "authChain": { "type": "string" },
+          "module": { "$ref": "#/components/schemas/ModuleRequest" }
+        }
+      },
       "DeviceScopePage": {
         "type": "object", "required": ["devices", "modules", "continuationLink"],
         "properties": {

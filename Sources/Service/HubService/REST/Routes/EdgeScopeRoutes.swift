@@ -151,12 +151,8 @@ enum EdgeScopeRoutes {
 
   private static func answer(_ page: DeviceScopePage, link: String?, _ hub: Hub) -> Response {
     .json([
-      "devices": .array(
-        page.devices.map { $0.identity.json($0.activity(hub.directory.facts(of: $0.identity.key))) }
-      ),
-      "modules": .array(
-        page.modules.map { $0.identity.json($0.activity(hub.directory.facts(of: $0.identity.key))) }
-      ),
+      "devices": .array(page.devices.map { $0.json(hub) }),
+      "modules": .array(page.modules.map { $0.json(hub) }),
       "continuationLink": link.map { .string($0) } ?? .null,
     ])
   }

@@ -342,30 +342,30 @@ enum RegistryRoutes {
     return .noContent
   }
 
-  private static func answer(_ row: some IdentityRow, _ hub: Hub) -> Response {
+  static func answer(_ row: some IdentityRow, _ hub: Hub) -> Response {
     .json(row.json(hub), etag: ETags.identity(row.etagCounter))
   }
 }
 
 /// A row of the registry as an answer shows it.
-private protocol IdentityRow {
+protocol IdentityRow {
   var etagCounter: UInt64 { get }
   /// The identity with what connections say of it.
   func json(_ hub: Hub) -> JSONValue
 }
 
 extension DeviceRow: IdentityRow {
-  fileprivate var etagCounter: UInt64 { identity.etagCounter }
+  var etagCounter: UInt64 { identity.etagCounter }
 
-  fileprivate func json(_ hub: Hub) -> JSONValue {
+  func json(_ hub: Hub) -> JSONValue {
     identity.json(activity(hub.directory.facts(of: identity.key)))
   }
 }
 
 extension ModuleRow: IdentityRow {
-  fileprivate var etagCounter: UInt64 { identity.etagCounter }
+  var etagCounter: UInt64 { identity.etagCounter }
 
-  fileprivate func json(_ hub: Hub) -> JSONValue {
+  func json(_ hub: Hub) -> JSONValue {
     identity.json(activity(hub.directory.facts(of: identity.key)))
   }
 }
