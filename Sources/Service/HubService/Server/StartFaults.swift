@@ -33,7 +33,7 @@ extension SettingsFault {
           "The user that runs the hub (number \(geteuid())) must own it, its -wal and -shm, and "
           + "the directory: ls -l \(path)*"
       )
-    case .SQLITE_FULL:
+    case _ where error.meansFull:
       return SettingsFault(
         "the registry \(path) cannot be opened: \(text)",
         remedy: "The file system is full: free some space."

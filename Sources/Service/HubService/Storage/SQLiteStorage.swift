@@ -83,7 +83,7 @@ extension StorageFault {
     }
     let detail = "SQLite \(error.extendedResultCode.rawValue): \(error.message ?? "no message")"
     switch error.resultCode {
-    case .SQLITE_FULL: self.init(.full, detail)
+    case _ where error.meansFull: self.init(.full, detail)
     case .SQLITE_CORRUPT, .SQLITE_NOTADB: self.init(.corrupt, detail)
     default: self.init(.failed, detail)
     }
@@ -92,6 +92,14 @@ extension StorageFault {
   /// The fault of a row that breaks our own rules.
   static func corrupt(_ what: String) -> StorageFault {
     StorageFault(.corrupt, "the stored \(what) cannot be read")
+  }
+}
+
+extension DatabaseError {
+  /// Whether the file system has no room: for the database, its log, or the index of that, which
+  /// SQLite tells as an input-output error.
+  var meansFull: Bool {
+    resultCode == .SQLITE_FULL || extendedResultCode == .SQLITE_IOERR_SHMSIZE
   }
 }
 
