@@ -40,7 +40,7 @@ struct DigitalTwinShow: AsyncParsableCommand {
     abstract: "Show a digital twin.",
     discussion: """
         orrery digital-twin show thermostat-1
-        orrery digital-twin show thermostat-1 -o json | jq .thermostat1.targetTemperature
+        orrery digital-twin show boiler-1 -o json | jq .thermostat1
       """
   )
 
@@ -97,7 +97,8 @@ struct DigitalTwinInvoke: AsyncParsableCommand {
       A device that is not connected is an error (exit status 6) unless you wait for it with \
       --connect-timeout; one that does not answer in time ends with 7.
 
-        orrery digital-twin invoke thermostat-1 getMaxMinReport --payload '"2025-01-01T00:00:00Z"'
+        orrery digital-twin invoke thermostat-1 getMaxMinReport \\
+          --payload '"2025-01-01T00:00:00Z"'
         orrery digital-twin invoke boiler-1 getMaxMinReport --component thermostat1
       """
   )
