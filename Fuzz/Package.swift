@@ -46,6 +46,7 @@ let package = Package(
     ),
     fuzzer("FuzzJSON", "JSONTree", "ByteIO"),
     fuzzer("FuzzPropertyBag", "HubContract", "ByteIO"),
+    fuzzer("FuzzDigitalTwin", "HubEngine", "HubContract", "JSONTree", "Simulation"),
     fuzzer("FuzzSAS", "HubContract", "ByteIO"),
     fuzzer("FuzzBlob", "HubContract", "ByteIO"),
     fuzzer("FuzzQuery", "QueryLanguage", "JSONTree"),
