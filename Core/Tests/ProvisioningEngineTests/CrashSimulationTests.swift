@@ -29,9 +29,20 @@ struct CrashSimulationTests {
       }
     }
 
+    /// What the hubs hold, which outlives every crash of the service.
+    final class Hubs {
+      var identities: [String: [String: Identity]] = [:]
+      /// How often the service looked into the hub that is its own.
+      var lookCount = 0
+    }
+
     var service: TestService
     var random: SeededGenerator
-    var hubs: [String: [String: Identity]] = [:]
+    let registries: Hubs
+    var hubs: [String: [String: Identity]] {
+      get { registries.identities }
+      nonmutating set { registries.identities = newValue }
+    }
     /// What devices were told, by operation.
     var answers: [String: JSONValue] = [:]
     var operations: Set<String> = []
@@ -48,7 +59,14 @@ struct CrashSimulationTests {
 
     init(seed: UInt64) throws {
       random = SeededGenerator(seed: seed)
-      service = TestService()
+      let registries = Hubs()
+      self.registries = registries
+      service = TestService { hub, device in
+        // The hub "a" shares the service's process, the others are asked.
+        guard hub == "a" else { return nil }
+        registries.lookCount += 1
+        return .inspected(registries.identities[hub]?[device]?.prior)
+      }
       service.engine.storage.begin()
       try service.put(.group("g"), body("a"))
       service.engine.storage.commit()
@@ -275,7 +293,7 @@ struct CrashSimulationTests {
 
   @Test("a device is enabled at one hub at most, and an answer once given stays")
   func crashes() throws {
-    var (undone, moves, operations, givenBack) = (0, 0, 0, 0)
+    var (undone, moves, operations, givenBack, looks) = (0, 0, 0, 0, 0)
     for seed in 0..<40 as Range<UInt64> {
       var world = try World(seed: seed)
       do {
@@ -289,11 +307,13 @@ struct CrashSimulationTests {
       moves += world.moveCount
       operations += world.operations.count
       givenBack += world.givenBackCount
+      looks += world.registries.lookCount
     }
     // A net that catches nothing proves nothing.
     #expect(undone > 500)
     #expect(moves > 300)
     #expect(operations > 1000)
     #expect(givenBack > 10)
+    #expect(looks > 100)
   }
 }

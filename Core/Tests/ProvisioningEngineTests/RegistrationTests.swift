@@ -189,8 +189,11 @@ struct RegistrationTests {
     }
   }
 
-  @Test("an identity that was there before is not the assignment's to delete")
-  func handMade() throws {
+  @Test(
+    "an identity that was there before is not the assignment's to delete",
+    arguments: [false, true]
+  )
+  func handMade(isInspectedNow: Bool) throws {
     let prior = PriorIdentity(
       generationID: "7",
       status: .disabled,
@@ -199,11 +202,20 @@ struct RegistrationTests {
       isEdge: true
     )
     for found in [prior, nil] {
-      var service = try service()
+      var service = TestService { hub, deviceID in
+        #expect(hub == "a" && deviceID == "d")
+        return isInspectedNow ? .inspected(found) : nil
+      }
+      try service.put(
+        .group("g"),
+        #"{"allocationPolicy":"static","iotHubs":["a"],\#(Self.attestation)}"#
+      )
       var withdrawn: [PriorIdentity?] = []
       let state = try service.run(try service.register("d", try proof())) { step in
         switch step {
-        case .inspect: return .inspected(found)
+        case .inspect:
+          #expect(!isInspectedNow)
+          return .inspected(found)
         case .install: return .refused(HubError(.tooManyDevices, ""))
         case .withdraw(_, _, let prior): withdrawn.append(prior)
         case .allocate, .issue, .detach, .remove, .reattach: Issue.record("\(step)")

@@ -12,7 +12,10 @@ struct TestService {
   var engine: Engine
   var now = Timestamp(seconds: 1_800_000_000)
 
-  init(_ rules: ProvisioningRules = ProvisioningRules(scope: "0ne", hubs: Self.hubs)) {
+  init(
+    _ rules: ProvisioningRules = ProvisioningRules(scope: "0ne", hubs: Self.hubs),
+    inspectNow: @escaping ImmediateInspection = { _, _ in nil }
+  ) {
     let counter = Entropy()
     engine = Engine(
       storage: SimProvisioningStorage(),
@@ -20,6 +23,7 @@ struct TestService {
       readCertificate: { text in
         text.utf8.count == 1 ? certificate(text.utf8.first ?? 0) : nil
       },
+      inspectNow: inspectNow,
       entropy: { counter.bytes($0) }
     )
   }

@@ -183,8 +183,9 @@ package final class PeerCertificatesHandler: ChannelInboundHandler {
 extension Channel {
   /// The chain that this connection's client presented.
   package func presentedChain() async -> PresentedChain {
-    let found = pipeline.handler(type: PeerCertificatesHandler.self).map(\.peer)
-    guard let peer = try? await found.get() else { return PresentedChain([]) }
-    return (try? await eventLoop.submit { peer.chain }.get()) ?? PresentedChain([])
+    let found = eventLoop.submit {
+      try self.pipeline.syncOperations.handler(type: PeerCertificatesHandler.self).peer.chain
+    }
+    return (try? await found.get()) ?? PresentedChain([])
   }
 }

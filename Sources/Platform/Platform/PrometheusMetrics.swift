@@ -97,16 +97,28 @@ package final class PrometheusMetrics: MetricsFactory, Sendable {
 
   private static func labels(_ pairs: [(String, String)]) -> String {
     guard !pairs.isEmpty else { return "" }
-    let text = pairs.map { key, value in
-      let escaped = value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
-        .replacing("\n", with: "\\n")
-      return "\(sanitised(key))=\"\(escaped)\""
-    }
+    let text = pairs.map { key, value in "\(sanitised(key))=\"\(escaped(value))\"" }
     return "{" + text.joined(separator: ",") + "}"
   }
 
+  private static func escaped(_ value: String) -> String {
+    // Every request makes labels, and hardly any has something to escape.
+    guard value.utf8.contains(where: { $0 == 0x5C || $0 == 0x22 || $0 == 0x0A }) else {
+      return value
+    }
+    return value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
+      .replacing("\n", with: "\\n")
+  }
+
   private static func sanitised(_ name: String) -> String {
-    String(name.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") ? $0 : "_" })
+    let isClean = name.utf8.allSatisfy { byte in
+      switch byte {
+      case 0x30...0x39, 0x41...0x5A, 0x5F, 0x61...0x7A: true
+      default: false
+      }
+    }
+    guard !isClean else { return name }
+    return String(name.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") ? $0 : "_" })
   }
 
   private func cell(_ name: String, _ labels: [(String, String)], _ kind: Kind) -> Cell {

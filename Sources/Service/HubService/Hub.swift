@@ -313,6 +313,7 @@ package final class Hub: Sendable {
           if case .policy(name, _) = entry.device.credential.proved { true } else { false }
         }
       case .certificateAuthorityChanged:
+        provisioning?.authorityChanges.add(1, ordering: .acquiringAndReleasing)
         recheck { entry in
           if case .authority = entry.device.credential.proved { true } else { false }
         }

@@ -60,6 +60,13 @@ public enum HubEffect: Equatable, Sendable {
   case filesDiscarded
 
   /// Whether it is to be carried out before the commands are answered: who knows of a twin's change may
-  /// count on it where messages are routed.
-  public var precedesAnswers: Bool { if case .twinChanged = self { true } else { false } }
+  /// count on it where messages are routed, and who withdrew an authority, that nobody comes by it.
+  public var precedesAnswers: Bool {
+    switch self {
+    case .twinChanged, .certificateAuthorityChanged: true
+    case .identityChanged, .policyChanged, .desiredChanged, .cloudToDeviceAvailable,
+      .feedbackAvailable, .eventsWaiting, .fileNotificationAvailable, .filesDiscarded:
+      false
+    }
+  }
 }

@@ -48,6 +48,7 @@ extension RunningOperation {
     object["previousDevice"] = previousDeviceID.map { .string($0) }
     if isInspected { object["inspected"] = true }
     object["prior"] = prior?.stored
+    if hasMoved { object["moved"] = true }
     object["detached"] = detached?.stored
     object["twin"] = twin?.json
     object["answerPayload"] = answerPayload
@@ -77,6 +78,7 @@ extension RunningOperation {
     previousHub = stored["previous"]?.stringValue
     previousDeviceID = stored["previousDevice"]?.stringValue
     isInspected = stored["inspected"]?.boolValue ?? false
+    hasMoved = stored["moved"]?.boolValue ?? false
     prior = stored["prior"].flatMap { PriorIdentity(stored: $0) }
     detached = stored["detached"].flatMap { DetachedIdentity(stored: $0) }
     twin = stored["twin"].flatMap { try? InitialTwin(json: $0) }

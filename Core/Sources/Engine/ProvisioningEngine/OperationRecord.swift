@@ -9,7 +9,8 @@ public import JSONTree
 /// `allocating` (custom policy alone) → `issuing` (with a signing request) → `inspecting` (at a new
 /// hub) → `detaching` (when it moves) → `installing` → `removing` (when it moves) → finished. Where
 /// installing fails at a new hub, `withdrawing` leaves that as it was, and `reattaching` gives back the
-/// old one's.
+/// old one's. A hub that can be inspected at once takes no step for it. A device that has moved stays
+/// where it is, whatever fails then.
 public struct OperationRecord: Equatable, Sendable {
   /// Where it stands.
   public enum State: Equatable, Sendable {
@@ -47,6 +48,13 @@ public struct OperationRecord: Equatable, Sendable {
         "registrationState": state.deviceJSON,
       ]
     }
+  }
+
+  /// The operation in another state.
+  func at(_ state: State) -> OperationRecord {
+    var operation = self
+    operation.state = state
+    return operation
   }
 
   /// Whether it has its answer.
@@ -99,6 +107,8 @@ public struct RunningOperation: Equatable, Sendable {
   public var isInspected = false
   /// What it answered.
   public var prior: PriorIdentity?
+  /// Whether it has moved: only to be forgotten by the old hub, or to get a newer credential.
+  public var hasMoved = false
   /// The identity at the hub that it leaves, once that was read.
   public var detached: DetachedIdentity?
   /// What the twin begins with at a hub that does not have the device.

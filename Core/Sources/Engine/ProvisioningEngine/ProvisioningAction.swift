@@ -52,6 +52,9 @@ public struct HubAssignment: Equatable, Sendable {
   public var keepsTwin: Bool
 }
 
+/// Looks at once which identity a hub has: `inspected`, or nil where the hub has to be asked.
+public typealias ImmediateInspection = (_ hub: String, _ deviceID: String) -> ProvisioningResult?
+
 /// The result of a step.
 public enum ProvisioningResult: Equatable, Sendable {
   /// The webhook's answer.

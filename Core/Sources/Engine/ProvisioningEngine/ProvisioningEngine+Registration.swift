@@ -105,7 +105,7 @@ extension ProvisioningEngine {
       run.issued = nil
       if run.phase != .allocating { run.phase = .issuing }
     }
-    return try write(operation, .running(run))
+    return try write(operation.at(.running(run)))
   }
 
   private mutating func begin(
@@ -159,8 +159,8 @@ extension ProvisioningEngine {
       createdTime: now,
       state: .running(run)
     )
-    guard run.phase != .allocating else { return try write(operation, operation.state) }
-    return try advance(operation, run, known: state, now: now)
+    guard run.phase != .allocating else { return try write(operation) }
+    return try keep(try advance(operation, run, known: state, now: now), state, now)
   }
 
   private static func name(_ bytes: [UInt8]) -> String {
@@ -171,16 +171,10 @@ extension ProvisioningEngine {
     )
   }
 
-  /// Stores the operation in a new state.
+  /// Stores the operation.
   @discardableResult
-  mutating func write(
-    _ operation: OperationRecord,
-    _ state: OperationRecord.State
-  ) throws(HubError) -> OperationRecord {
-    var written = operation
-    written.state = state
-    let record = written
-    try stored { storage throws(StorageFault) in try storage.put(record) }
-    return record
+  mutating func write(_ operation: OperationRecord) throws(HubError) -> OperationRecord {
+    try stored { storage throws(StorageFault) in try storage.put(operation) }
+    return operation
   }
 }

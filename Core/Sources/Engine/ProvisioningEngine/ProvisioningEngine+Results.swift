@@ -32,23 +32,38 @@ extension ProvisioningEngine {
       run.tries += 1
       // Giving up a withdrawal could leave the device at two hubs.
       guard run.tries >= rules.stepTries, run.phase != .withdrawing else {
-        try write(operation, .running(run))
+        try write(operation.at(.running(run)))
         return true
       }
     }
-    run.attempt &+= 1
-    run.tries = 0
-    _ = try apply(result, operation, &run, state, now)
+    try keep(try apply(result, operation, run, state, now), state, now)
     return true
+  }
+
+  /// Stores where an operation now stands, past an inspection that needs no asking.
+  @discardableResult
+  mutating func keep(
+    _ operation: OperationRecord,
+    _ state: RegistrationState,
+    _ now: Timestamp
+  ) throws(HubError) -> OperationRecord {
+    guard case .running(let run) = operation.state, run.phase == .inspecting,
+      let hub = run.targetHub,
+      let result = inspectNow(hub, run.enrollment.deviceID ?? operation.registrationID)
+    else { return try write(operation) }
+    return try write(try apply(result, operation, run, state, now))
   }
 
   private mutating func apply(
     _ result: ProvisioningResult,
     _ operation: OperationRecord,
-    _ run: inout RunningOperation,
+    _ current: RunningOperation,
     _ state: RegistrationState,
     _ now: Timestamp
   ) throws(HubError) -> OperationRecord {
+    var run = current
+    run.attempt &+= 1
+    run.tries = 0
     switch (run.phase, result) {
     case (.allocating, .allocated(let hub, let twin, let payload)):
       let candidates = Allocation.candidates(run.enrollment, rules)
@@ -71,17 +86,18 @@ extension ProvisioningEngine {
       run.prior = prior
       run.isInspected = true
       run.phase = run.previousHub == nil ? .installing : .detaching
-      return try write(operation, .running(run))
+      return operation.at(.running(run))
     case (.detaching, .detached(let identity)):
       // A step that is taken again finds nothing where the one before already went on to delete.
       run.detached = identity ?? run.detached
       if run.enrollment.reprovisionPolicy.migratesData { run.twin = identity?.twin ?? run.twin }
       run.phase = .installing
-      return try write(operation, .running(run))
+      return operation.at(.running(run))
     case (.installing, .done):
       guard run.previousHub != nil else { return try finish(operation, run, state, now) }
       run.phase = .removing
-      return try write(operation, .running(run))
+      run.hasMoved = true
+      return operation.at(.running(run))
     case (.removing, _):
       // Disabled it is in any case, and that is what counts.
       return try finish(operation, run, state, now)
@@ -89,7 +105,7 @@ extension ProvisioningEngine {
     case (.withdrawing, _):
       guard run.previousHub != nil else { return try finish(operation, run, state, now) }
       run.phase = .reattaching
-      return try write(operation, .running(run))
+      return operation.at(.running(run))
     case (_, .refused(let error)): run.failure = error
     case (.allocating, _):
       run.failure = HubError(.customAllocationFailed, "The custom allocation failed.")
@@ -99,6 +115,9 @@ extension ProvisioningEngine {
       run.failure = HubError(.serverError, "A step answered what it cannot.")
     }
     switch run.phase {
+    case .issuing where run.hasMoved, .installing where run.hasMoved:
+      // The old hub may have nothing any more that the device could be given back to.
+      run.phase = .removing
     case .installing where run.isInspected:
       // It may have been installed all the same, if only the answer was lost.
       run.phase = .withdrawing
@@ -106,7 +125,7 @@ extension ProvisioningEngine {
     case .allocating, .issuing, .inspecting, .installing, .removing, .withdrawing, .reattaching:
       return try finish(operation, run, state, now)
     }
-    return try write(operation, .running(run))
+    return operation.at(.running(run))
   }
 
   /// Goes on once the hub is known: a certificate first, then the move or the installation.
@@ -130,7 +149,7 @@ extension ProvisioningEngine {
         return try finish(operation, run, state, now)
       }
       run.phase = .issuing
-      return try write(operation, .running(run))
+      return operation.at(.running(run))
     }
     run.phase = .installing
     let deviceID = run.enrollment.deviceID ?? operation.registrationID
@@ -141,10 +160,10 @@ extension ProvisioningEngine {
       }
       run.phase = !run.isInspected ? .inspecting : run.previousHub == nil ? .installing : .detaching
     }
-    return try write(operation, .running(run))
+    return operation.at(.running(run))
   }
 
-  /// Gives the answer: the registration's state and the operation's last one, in one transaction.
+  /// Stores the registration's state and makes it the operation's answer.
   private mutating func finish(
     _ operation: OperationRecord,
     _ run: RunningOperation,
@@ -159,6 +178,10 @@ extension ProvisioningEngine {
     if let failure = run.failure {
       state.status = .failed
       state.failure = failure
+      if run.hasMoved {
+        state.assignedHub = run.targetHub
+        state.deviceID = run.enrollment.deviceID ?? operation.registrationID
+      }
     } else {
       let moved = known.assignedHub != nil && known.assignedHub != run.targetHub
       state.status = .assigned
@@ -176,6 +199,6 @@ extension ProvisioningEngine {
     }
     let answer = state
     try stored { storage throws(StorageFault) in try storage.put(answer) }
-    return try write(operation, .finished(answer))
+    return operation.at(.finished(answer))
   }
 }

@@ -19,6 +19,7 @@ public struct ProvisioningEngine<Storage: ProvisioningStorage>: StorageRules {
   public package(set) var fault: StorageFault?
 
   let readCertificate: CertificateReading
+  let inspectNow: ImmediateInspection
   package let entropy: (Int) -> [UInt8]
 
   /// Creates the rules over `storage`.
@@ -27,16 +28,19 @@ public struct ProvisioningEngine<Storage: ProvisioningStorage>: StorageRules {
   ///   - storage: where everything is kept.
   ///   - rules: how the service is set up.
   ///   - readCertificate: reads the certificates of enrollments.
+  ///   - inspectNow: inspects hubs within the transaction, for the sake of one transaction less.
   ///   - entropy: answers that many random bytes, fit for keys.
   public init(
     storage: Storage,
     rules: ProvisioningRules,
     readCertificate: @escaping CertificateReading,
+    inspectNow: @escaping ImmediateInspection = { _, _ in nil },
     entropy: @escaping (Int) -> [UInt8]
   ) {
     self.storage = storage
     self.rules = rules
     self.readCertificate = readCertificate
+    self.inspectNow = inspectNow
     self.entropy = entropy
   }
 

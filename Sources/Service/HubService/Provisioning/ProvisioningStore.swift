@@ -3,6 +3,7 @@ import HubContract
 import HubEngine
 import Platform
 import ProvisioningEngine
+import Synchronization
 
 /// The provisioning database and the rules over it: one writer, many readers.
 final class ProvisioningStore: Sendable {
@@ -12,10 +13,29 @@ final class ProvisioningStore: Sendable {
   /// The ID scope that devices name, made with the database.
   let scope: String
   let rules: ProvisioningRules
+  /// Counts the changes of enrollments, so that what was found by them is known to be old.
+  let enrollmentChanges = Atomic<UInt64>(0)
   private let pool: DatabasePool
+  private let inspectNow: @Sendable (String, String) -> ProvisioningResult?
+  /// Protected by the pool's writer: touched only inside `writeWithoutTransaction`, one at a time.
+  private nonisolated(unsafe) let running = RunningOperations()
 
-  /// Opens or makes the database; `isDurable` says whether a commit waits for the disk.
-  init(path: String, isDurable: Bool, hubs: [LinkedHub], quotas: Quotas) throws {
+  /// Opens or makes the database.
+  ///
+  /// - Parameters:
+  ///   - path: The database file.
+  ///   - isDurable: Whether a commit waits for the disk.
+  ///   - hubs: The hubs that devices are assigned to.
+  ///   - quotas: What a twin may hold.
+  ///   - inspectNow: Inspects a hub on the writer's thread, if that takes no asking.
+  /// - Throws: What SQLite says of the file.
+  init(
+    path: String,
+    isDurable: Bool,
+    hubs: [LinkedHub],
+    quotas: Quotas,
+    inspectNow: @escaping @Sendable (String, String) -> ProvisioningResult?
+  ) throws {
     var configuration = Configuration()
     configuration.label = "orrery.provisioning"
     configuration.maximumReaderCount = 2
@@ -36,6 +56,7 @@ final class ProvisioningStore: Sendable {
       return scope
     }
     self.pool = pool
+    self.inspectNow = inspectNow
     self.scope = scope
     var rules = ProvisioningRules(scope: scope, hubs: hubs)
     rules.quotas = quotas
@@ -49,18 +70,9 @@ final class ProvisioningStore: Sendable {
   func write<Value: Sendable>(
     _ command: @escaping @Sendable (inout Engine) throws(HubError) -> Value
   ) async throws(HubError) -> Value {
-    let rules = rules
     do {
-      return try await pool.write { database in
-        var engine = Engine(
-          storage: SQLiteProvisioningStorage(database: database),
-          rules: rules,
-          readCertificate: { CertificateSummary(PresentedCertificate([UInt8]($0.utf8))) },
-          entropy: { Entropy.bytes($0) }
-        )
-        let value = try command(&engine)
-        if let fault = engine.fault { throw fault }
-        return value
+      return try await pool.writeWithoutTransaction { [self] database in
+        try transact(database, command)
       }
     } catch let error as HubError {
       throw error
@@ -71,6 +83,34 @@ final class ProvisioningStore: Sendable {
     }
   }
 
+  private func transact<Value>(
+    _ database: Database,
+    _ command: (inout Engine) throws(HubError) -> Value
+  ) throws -> Value {
+    var engine = Engine(
+      storage: SQLiteProvisioningStorage(database: database, running: running),
+      rules: rules,
+      readCertificate: { CertificateSummary(PresentedCertificate([UInt8]($0.utf8))) },
+      inspectNow: inspectNow,
+      entropy: { Entropy.bytes($0) }
+    )
+    do {
+      try database.beginTransaction(.immediate)
+      let value = try command(&engine)
+      if let fault = engine.fault { throw fault }
+      try database.commit()
+      if running.hasEnrollmentChanged {
+        running.hasEnrollmentChanged = false
+        enrollmentChanges.add(1, ordering: .acquiringAndReleasing)
+      }
+      return value
+    } catch {
+      running.forget()
+      if database.isInsideTransaction { try? database.rollback() }
+      throw error
+    }
+  }
+
   /// Reads one consistent view, which shows every command answered so far.
   func read<Value: Sendable>(
     _ body: @escaping @Sendable (View) throws(HubError) -> Value
@@ -78,6 +118,19 @@ final class ProvisioningStore: Sendable {
     let rules = rules
     do {
       return try await pool.read { database in
+        try body(View(storage: SQLiteProvisioningStorage(database: database), rules: rules))
+      }
+    } catch let error as HubError {
+      throw error
+    } catch {
+      throw HubError(StorageFault(sqlite: error))
+    }
+  }
+
+  /// Reads a few rows at once, on the caller's thread: some 50 µs, less than the way to another one.
+  func readNow<Value>(_ body: (View) throws(HubError) -> Value) throws(HubError) -> Value {
+    do {
+      return try pool.read { database in
         try body(View(storage: SQLiteProvisioningStorage(database: database), rules: rules))
       }
     } catch let error as HubError {

@@ -9,8 +9,13 @@ import ProvisioningEngine
 /// Each row is the stored form of one value, beside the columns that it is found by.
 struct SQLiteProvisioningStorage: ProvisioningStorage {
   private let sql: SQLiteStorage
+  private let running: RunningOperations?
 
-  init(database: Database) { sql = SQLiteStorage(database: database) }
+  /// Opens the storage of a transaction; `running` is the writer's, nil for readers.
+  init(database: Database, running: RunningOperations? = nil) {
+    sql = SQLiteStorage(database: database)
+    self.running = running
+  }
 
   static func migrator() -> DatabaseMigrator {
     var migrator = DatabaseMigrator()
@@ -100,7 +105,8 @@ struct SQLiteProvisioningStorage: ProvisioningStorage {
   }
 
   func registration(_ id: String) throws(StorageFault) -> RegistrationState? {
-    try sql.first("SELECT document FROM registration WHERE id = ?", [id]) {
+    if let known = running?.registration(id) { return known }
+    return try sql.first("SELECT document FROM registration WHERE id = ?", [id]) {
       row throws(StorageFault) in try Self.registration(row)
     }
   }
@@ -120,7 +126,8 @@ struct SQLiteProvisioningStorage: ProvisioningStorage {
   }
 
   func operation(_ id: String) throws(StorageFault) -> OperationRecord? {
-    try sql.first("SELECT id, registration, document FROM operation WHERE id = ?", [id]) {
+    if let known = running?.operation(id) { return known }
+    return try sql.first("SELECT id, registration, document FROM operation WHERE id = ?", [id]) {
       row throws(StorageFault) in try Self.operation(row)
     }
   }
@@ -129,7 +136,10 @@ struct SQLiteProvisioningStorage: ProvisioningStorage {
     try sql.first(
       "SELECT id, registration, document FROM operation WHERE registration = ? AND finished = 0",
       [registrationID]
-    ) { row throws(StorageFault) in try Self.operation(row) }
+    ) { row throws(StorageFault) in
+      if let known = running?.operation(row["id"]) { return known }
+      return try Self.operation(row)
+    }
   }
 
   func runningOperations() throws(StorageFault) -> [String] {
@@ -168,6 +178,7 @@ struct SQLiteProvisioningStorage: ProvisioningStorage {
         sql.blob(JSON.bytes(enrollment.json(.stored))),
       ]
     )
+    running?.hasEnrollmentChanged = true
     if enrollment.key.kind == .group { try index(enrollment) }
   }
 
@@ -183,6 +194,7 @@ struct SQLiteProvisioningStorage: ProvisioningStorage {
       "DELETE FROM enrollment WHERE kind = ? AND id = ?",
       [key.kind.rawValue, key.id]
     )
+    running?.hasEnrollmentChanged = true
     guard key.kind == .group else { return }
     try sql.execute("DELETE FROM group_index WHERE id = ?", [key.id])
   }
@@ -195,10 +207,12 @@ struct SQLiteProvisioningStorage: ProvisioningStorage {
         registration.enrollment.id, sql.blob(JSON.bytes(registration.stored)),
       ]
     )
+    running?.stored(registration)
   }
 
   mutating func deleteRegistration(_ id: String) throws(StorageFault) {
     try sql.execute("DELETE FROM registration WHERE id = ?", [id])
+    running?.deleted(registration: id)
   }
 
   mutating func put(_ operation: OperationRecord) throws(StorageFault) {
@@ -212,10 +226,12 @@ struct SQLiteProvisioningStorage: ProvisioningStorage {
         operation.isFinished ? 1 : 0, sql.blob(JSON.bytes(operation.stored)),
       ]
     )
+    running?.stored(operation)
   }
 
   mutating func deleteOperation(_ id: String) throws(StorageFault) {
     try sql.execute("DELETE FROM operation WHERE id = ?", [id])
+    running?.deleted(operation: id)
   }
 
   mutating func setLastETag(_ value: UInt64) throws(StorageFault) {

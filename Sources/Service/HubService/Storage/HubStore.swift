@@ -177,6 +177,13 @@ final class HubStore: Sendable {
     }
   }
 
+  /// Reads a device's identity at once, on the caller's thread; nil if there is none.
+  ///
+  /// - Throws: what SQLite says.
+  func identityNow(_ deviceID: String) throws -> DeviceIdentity? {
+    try pool.read { database in try SQLiteStorage(database: database).device(deviceID) }
+  }
+
   /// Copies the database, as of one moment, into a new file at `path`, while commands go on.
   func backUp(to path: String) throws {
     let destination = try DatabaseQueue(path: path)
