@@ -137,6 +137,12 @@ def rest(hub):
 
 
 @pytest.fixture(scope="session")
+def owner(hub):
+    """Raw REST under the provisioning service's policy."""
+    return hub.rest("provisioningserviceowner")
+
+
+@pytest.fixture(scope="session")
 def registry(hub):
     """The stock service client's registry manager."""
     return stock_registry(hub)

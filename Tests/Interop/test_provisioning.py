@@ -16,18 +16,10 @@ from azure.iot.device import IoTHubDeviceClient, ProvisioningDeviceClient, X509,
 
 import certificates
 import sas
-from rest import Rest
 from waiting import wait_until
 
 NUMBERS = itertools.count(1)
 VERSION = "2019-03-31"
-
-
-@pytest.fixture(scope="module")
-def owner(hub):
-    """Raw REST under the provisioning service's policy."""
-    policy = "provisioningserviceowner"
-    return Rest(hub.base, hub.host, hub.ca_path, policy, hub.policy_key(policy), hub.note_secret)
 
 
 def call(owner, method, path, expect, **options):
@@ -269,8 +261,7 @@ def test_signing_requests_that_are_refused(hub, owner):
 
 def test_an_identity_made_by_hand_survives_a_refused_registration(hub_factory):
     hub = hub_factory({"quota.modules_per_device": "1"})
-    policy = "provisioningserviceowner"
-    owner = Rest(hub.base, hub.host, hub.ca_path, policy, hub.policy_key(policy), hub.note_secret)
+    owner = hub.rest("provisioningserviceowner")
     device = name("by-hand")
     made = hub.rest().create_device(device)
     # An edge device needs room for two modules, so the hub refuses to make one of it.
@@ -364,14 +355,9 @@ def test_enrollments_over_rest(hub, owner):
 
 def test_enrollments_survive_a_restart(hub_factory, tmp_path):
     hub = hub_factory(data=tmp_path / "data")
-    policy = "provisioningserviceowner"
-
-    def owner():
-        return Rest(
-            hub.base, hub.host, hub.ca_path, policy, hub.policy_key(policy), hub.note_secret)
-
-    enroll(owner(), "/enrollments/lasting", {"type": "symmetricKey"})
-    key, _ = keys(owner(), "/enrollments/lasting")
+    owner = hub.rest("provisioningserviceowner")
+    enroll(owner, "/enrollments/lasting", {"type": "symmetricKey"})
+    key, _ = keys(owner, "/enrollments/lasting")
     first = register(hub, "lasting", key)
     scope = hub.ready["idScope"]
     hub.kill()

@@ -12,7 +12,6 @@ import pytest
 
 import certificates
 from conftest import NETWORK
-from rest import Rest
 from test_provisioning import call, client, connects, enroll, keys, register, register_over_https
 from webhook import server_certificate
 
@@ -92,9 +91,7 @@ def service(hub_factory, other, allocator, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def owner(service):
-    policy = "provisioningserviceowner"
-    return Rest(service.base, service.host, service.ca_path, policy, service.policy_key(policy),
-                service.note_secret)
+    return service.rest("provisioningserviceowner")
 
 
 def named(prefix):

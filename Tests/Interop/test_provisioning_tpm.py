@@ -10,18 +10,11 @@ from azure.iot.device import IoTHubDeviceClient
 
 from chips import SoftChip, SoftwareTPM, StorageKey
 from conftest import NETWORK
-from rest import Rest
 from test_provisioning import call, enroll
 from waiting import wait_until
 
 NUMBERS = itertools.count(1)
 VERSION = "2019-03-31"
-
-
-@pytest.fixture(scope="module")
-def owner(hub):
-    policy = "provisioningserviceowner"
-    return Rest(hub.base, hub.host, hub.ca_path, policy, hub.policy_key(policy), hub.note_secret)
 
 
 def named(prefix):

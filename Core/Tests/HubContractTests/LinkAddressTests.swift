@@ -34,6 +34,10 @@ struct LinkAddressTests {
     ),
     ("/devices/d/twin", .twin(IdentityKey(deviceID: "d"))),
     ("/devices/d/modules/m/twin", .twin(IdentityKey(deviceID: "d", moduleID: "m"))),
+    (
+      "amqps://h/0ne1/registrations/Press-1",
+      ProvisioningUserName("0ne1/registrations/Press-1".utf8).map { .registration($0) }
+    ),
     // A device called as the word that stands before modules.
     ("/devices/modules/twin", .twin(IdentityKey(deviceID: "modules"))),
   ]

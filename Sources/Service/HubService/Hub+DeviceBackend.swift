@@ -40,20 +40,30 @@ extension Hub: DeviceBackend {
     _ name: ProvisioningUserName,
     _ request: DeviceConnectRequest
   ) async throws(DeviceAuthenticator.Refusal) -> any ProvisioningClient {
+    guard request.clientID.elementsEqual(name.registrationID.utf8) else {
+      throw DeviceAuthenticator.Refusal(
+        "client ID is not the registration ID",
+        .identifierRejected
+      )
+    }
+    return try await registrant(name, token: request.password, chain: request.chain)
+  }
+
+  /// The device that may register as `name`, by a token or else its certificate.
+  ///
+  /// - Throws: Why it may not.
+  func registrant(
+    _ name: ProvisioningUserName,
+    token: [UInt8]?,
+    chain: PresentedChain
+  ) async throws(DeviceAuthenticator.Refusal) -> ProvisioningSession {
     typealias Refusal = DeviceAuthenticator.Refusal
     guard let provisioning, name.scope.lowercased() == provisioning.scope.lowercased() else {
       throw Refusal("another ID scope")
     }
-    guard request.clientID.elementsEqual(name.registrationID.utf8) else {
-      throw Refusal("client ID is not the registration ID", .identifierRejected)
-    }
     let now = now
     do throws(HubError) {
-      let credential = try await provisioning.credential(
-        token: request.password,
-        chain: request.chain,
-        now: now
-      )
+      let credential = try await provisioning.credential(token: token, chain: chain, now: now)
       try await provisioning.admit(name.registrationID, credential, now: now)
       return ProvisioningSession(provisioning, name.registrationID, credential)
     } catch {

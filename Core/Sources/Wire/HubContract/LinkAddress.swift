@@ -27,6 +27,8 @@ public enum LinkAddress: Equatable, Sendable {
   case methods(IdentityKey)
   /// `/devices/<d>[/modules/<m>]/twin`: the twin.
   case twin(IdentityKey)
+  /// `<scope>/registrations/<id>`, of the provisioning service: requests and their answers.
+  case registration(ProvisioningUserName)
 
   /// The most bytes of an address.
   public static let byteLimit = 1_024
@@ -47,6 +49,10 @@ public enum LinkAddress: Equatable, Sendable {
     case _ where words.first == "devices" && words.count > 1:
       guard let address = Self.identity(segments, words) else { return nil }
       self = address
+    case _ where words.count == 3 && words[1] == "registrations":
+      let name = "\(segments[0])/registrations/\(segments[2])"
+      guard let name = ProvisioningUserName(name.utf8) else { return nil }
+      self = .registration(name)
     default:
       guard let address = Self.entity(segments, words) else { return nil }
       self = address
@@ -119,6 +125,7 @@ public enum LinkAddress: Equatable, Sendable {
         + (partition.map { ["partitions", $0] } ?? [])
     case .telemetry(let key), .deviceBound(let key), .methods(let key), .twin(let key):
       SASResource(host: "", identity: key).segments
+    case .registration(let name): [name.scope, "registrations", name.registrationID]
     }
   }
 }

@@ -14,6 +14,9 @@ extension AMQPPeer {
       authenticator.tell("user name and password cannot be read", of: nil)
       return connection.judged(isAccepted: false)
     }
+    if let name = ProvisioningUserName(plain.userName.utf8) {
+      return authenticate(name, token: plain.password)
+    }
     let authenticator = authenticator
     guard let reply else { return }
     // Answers the connection, which has a deadline of its own.

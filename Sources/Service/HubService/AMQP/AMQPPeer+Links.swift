@@ -26,6 +26,7 @@ extension AMQPPeer {
       serve(id, attach, requirement)
     case .telemetry(let key), .deviceBound(let key), .methods(let key), .twin(let key):
       attachDevice(key, id, attach, address)
+    case .registration(let name): attachRegistration(name, id, attach)
     case .stream where attach.isPeerSender:
       // As a built-in stream has it: whoever sends is a device, and proves it.
       connection.refuse(

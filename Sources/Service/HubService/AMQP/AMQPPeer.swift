@@ -34,6 +34,10 @@ final class AMQPPeer {
   /// Links of identities that are being judged.
   var awaiting: [IdentityKey: [(id: LinkID, attach: AMQPAttach, address: LinkAddress)]] =
     [:]
+  /// The device that registers here, once it has shown who it is.
+  var registrant: Registrant?
+  /// Links of registrations that are being judged.
+  var registering: [LinkID: AMQPAttach] = [:]
   var policyEpoch: UInt64 = 0
   private let born: Instant
   private var isOpen = false
@@ -149,7 +153,7 @@ final class AMQPPeer {
 
   /// Whether the client has shown nothing that is good for anything.
   private var isAnonymous: Bool {
-    grants.isEmpty && devices.isEmpty && awaiting.isEmpty
+    grants.isEmpty && devices.isEmpty && awaiting.isEmpty && registrant == nil
       && certificates.chain.certificates.isEmpty
   }
 
@@ -191,6 +195,7 @@ final class AMQPPeer {
       }
       links.removeValue(forKey: id)?.ended()
       for key in awaiting.keys { awaiting[key]?.removeAll { $0.id == id } }
+      registering[id] = nil
     case .closed: end()
     }
   }
@@ -202,6 +207,8 @@ final class AMQPPeer {
     links = [:]
     for link in ending.values { link.ended() }
     awaiting = [:]
+    registering = [:]
+    registrant = nil
     bound = nil
   }
 }
