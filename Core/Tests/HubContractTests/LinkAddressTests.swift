@@ -34,10 +34,6 @@ struct LinkAddressTests {
     ),
     ("/devices/d/twin", .twin(IdentityKey(deviceID: "d"))),
     ("/devices/d/modules/m/twin", .twin(IdentityKey(deviceID: "d", moduleID: "m"))),
-    (
-      "amqps://h/0ne1/registrations/Press-1",
-      ProvisioningUserName("0ne1/registrations/Press-1".utf8).map { .registration($0) }
-    ),
     // A device called as the word that stands before modules.
     ("/devices/modules/twin", .twin(IdentityKey(deviceID: "modules"))),
   ]
@@ -57,6 +53,14 @@ struct LinkAddressTests {
     ]
   )
   func refuses(text: String) { #expect(LinkAddress(text) == nil) }
+
+  @Test("a registration has its scope and its ID, as they were written")
+  func registration() throws {
+    let name = try #require(ProvisioningUserName("0ne1/registrations/Press-1".utf8))
+    let address = LinkAddress("amqps://h/0ne1/registrations/Press-1")
+    #expect(address == .registration(name))
+    #expect(address?.resourceSegments == ["0ne1", "registrations", "Press-1"])
+  }
 
   @Test("each has the path that a token must cover")
   func resources() {
