@@ -116,7 +116,7 @@ let package = Package(
       name: "OperatorCommands",
       dependencies: [
         "Platform", "Endpoints",
-        core("ByteIO"), core("JSONTree"), core("MQTT"), core("HubContract"),
+        core("ByteIO"), core("JSONTree"), core("MQTT"), core("HubContract"), core("EdgeEngine"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Crypto", package: "swift-crypto"),

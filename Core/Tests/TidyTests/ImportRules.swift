@@ -37,7 +37,7 @@ struct ImportRules {
       ],
       "HubService": engines.union(["Platform", "CLinux", "Endpoints", "AMQP"]),
       "OperatorCommands": [
-        "ByteIO", "JSONTree", "MQTT", "HubContract", "Platform", "Endpoints",
+        "ByteIO", "JSONTree", "MQTT", "HubContract", "EdgeEngine", "Platform", "Endpoints",
       ],
       "orrery": core.union([
         "Platform", "CLinux", "Endpoints", "AMQP", "HubService", "OperatorCommands",

@@ -7,7 +7,7 @@ package enum OperatorCommands {
     DeviceCommand.self, ModuleCommand.self, TwinCommand.self, DigitalTwinCommand.self,
     MethodCommand.self, CloudToDeviceCommand.self, MonitorCommand.self, QueryCommand.self,
     FileCommand.self, JobCommand.self, ConfigurationCommand.self, RoutingCommand.self,
-    AuthorityCommand.self, EnrollmentCommand.self, EnrollmentGroupCommand.self,
+    RoutesCommand.self, AuthorityCommand.self, EnrollmentCommand.self, EnrollmentGroupCommand.self,
     RegistrationCommand.self, PolicyCommand.self, RegistryCommand.self, TokenCommand.self,
     SimulateCommand.self, FaultCommand.self, BackupCommand.self, RestoreCommand.self,
   ]

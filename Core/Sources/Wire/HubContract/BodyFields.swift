@@ -22,16 +22,16 @@ public struct BodyFields {
   var whole: JSONValue { .object(object) }
 
   /// The full name of a member, as messages show it.
-  func name(_ key: String) -> String { path + key }
+  public func name(_ key: String) -> String { path + key }
 
   /// The member, nil if it is null or absent.
-  func value(_ key: String) -> JSONValue? {
+  public func value(_ key: String) -> JSONValue? {
     guard let value = object[key], !value.isNull else { return nil }
     return value
   }
 
   /// Whether there is such a member, be it null.
-  func contains(_ key: String) -> Bool { object.contains(key) }
+  public func contains(_ key: String) -> Bool { object.contains(key) }
 
   /// A string, nil if it is null or absent.
   ///
@@ -56,19 +56,31 @@ public struct BodyFields {
     return text
   }
 
-  func bool(_ key: String) throws(HubError) -> Bool? {
+  /// A truth value, nil if it is null or absent.
+  ///
+  /// - Throws: 400012 for another type.
+  public func bool(_ key: String) throws(HubError) -> Bool? {
     try value(key, "true or false") { $0.boolValue }
   }
 
-  func integer(_ key: String) throws(HubError) -> Int64? {
+  /// An integer, nil if it is null or absent.
+  ///
+  /// - Throws: 400012 for another type.
+  public func integer(_ key: String) throws(HubError) -> Int64? {
     try value(key, "an integer") { $0.int64Value }
   }
 
-  func object(_ key: String) throws(HubError) -> JSONObject? {
+  /// An object, nil if it is null or absent.
+  ///
+  /// - Throws: 400012 for another type.
+  public func object(_ key: String) throws(HubError) -> JSONObject? {
     try value(key, "an object") { $0.objectValue }
   }
 
-  func fields(_ key: String) throws(HubError) -> BodyFields? {
+  /// The members of an object, nil if it is null or absent.
+  ///
+  /// - Throws: 400012 for another type.
+  public func fields(_ key: String) throws(HubError) -> BodyFields? {
     guard let value = value(key) else { return nil }
     return try BodyFields(value, path: name(key))
   }
@@ -96,8 +108,11 @@ public struct BodyFields {
     return texts
   }
 
-  /// The member as what `read` makes of it, which must be what `expected` says.
-  func value<Value>(
+  /// The member as what `read` makes of it, which must be what `expected` says; nil if it is null or
+  /// absent.
+  ///
+  /// - Throws: 400012 where `read` gives nil.
+  public func value<Value>(
     _ key: String,
     _ expected: String,
     _ read: (JSONValue) -> Value?

@@ -49,6 +49,16 @@ public struct RouteStatement: Sendable {
     warnings = condition.extensions + (warning.map { [$0] } ?? [])
     guard parser.token.kind == .end else { throw parser.fault(.textAfterSink) }
   }
+
+  /// The segments of a source on its own, such as `/messages/*`.
+  ///
+  /// - Throws: the first rule that the text breaks, with its place.
+  public static func source(_ text: String) throws(QueryFault) -> [String] {
+    var head = RouteHead(Array(text.utf8))
+    let segments = try head.segments()
+    guard head.isAtEnd else { throw head.expected("the end") }
+    return segments
+  }
 }
 
 /// The part of a route before WHERE, where `/*` begins no comment.
@@ -67,6 +77,10 @@ private struct RouteHead {
       position += 1
     }
     guard takeWord("from") else { throw expected("FROM") }
+    return try segments()
+  }
+
+  mutating func segments() throws(QueryFault) -> [String] {
     var segments: [String] = []
     while takeSlash() {
       skipBlanks()
@@ -107,7 +121,9 @@ private struct RouteHead {
     return end
   }
 
-  private func expected(_ words: String) -> QueryFault {
+  var isAtEnd: Bool { position == text.count }
+
+  func expected(_ words: String) -> QueryFault {
     let length = max(wordEnd - position, position < text.count ? 1 : 0)
     return QueryFault(.expected(.word(words)), offset: position, length: length, in: text)
   }

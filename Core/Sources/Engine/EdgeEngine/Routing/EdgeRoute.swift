@@ -3,7 +3,7 @@ public import QueryLanguage
 /// One route of an edge, compiled (edge contract sections 2.6 and 6).
 public struct EdgeRoute: Sendable {
   /// What happens to a message that finds the store full (edge contract section 16, EXT 5).
-  public enum WhenFull: String, Equatable, Sendable {
+  public enum WhenFull: String, CaseIterable, Equatable, Sendable {
     /// The sender is refused, and keeps it.
     case refuse
     /// The oldest message of the queue gives way.

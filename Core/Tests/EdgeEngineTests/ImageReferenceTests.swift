@@ -1,0 +1,60 @@
+import EdgeEngine
+import Testing
+
+@Suite("Names of images (edge contract 2.5)")
+struct ImageReferenceTests {
+  private static let digest = "sha256:" + String(repeating: "0a", count: 32)
+
+  @Test("parts and defaults")
+  func parts() throws {
+    let digest = Self.digest
+    let rows: [(String, String?, String, String?, String?, String)] = [
+      ("plain", nil, "plain", "latest", nil, "plain:latest"),
+      ("a/b-c_d__e.f--g:1.0", nil, "a/b-c_d__e.f--g", "1.0", nil, "a/b-c_d__e.f--g:1.0"),
+      ("registry.example/a:b", "registry.example", "a", "b", nil, "registry.example/a:b"),
+      ("localhost/a", "localhost", "a", "latest", nil, "localhost/a:latest"),
+      ("127.0.0.1:5000/a/b", "127.0.0.1:5000", "a/b", "latest", nil, "127.0.0.1:5000/a/b:latest"),
+      ("[::1]:5000/a", "[::1]:5000", "a", "latest", nil, "[::1]:5000/a:latest"),
+      ("a@\(digest)", nil, "a", nil, digest, "a@\(digest)"),
+      ("r.io/a:t@\(digest)", "r.io", "a", "t", digest, "r.io/a:t@\(digest)"),
+      ("$upstream:443/a/b:1", "$upstream:443", "a/b", "1", nil, "$upstream:443/a/b:1"),
+      ("$UPSTREAM/a", "$UPSTREAM", "a", "latest", nil, "$UPSTREAM/a:latest"),
+      ("Host/a", "Host", "a", "latest", nil, "Host/a:latest"),
+    ]
+    for (text, registry, repository, tag, digest, whole) in rows {
+      let image = try #require(ImageReference(text), "\(text)")
+      #expect(image.registry == registry, "\(text)")
+      #expect(image.repository == repository, "\(text)")
+      #expect(image.tag == tag, "\(text)")
+      #expect(image.digest == digest, "\(text)")
+      #expect(image.description == whole, "\(text)")
+    }
+  }
+
+  @Test("names that are none")
+  func refused() {
+    let rows = [
+      "", " ", "a b", "A", "a/B", "/a", "a/", "a//b", ":1", "a:", "a:b c", "a:-b", "a:.b", "-a",
+      "a-",
+      "a._b", "a..b", "a___b", "a@", "a@sha256", "a@sha256:", "a@sha256:zz",
+      "a@sha256:\(String(repeating: "g", count: 64))",
+      "r.io:/a", "r.io:x/a", "r.io:70000/a", "r..io/a", "-r.io/a", "$other/a", "$upstreams/a",
+      "$upstream",
+      "r.io/", "http://r.io/a", "é", "a\n", "a:\(String(repeating: "t", count: 129))",
+      String(repeating: "a", count: 256),
+    ]
+    for text in rows { #expect(ImageReference(text) == nil, "\(text)") }
+  }
+
+  @Test("$upstream is the parent's host name")
+  func upstream() throws {
+    let image = try #require(ImageReference("$upstream:443/a:1"))
+    #expect(image.resolved(parentHostName: "parent.local")?.description == "parent.local:443/a:1")
+    #expect(image.resolved(parentHostName: nil) == nil)
+    let other = try #require(ImageReference("r.io/a:1"))
+    #expect(other.resolved(parentHostName: nil) == other)
+    #expect(Upstream.replaced(in: "$upstream/blobs", by: "p") == "p/blobs")
+    #expect(Upstream.replaced(in: "$upstreamer", by: "p") == "$upstreamer")
+    #expect(Upstream.replaced(in: "$upstream", by: nil) == nil)
+  }
+}
