@@ -48,6 +48,30 @@ struct MergePatchTests {
     #expect(target["k1"] == nil)
   }
 
+  @Test("the patch from one object to another makes the one of the other, and holds what differs")
+  func difference() throws {
+    let rows: [(String, String, String)] = [
+      ("{}", "{}", "{}"), (#"{"a":1}"#, #"{"a":1}"#, "{}"), ("{}", #"{"a":{}}"#, #"{"a":{}}"#),
+      (#"{"a":1,"b":2}"#, #"{"b":3}"#, #"{"b":3,"a":null}"#),
+      (
+        #"{"a":{"b":1,"c":2}}"#, #"{"a":{"c":2,"d":{"e":[1]}}}"#, #"{"a":{"d":{"e":[1]},"b":null}}"#
+      ),
+      (#"{"a":{"b":1}}"#, #"{"a":{}}"#, #"{"a":{"b":null}}"#),
+      (#"{"a":{"b":1}}"#, #"{"a":5}"#, #"{"a":5}"#),
+      (#"{"a":5}"#, #"{"a":{"b":1}}"#, #"{"a":{"b":1}}"#),
+      (#"{"a":[1,2]}"#, #"{"a":[2]}"#, #"{"a":[2]}"#),
+      (#"{"a":1}"#, #"{"a":1.0}"#, #"{"a":1.0}"#),
+    ]
+    for (from, to, expected) in rows {
+      var object = try #require(JSON.parse(from).objectValue)
+      let target = try #require(JSON.parse(to).objectValue)
+      let patch = object.patch(to: target)
+      #expect(try .object(patch) == JSON.parse(expected), "\(from) to \(to)")
+      object.merge(patch: patch)
+      #expect(object == target, "\(from) to \(to)")
+    }
+  }
+
   @Test("the size of a section counts keys and leaves")
   func size() throws {
     let rows: [(String, Int)] = [

@@ -18,6 +18,13 @@ public func fuzzQuery(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     }
   }
   do {
+    let route = try RouteStatement(text)
+    precondition(!route.source.isEmpty && !route.conditionText.isEmpty)
+    for warning in route.warnings { check(warning, text) }
+  } catch {
+    check(error, text)
+  }
+  do {
     let target = try TwinQuery(targetCondition: text)
     if target.matches(row) { checkConstraints(target) }
   } catch {

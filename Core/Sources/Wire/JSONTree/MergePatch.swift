@@ -17,6 +17,25 @@ extension JSONObject {
     removeAll(named: deleted)
   }
 
+  /// The patch that makes `target` of this: what differs, with null for what goes; empty if both are
+  /// the same.
+  ///
+  /// Neither may hold null, which a patch cannot set.
+  public func patch(to target: JSONObject) -> JSONObject {
+    var patch = JSONObject()
+    for member in target.members {
+      switch (self[member.key], member.value) {
+      case (.object(let mine), .object(let theirs)):
+        let inner = mine.patch(to: theirs)
+        if !inner.isEmpty { patch.set(member.key, to: .object(inner)) }
+      case (let mine, let theirs) where mine != theirs: patch.set(member.key, to: theirs)
+      default: continue
+      }
+    }
+    for member in members where !target.contains(member.key) { patch.set(member.key, to: .null) }
+    return patch
+  }
+
   /// This object less the members that are null, at any depth of nested objects.
   ///
   /// What a patch that creates a section leaves behind. Nulls inside arrays stay (their refusal is

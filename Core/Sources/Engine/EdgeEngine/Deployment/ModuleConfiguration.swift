@@ -165,13 +165,37 @@ extension ModuleConfiguration {
     return environment
   }
 
-  /// The variables as desired and reported properties write them.
-  var environmentJSON: JSONValue {
+  /// Variables as desired and reported properties write them.
+  static func json(_ environment: [String: String]) -> JSONValue {
     .object(
       JSONObject(
         environment.sorted { $0.key < $1.key }
           .map { (key: $0.key, value: ["value": .string($0.value)]) }
       )
     )
+  }
+
+  /// What was deployed, less settings and variables, as reports write it.
+  var statedMembers: JSONObject {
+    var members: JSONObject = [
+      "type": .string(kind.rawValue), "version": .string(version),
+      "status": .string(status.rawValue), "restartPolicy": .string(restartPolicy.rawValue),
+      "imagePullPolicy": .string(imagePullPolicy.rawValue),
+    ]
+    if startupOrder != Self.defaultStartupOrder {
+      members["startupOrder"] = .int(Int64(startupOrder))
+    }
+    return members
+  }
+
+  /// All of it, as a manifest writes it.
+  var json: JSONObject {
+    var members = statedMembers
+    members["env"] = Self.json(environment)
+    var settings: JSONObject = ["image": .string(image)]
+    for (key, value) in createOptions.members { settings[key] = value }
+    if let digest { settings["digest"] = .string(digest) }
+    members["settings"] = .object(settings)
+    return members
   }
 }
