@@ -62,7 +62,7 @@ struct ExitStatusTests {
     arguments: [
       "device", "module", "twin", "method", "c2d", "monitor", "query", "ca", "policy", "registry",
       "token", "simulate", "backup", "restore", "routing", "enrollment", "enrollment-group",
-      "registration", "job", "configuration",
+      "registration", "job", "configuration", "routes",
     ]
   )
   func everyCommand(name: String) async {

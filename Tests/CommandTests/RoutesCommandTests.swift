@@ -16,7 +16,7 @@ struct RoutesCommandTests {
     #expect(
       outcome.output == """
         {"result":"true"}
-        {"error":{"message":"The line is no JSON object: unexpected character at byte 0."}}
+        {"error":{"message":"The line is no JSON object: unexpected character at byte 1."}}
         {"ok":true,"source":"/*","condition":"true","sink":"upstream"}
 
         """

@@ -22,10 +22,10 @@ struct RoutesEval: ParsableCommand {
       For tools: each line of the input is a question, each line of the output its answer, in the same \#
       order. op is condition, route, source or configuration:
 
-        {"op":"condition","condition":"level > 3","message":{"properties":{"level":"5"}}}
+        {"op":"condition","condition":"n > 3","message":{"properties":{"n":"5"}}}
         {"op":"route","route":"FROM /messages/* INTO $upstream"}
-        {"op":"source","from":"/messages/*","messageSource":"/messages/modules/filter"}
-        {"op":"configuration","desired":{"schemaVersion":"1.1","routes":{},"storeAndForwardConfiguration":{}}}
+        {"op":"source","from":"/messages/*","messageSource":"/messages"}
+        {"op":"configuration","desired":{"schemaVersion":"1.0","routes":{}}}
 
       A message has properties, systemProperties, body or bodyText, contentType and contentEncoding. \#
       "profile":"contract" refuses what only Orrery understands; the default is "lenient".
