@@ -63,6 +63,14 @@ final class FakeBackend: DeviceBackend {
     return true
   }
 
+  func sender(
+    _ child: IdentityKey,
+    by device: AdmittedDevice,
+    reply: @escaping @Sendable (ChildSender?) -> Void
+  ) {
+    reply(nil)
+  }
+
   func ended(_ handle: DeviceHandle, _ device: AdmittedDevice) { note("ended") }
 
   func remember(

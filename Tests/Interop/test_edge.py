@@ -1,13 +1,15 @@
 """Edge hubs above their children: whom they learn of and whom they connect for (contract 3.10)."""
 
+import json
+import time
 from urllib.parse import quote
 
 import pytest
 
 import certificates
-from events import json_of
+from events import comes_from, json_of
 from identities import Identity
-from mqtt_wire import API, c2d_filter, telemetry_topic
+from mqtt_wire import API, c2d_filter, publish_packet, telemetry_topic
 
 
 def edge_device(identities, parent=None):
@@ -211,3 +213,65 @@ def test_an_edge_hub_keeps_the_modules_of_an_edge_device_below(row, rest):
     call("putModuleOnBehalfOf", 400, authChain=chain, module={**module, "deviceId": "other"})
     call("deleteModuleOnBehalfOf", 204, authChain=chain, moduleId="filter")
     call("getModuleOnBehalfOf", 404, authChain=chain, moduleId="filter")
+
+
+def told_for(child):
+    names = f"%24.cdid={quote(child.device_id, safe='')}"
+    return names + (f"&%24.cmid={child.module_id}" if child.module_id else "")
+
+
+def test_an_edge_hub_sends_for_those_below_on_its_own_connection(row, identities, events):
+    top, low, near, far, (actor, _) = row
+    module = identities.module(low, "m")
+    connection = actor.connect()
+    own = telemetry_topic(actor.device_id, "$edgeHub")
+    for number in range(20):
+        for child in (near, far, module, low):
+            connection.publish(own + told_for(child), json.dumps({"n": number}).encode())
+    connection.publish(own, b'{"n":"own"}')
+    arrived = events.wait_for(81)
+    for child in (near, far, module, low):
+        got = [event for event in arrived if comes_from(event, child.device_id, child.module_id)]
+        if child.module_id is None:
+            got = [e for e in got if "iothub-connection-module-id" not in e["annotations"]]
+        assert [json_of(event)["n"] for event in got] == list(range(20))
+        generation = child.record["generationId"]
+        assert {event["annotations"]["iothub-connection-auth-generation-id"]
+                for event in got} == {generation}
+        assert not any("cdid" in name for event in got for name in event["applicationProperties"])
+    event, = (e for e in arrived if comes_from(e, top.device_id, "$edgeHub"))
+    assert json_of(event) == {"n": "own"}
+    connection.disconnect()
+
+
+@pytest.mark.parametrize("whom", ["stranger", "nobody", "own device's parent", "module nobody has"])
+def test_an_edge_hub_that_names_another_is_closed(row, identities, whom):
+    top, low, near, _, (actor, lower) = row
+    sender = lower if whom == "own device's parent" else actor
+    child = {
+        "stranger": identities.device(), "nobody": Identity(top.hub, "nobody", None),
+        "own device's parent": near,
+        "module nobody has": Identity(top.hub, near.device_id, None, "none")}[whom]
+    connection = sender.connect()
+    topic = telemetry_topic(sender.device_id, "$edgeHub") + told_for(child)
+    connection.send(publish_packet(topic, b"{}", identifier=1))
+    connection.expect_closed(5)
+
+
+def test_a_child_that_is_disabled_is_soon_not_sent_for(row, rest):
+    top, _, near, _, (actor, _) = row
+    connection = actor.connect()
+    topic = telemetry_topic(actor.device_id, "$edgeHub") + told_for(near)
+    connection.publish(topic, b"{}")
+    rest.update_device({**rest.device(near.device_id), "status": "disabled"})
+    time.sleep(5)
+    connection.send(publish_packet(topic, b"{}", identifier=9))
+    connection.expect_closed(5)
+
+
+def test_who_is_no_edge_hub_speaks_for_itself(identities, events):
+    device, other = identities.device(), identities.device()
+    connection = device.connect()
+    connection.publish(telemetry_topic(device.device_id) + told_for(other), b"{}")
+    assert len(events.wait_for(1, device=device.device_id)) == 1
+    connection.disconnect()

@@ -131,6 +131,42 @@ struct DeviceScopeTests {
     #expect(answer == (expected == nil ? .invalidDeviceScope : nil))
   }
 
+  @Test(
+    "an edge hub sends for its device's modules and for what is below, all of it enabled",
+    arguments: [
+      ("leaf", "top", true), ("mid", "top", true), ("low", "top", true), ("low", "mid", true),
+      ("end", "top", true), ("mid/m", "top", true), ("leaf/m", "top", true),
+      ("top/$edgeAgent", "top", true), ("top", "top", false), ("stray", "top", false),
+      ("nobody", "top", false), ("leaf", "else", false), ("leaf", "mid", false),
+      ("top", "mid", false), ("leaf/none", "top", false),
+    ] as [(String, String, Bool)]
+  )
+  func sending(client: String, edge: String, isAllowed: Bool) throws {
+    var hub = try plant()
+    let key = try #require(IdentityKey(clientID: client))
+    var found: String?
+    func ask() -> HubErrorCode? {
+      found = nil
+      return code { () throws(HubError) in
+        found = try hub.engine.view.generation(of: key, sentForBy: edge)
+      }
+    }
+    #expect(ask() == (isAllowed ? nil : .invalidDeviceScope))
+    guard isAllowed else { return }
+    let row = try hub.engine.view.device(key.deviceID).identity
+    let module = try key.moduleID.map { _ in try hub.engine.view.module(key).identity }
+    #expect(found == module?.generationID ?? row.generationID)
+    let disabled = DeviceIdentityRequest(
+      deviceID: row.deviceID,
+      status: .disabled,
+      isEdge: row.isEdge,
+      deviceScope: row.isEdge ? nil : row.deviceScope,
+      parentScopes: row.parentScopes
+    )
+    _ = try hub.engine.putDevice(disabled, ifMatch: .any, now: hub.now)
+    #expect(ask() == .invalidDeviceScope)
+  }
+
   @Test("an empty chain is 400005")
   func emptyChain() throws {
     let hub = try plant()

@@ -8,6 +8,9 @@ import MQTT
 import Platform
 
 extension Hub: DeviceBackend {
+  /// For how long an edge hub may send for a child that has been moved or disabled (contract §3.2).
+  private static var childMilliseconds: UInt64 { 4_000 }
+
   package func admit(
     _ request: DeviceConnectRequest,
     reply: @escaping @Sendable (DeviceAdmission) -> Void
@@ -206,6 +209,31 @@ extension Hub: DeviceBackend {
     } completion: { _ in
     }
     return true
+  }
+
+  package func sender(
+    _ child: IdentityKey,
+    by device: AdmittedDevice,
+    reply: @escaping @Sendable (ChildSender?) -> Void
+  ) {
+    // The connection waits for the answer, and ends by itself.
+    Task {
+      let generation = try? await store.read { view throws(HubError) in
+        try view.generation(of: child, sentForBy: device.identity.deviceID)
+      }
+      guard let generation else { return reply(nil) }
+      reply(
+        ChildSender(
+          stamp: EventStamp(
+            identity: child,
+            authMethod: device.stamp.parts.authMethod,
+            generationID: generation
+          ),
+          partition: events.partition(of: child.deviceID),
+          end: SystemClock.now().adding(milliseconds: Self.childMilliseconds)
+        )
+      )
+    }
   }
 
   package func ended(_ handle: DeviceHandle, _ device: AdmittedDevice) {

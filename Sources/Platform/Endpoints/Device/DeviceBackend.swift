@@ -110,6 +110,22 @@ package final class AdmittedDevice: Sendable {
   }
 }
 
+/// Someone below an edge hub for whom it sends (contract §3.4).
+package struct ChildSender: Sendable {
+  /// What the events have in common: the child is their sender.
+  package let stamp: EventStamp
+  /// Where they go.
+  package let partition: UInt16
+  /// When it has to be asked for again, for the registry may have changed.
+  package let end: Instant
+
+  package init(stamp: EventStamp, partition: UInt16, end: Instant) {
+    self.stamp = stamp
+    self.partition = partition
+    self.end = end
+  }
+}
+
 /// A cloud-to-device message on its way to a connection.
 package struct CloudToDeviceDelivery: Sendable {
   /// Names the delivery when it is completed.
@@ -159,6 +175,12 @@ package protocol DeviceBackend: Sendable {
   ///
   /// Answers false if the registry changed since the admission, which must then be asked for anew.
   func established(_ handle: DeviceHandle, _ device: AdmittedDevice) -> Bool
+  /// Judges whether the edge hub that `device` is may send for `child`; nil if not.
+  func sender(
+    _ child: IdentityKey,
+    by device: AdmittedDevice,
+    reply: @escaping @Sendable (ChildSender?) -> Void
+  )
   /// The connection is gone.
   func ended(_ handle: DeviceHandle, _ device: AdmittedDevice)
   /// Makes the session's subscriptions durable; nil forgets the session.

@@ -44,6 +44,11 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
   private var isProcessing = false
   private var requestsUnderWay = 0
 
+  /// Whom an edge hub has sent for lately; nil for all others, who send for themselves.
+  var children: [IdentityKey: ChildSender]?
+  /// A message for a child about which the backend is being asked: what follows waits.
+  var held: HeldPublish?
+
   var will: Will?
   var device: AdmittedDevice?
   /// The provisioning service, where the connection is to that and not to the hub.
@@ -164,7 +169,7 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
     let span = buffer.readableBytesUInt8Span
     isProcessing = true
     defer { isProcessing = false }
-    loop: while slot >= 0, requestsUnderWay < Self.requestLimit, !loop.isBehind {
+    loop: while slot >= 0, requestsUnderWay < Self.requestLimit, !loop.isBehind, held == nil {
       let action = machine.receive(span, from: &position, now: now)
       switch action {
       case .deliver(let publish):
@@ -189,7 +194,9 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
     }
     guard slot >= 0 else { return }
     keep(buffer, from: position)
-    if !machine.isReceiving || requestsUnderWay >= Self.requestLimit || loop.mustPause(self) {
+    if !machine.isReceiving || requestsUnderWay >= Self.requestLimit || held != nil
+      || loop.mustPause(self)
+    {
       isPaused = true
     }
   }
@@ -210,7 +217,7 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
   /// Goes on after a pause, with what was left unread first.
   func resume() {
     guard isPaused, slot >= 0, let context, context.channel.isWritable, machine.isReceiving,
-      requestsUnderWay < Self.requestLimit
+      requestsUnderWay < Self.requestLimit, held == nil
     else { return }
     isPaused = false
     if let rest = unread {
@@ -250,12 +257,16 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
         close()
         return false
       }
+      let flags: EventFlags = publish.retain ? .retain : []
+      if children != nil, let child = PropertyBag(bag).child {
+        return deliver(HeldPublish(child, publish, flags, bag, body), by: device)
+      }
       guard
         loop.append(
           self,
           stamp: device.stamp,
           partition: device.partition,
-          flags: publish.retain ? .retain : [],
+          flags: flags,
           bag: bag,
           body: body,
           identifier: publish.packetIdentifier

@@ -144,12 +144,34 @@ extension HubView {
     return DeviceScopePage(devices: [device], modules: [module])
   }
 
+  /// The generation ID of an identity for which an edge hub wants to send (contract §3.4).
+  ///
+  /// - Parameters:
+  ///   - key: a device or module below the edge device, or a module of it.
+  ///   - edgeID: the edge device.
+  /// - Returns: the generation ID.
+  /// - Throws: 400028 if there is no such identity in the scope, or a device up to the edge device is
+  ///   disabled.
+  public func generation(
+    of key: IdentityKey,
+    sentForBy edgeID: String
+  ) throws(HubError) -> String {
+    let page = try identity(key, inScopeOf: edgeID)
+    // As with a chain: for its device's modules, not for its own device.
+    guard key != IdentityKey(deviceID: edgeID), let device = page.devices.first?.identity,
+      try isInScope(device, of: edgeID, where: { $0.status == .enabled })
+    else { throw Self.outside(key) }
+    return page.modules.first?.identity.generationID ?? device.generationID
+  }
+
   private func isInScope(
     _ device: DeviceIdentity,
-    of edgeID: String
+    of edgeID: String,
+    where isGood: (DeviceIdentity) -> Bool = { _ in true }
   ) throws(HubError) -> Bool {
     var current = device
     for _ in 0...DeviceScope.maximumDepth {
+      guard isGood(current) else { return false }
       if current.deviceID == edgeID { return true }
       guard let scope = current.parentScopes.first, let parentID = DeviceScope.deviceID(scope),
         let parent = try stored({ storage throws(StorageFault) in try storage.device(parentID) }),
