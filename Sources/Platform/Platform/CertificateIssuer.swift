@@ -60,6 +60,26 @@ package struct CertificateIssuer: Sendable {
     validFor seconds: Int64,
     now: Int64
   ) throws(Fault) -> [UInt8] {
+    let request = try Self.opened(request, registrationID)
+    do {
+      return try make(request.publicKey, registrationID, seconds: seconds, now: now)
+    } catch {
+      // A name that passed the rules of registration IDs fits into a certificate.
+      throw .request
+    }
+  }
+
+  /// Checks a signing request that another authority is to be sent.
+  ///
+  /// - Throws: what is wrong with the request.
+  package static func check(_ request: [UInt8], of registrationID: String) throws(Fault) {
+    _ = try opened(request, registrationID)
+  }
+
+  private static func opened(
+    _ request: [UInt8],
+    _ registrationID: String
+  ) throws(Fault) -> CertificateSigningRequest {
     guard let request = try? CertificateSigningRequest(derEncoded: request) else {
       throw .request
     }
@@ -68,16 +88,11 @@ package struct CertificateIssuer: Sendable {
       throw .name(given)
     }
     // Before its signature is computed with: a key can be made to cost much.
-    guard Self.isIssuedTo(request.publicKey) else { throw .key }
+    guard isIssuedTo(request.publicKey) else { throw .key }
     guard request.publicKey.isValidSignature(request.signature, for: request) else {
       throw .signature
     }
-    do {
-      return try make(request.publicKey, registrationID, seconds: seconds, now: now)
-    } catch {
-      // A name that passed the rules of registration IDs fits into a certificate.
-      throw .request
-    }
+    return request
   }
 
   private func make(

@@ -70,6 +70,12 @@ package struct PresentedCertificate: Sendable {
     issuer.certificate.publicKey.isValidSignature(certificate.signature, for: certificate)
   }
 
+  /// Whether it is of the key of a signing request (PKCS #10, DER).
+  package func isFor(_ request: [UInt8]) -> Bool {
+    let request = try? CertificateSigningRequest(derEncoded: request)
+    return request?.publicKey == certificate.publicKey
+  }
+
   /// Whether it may sign certificates: basicConstraints says CA and key usage, if any, allows it.
   package var isAuthority: Bool {
     guard let constraints = try? certificate.extensions.basicConstraints,

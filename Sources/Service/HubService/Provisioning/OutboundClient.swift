@@ -30,11 +30,20 @@ struct OutboundClient: Sendable {
   private static let connectionsPerHost = 64
 
   private let client: HTTPClient
+  /// The setting that names further authorities.
+  private let setting: String
 
   /// Makes a client that trusts the system's authorities and those in the PEM file; `close` it.
   ///
+  /// `identity` are the PEM files of the certificate and the key that it shows itself.
+  ///
   /// - Throws: `SettingsFault` for a file that cannot be used, which `setting` names.
-  init(authorities path: String?, setting: String) throws {
+  init(
+    authorities path: String?,
+    identity: (certificate: String, privateKey: String)? = nil,
+    setting: String
+  ) throws {
+    self.setting = setting
     var tls = TLSConfiguration.makeClientConfiguration()
     if let path {
       do {
@@ -46,6 +55,21 @@ struct OutboundClient: Sendable {
         throw SettingsFault(
           "\(setting): \(path) holds no certificates in PEM",
           remedy: "Name a file with the certificates of the authorities, one after the other."
+        )
+      }
+    }
+    if let identity {
+      do {
+        let chain = try NIOSSLCertificate.fromPEMBytes(PrivateFile.read(identity.certificate))
+        tls.certificateChain = chain.map { .certificate($0) }
+        let key = try PrivateFile.read(identity.privateKey)
+        tls.privateKey = .privateKey(try NIOSSLPrivateKey(bytes: key, format: .pem))
+      } catch let error as FileFault {
+        throw SettingsFault("\(setting): \(error)", remedy: error.remedy)
+      } catch {
+        throw SettingsFault(
+          "\(setting): \(identity.certificate) or \(identity.privateKey) is no PEM",
+          remedy: "Name the files of a certificate and its private key."
         )
       }
     }
@@ -69,7 +93,9 @@ struct OutboundClient: Sendable {
     request.headers.add(name: "User-Agent", value: "orrery")
     for (name, value) in headers { request.headers.add(name: name, value: value) }
     if let body {
-      request.headers.add(name: "Content-Type", value: "application/json; charset=utf-8")
+      if !request.headers.contains(name: "Content-Type") {
+        request.headers.add(name: "Content-Type", value: "application/json; charset=utf-8")
+      }
       request.body = .bytes(ByteBuffer(bytes: body))
     }
     do {
@@ -84,7 +110,7 @@ struct OutboundClient: Sendable {
         error,
         connectSeconds: Self.connectSeconds,
         seconds: seconds,
-        setting: "provisioning.ca"
+        setting: setting
       )
       throw Failure(reason: reason)
     }

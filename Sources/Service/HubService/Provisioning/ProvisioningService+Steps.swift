@@ -49,13 +49,22 @@ extension ProvisioningService {
     switch step {
     case .allocate(let webhook, let body):
       return await AllocationWebhook(client: client).ask(webhook, body: body)
-    case .issue(let request, _, let registrationID):
+    case .issue(let request, let name, let registrationID):
       let now = Timestamp(ticks: SystemClock.wallTicks())
-      let result = issuer.issue(request, to: registrationID, now: now)
+      let result: ProvisioningResult
+      if let outside = authorities[name] {
+        result = await outside.issue(request, to: registrationID, now: now)
+      } else if name == DeviceIssuer.name {
+        result = issuer.issue(request, to: registrationID, now: now)
+      } else {
+        let error = "There is no certificate authority \(name) here any more."
+        result = .refused(HubError(.argumentInvalid, error))
+      }
       if case .issued(let certificate) = result {
         logger.info(
           "certificate issued",
           metadata: [
+            "authority": "\(name)",
             "registration": "\(registrationID)", "thumbprint": "\(certificate.thumbprint.hex)",
           ]
         )

@@ -19,6 +19,8 @@ final class ProvisioningService: Sendable {
   let store: ProvisioningStore
   /// Issues the certificates that devices ask for.
   let issuer: DeviceIssuer
+  /// The other authorities that do, by their names.
+  let authorities: [String: ESTAuthority]
   let hub: HubStore
   let hubName: String
   /// The other hubs, by their host names.
@@ -45,6 +47,10 @@ final class ProvisioningService: Sendable {
       hubName: name,
       lifetimeSeconds: Int64(settings.certificateHours) * 3600
     )
+    let outside = try settings.certificateAuthoritiesPath.map {
+      try ESTAuthority.read($0, logger: logger)
+    }
+    authorities = Dictionary(uniqueKeysWithValues: (outside ?? []).map { ($0.name, $0) })
     let client = try OutboundClient(
       authorities: settings.outboundAuthoritiesPath,
       setting: "provisioning.ca"
@@ -54,7 +60,8 @@ final class ProvisioningService: Sendable {
         path: directory + "/provisioning.sqlite",
         isDurable: !settings.isEphemeral,
         hubs: [own] + others.map(\.hub),
-        quotas: settings.quotas
+        quotas: settings.quotas,
+        issuers: Set(authorities.keys).union([DeviceIssuer.name])
       ) { [host = own.host] name, deviceID in
         guard name == host else { return nil }
         do {
@@ -65,6 +72,7 @@ final class ProvisioningService: Sendable {
       }
     } catch {
       Task { await client.close() }
+      ESTAuthority.close(authorities.values)
       throw error
     }
     self.client = client
@@ -98,6 +106,7 @@ final class ProvisioningService: Sendable {
     // Nobody awaits it: what is under way is asked again at the next start.
     let client = client
     Task { await client.close() }
+    ESTAuthority.close(authorities.values)
   }
 
   /// Forgets operations that are long over.

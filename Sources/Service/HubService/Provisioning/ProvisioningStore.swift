@@ -27,6 +27,7 @@ final class ProvisioningStore: Sendable {
   ///   - isDurable: Whether a commit waits for the disk.
   ///   - hubs: The hubs that devices are assigned to.
   ///   - quotas: What a twin may hold.
+  ///   - issuers: The authorities that issue certificates to devices, by name.
   ///   - inspectNow: Inspects a hub on the writer's thread, if that takes no asking.
   /// - Throws: What SQLite says of the file.
   init(
@@ -34,6 +35,7 @@ final class ProvisioningStore: Sendable {
     isDurable: Bool,
     hubs: [LinkedHub],
     quotas: Quotas,
+    issuers: Set<String>,
     inspectNow: @escaping @Sendable (String, String) -> ProvisioningResult?
   ) throws {
     var configuration = Configuration()
@@ -60,7 +62,7 @@ final class ProvisioningStore: Sendable {
     self.scope = scope
     var rules = ProvisioningRules(scope: scope, hubs: hubs)
     rules.quotas = quotas
-    rules.issuers = [DeviceIssuer.name]
+    rules.issuers = issuers
     self.rules = rules
   }
 

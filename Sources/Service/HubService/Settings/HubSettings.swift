@@ -42,6 +42,8 @@ package struct HubSettings: Sendable {
   package var certificateHours: Int
   /// File of the hubs beside this one that devices are assigned to.
   package var linkedHubsPath: String?
+  /// File of the outside authorities that issue certificates to devices.
+  package var certificateAuthoritiesPath: String?
   /// PEM file of authorities for webhooks and linked hubs.
   package var outboundAuthoritiesPath: String?
   package var isFileUploadEnabled: Bool
@@ -239,6 +241,12 @@ package struct HubSettings: Sendable {
       .text,
       "",
       "JSON file with the connection strings of further hubs that devices are assigned to."
+    ),
+    SettingKey(
+      "provisioning.certificate_authorities",
+      .text,
+      "",
+      "JSON file with the certificate authorities, reached over EST, that issue to devices."
     ),
     SettingKey(
       "provisioning.ca",
@@ -450,6 +458,7 @@ package struct HubSettings: Sendable {
     isProvisioningEnabled = settings.flag("provisioning.enabled")
     certificateHours = settings.number("provisioning.certificate_hours")
     linkedHubsPath = settings.text("provisioning.linked_hubs")
+    certificateAuthoritiesPath = settings.text("provisioning.certificate_authorities")
     outboundAuthoritiesPath = settings.text("provisioning.ca")
     isFileUploadEnabled = settings.flag("files.enabled")
     fileBytes = settings.number("files.quota_bytes")
