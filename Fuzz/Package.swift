@@ -48,6 +48,7 @@ let package = Package(
     fuzzer("FuzzPropertyBag", "HubContract", "ByteIO"),
     fuzzer("FuzzDigitalTwin", "HubEngine", "HubContract", "JSONTree", "Simulation"),
     fuzzer("FuzzSAS", "HubContract", "ByteIO"),
+    fuzzer("FuzzProvisioning", "HubContract", "ProvisioningEngine", "JSONTree"),
     fuzzer("FuzzBlob", "HubContract", "ByteIO"),
     fuzzer("FuzzQuery", "QueryLanguage", "JSONTree"),
     fuzzer("FuzzLogRecovery", "MessageLog", "ByteIO", "Simulation"),
