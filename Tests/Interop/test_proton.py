@@ -12,6 +12,8 @@ from proton.utils import BlockingConnection, LinkDetached, SendException
 import certificates
 import sas
 from events import body_of, json_of
+from test_provisioning import enroll, keys
+from waiting import wait_until
 
 TIMEOUT = 20
 
@@ -229,3 +231,61 @@ def test_a_device_with_a_certificate(hub, identities, connections, events, tmp_p
     sender = connections[-1].create_sender(f"/devices/{device.device_id}/messages/events")
     sender.send(Message(body=b"signed", inferred=True), timeout=TIMEOUT)
     assert body_of(events.wait_for(1, device=device.device_id)[0]) == b"signed"
+
+
+class Registration:
+    """A device that registers over AMQP: a link to ask, a link for answers."""
+
+    def __init__(self, connection, address):
+        self.answers = connection.create_receiver(address, credit=10)
+        self.asks = connection.create_sender(address)
+
+    def ask(self, body=b" ", **properties):
+        """What is answered, and when to ask again."""
+        correlation = str(uuid.uuid4())
+        self.asks.send(Message(
+            body=body, inferred=True, correlation_id=correlation,
+            properties={name.replace("_", "-"): value for name, value in properties.items()}),
+            timeout=TIMEOUT)
+        answer = self.answers.receive(timeout=TIMEOUT)
+        assert answer.correlation_id == correlation
+        return json.loads(text(answer)), (answer.properties or {}).get("retry-after")
+
+    def run(self, device):
+        begun, again = self.ask(
+            json.dumps({"registrationId": device}).encode(),
+            iotdps_operation_type="iotdps-register")
+        assert begun["status"] == "assigning" and again
+        return wait_until(lambda: self.end(begun["operationId"]), 20, "the device is assigned")
+
+    def end(self, operation):
+        answer, _ = self.ask(
+            iotdps_operation_type="iotdps-get-operationstatus", iotdps_operation_id=operation)
+        return answer["registrationState"] if answer["status"] != "assigning" else None
+
+
+@pytest.mark.parametrize("proof", ["token", "certificate"])
+def test_a_device_registers(hub, owner, connections, tmp_path, proof):
+    device = f"proton-{uuid.uuid4()}"
+    address = f"{hub.ready['idScope']}/registrations/{device}"
+    if proof == "token":
+        enroll(owner, f"/enrollments/{device}", {"type": "symmetricKey"}, registrationId=device)
+        token = sas.token(address, keys(owner, f"/enrollments/{device}")[0])
+        hub.note_secret(token)
+        connections.append(dial(hub, address, token))
+    else:
+        certificate = certificates.self_signed(device)
+        enroll(owner, f"/enrollments/{device}", {"type": "x509", "x509": {
+            "clientCertificates": {"primary": {"certificate": certificate.pem}}}},
+            registrationId=device)
+        chain, key = certificate.write(tmp_path, device)
+        tls = domain(hub)
+        tls.set_credentials(str(chain), str(key), None)
+        connections.append(dial(hub, None, None, "EXTERNAL", tls))
+    registration = Registration(connections[-1], address)
+    state = registration.run(device)
+    assert state["status"] == "assigned" and state["assignedHub"] == hub.host
+    with pytest.raises(SendException) as caught:
+        registration.ask(iotdps_operation_type="iotdps-get-operationstatus",
+                         iotdps_operation_id="4.0")
+    assert caught.value.state == Delivery.REJECTED
