@@ -171,7 +171,8 @@ class Identities:
 
     def __init__(self, hub, label):
         self.hub, self.rest = hub, hub.rest()
-        self._label = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:60]
+        # With its number behind it, still no longer than a certificate's common name may be.
+        self._label = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:56]
         self._made = []
 
     def name(self):

@@ -2,8 +2,6 @@
 
 import pytest
 import uamqp
-from azure.eventhub import EventData, EventHubProducerClient
-from azure.eventhub.exceptions import EventHubError
 from uamqp import constants, errors, types
 
 from events import body_of
@@ -124,16 +122,3 @@ def test_a_modules_inputs_are_granted_and_stay_empty(links, identities, edge):
     assert receive(client, seconds=1) is None
     device = identities.device()
     assert is_refused(links.receiver(device, path(device, "messages/events")))
-
-
-@pytest.mark.parametrize("partition", [None, "0"])
-def test_nobody_sends_to_the_event_stream(hub, bundle, partition):
-    """As in the original, whose built-in stream gives the claim *Listen* alone."""
-    text = (
-        f"Endpoint=sb://{hub.host}/;SharedAccessKeyName=service;"
-        f"SharedAccessKey={hub.policy_key('service')};EntityPath={hub.host}"
-    )
-    producer = EventHubProducerClient.from_connection_string(
-        text, retry_total=0, connection_verify=hub.ca_path)
-    with producer, pytest.raises(EventHubError):
-        producer.send_batch([EventData(b"forged")], partition_id=partition)

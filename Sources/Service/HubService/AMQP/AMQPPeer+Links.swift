@@ -28,11 +28,12 @@ extension AMQPPeer {
       attachDevice(key, id, attach, address)
     case .registration(let name): attachRegistration(name, id, attach)
     case .stream where attach.isPeerSender:
-      // As a built-in stream has it: whoever sends is a device, and proves it.
+      // Whoever sends is a device, and proves it. Stock clients show the text of this condition, and
+      // not that of the original's `amqp:unauthorized-access`.
       connection.refuse(
         id,
         AMQPError(
-          AMQPError.unauthorizedAccess,
+          AMQPError.notAllowed,
           "nobody may send to the event stream; send as a device, to /devices/{id}/messages/events"
         )
       )
