@@ -14,6 +14,7 @@ import certificates
 import sas
 from test_provisioning import call, enroll, keys
 from waiting import wait_until
+from websocket_wire import Upgrade
 
 NUMBERS = itertools.count(1)
 
@@ -25,12 +26,17 @@ def named(prefix):
 class Raw:
     """Just enough of AMQP for a registration: with PLAIN, or a certificate and no SASL."""
 
-    def __init__(self, hub, address, identity=None, token=None):
-        context = ssl.create_default_context(cafile=hub.ca_path)
-        if identity:
-            context.load_cert_chain(*identity)
-        raw = socket.create_connection((hub.address, 5671), 10)
-        self.socket = context.wrap_socket(raw, server_hostname=hub.host)
+    def __init__(self, hub, address, identity=None, token=None, websocket=False):
+        if websocket:
+            upgrade = Upgrade(hub, protocol="AMQPWSB10")
+            assert upgrade.status == 101
+            self.socket = upgrade.frames()
+        else:
+            context = ssl.create_default_context(cafile=hub.ca_path)
+            if identity:
+                context.load_cert_chain(*identity)
+            raw = socket.create_connection((hub.address, 5671), 10)
+            self.socket = context.wrap_socket(raw, server_hostname=hub.host)
         if token:
             response = f"\0{address}\0{token}".encode()
             self.socket.sendall(b"AMQP\x03\x01\x00\x00")
@@ -112,12 +118,12 @@ def device(hub, owner):
     return device, keys(owner, f"/enrollments/{device}")[0]
 
 
-def opened(hub, device, key, scope=None):
+def opened(hub, device, key, scope=None, **options):
     """A connection by the device's token."""
     address = f"{scope or hub.ready['idScope']}/registrations/{device}"
     token = sas.token(address, key)
     hub.note_secret(token)
-    link = Raw(hub, address, token=token)
+    link = Raw(hub, address, token=token, **options)
     # The link of requests has credit before anything is sent.
     link.read(rb"link0")
     return link
@@ -137,8 +143,9 @@ def registered(link, device):
     return wait_until(end, 20, "the device is assigned")["registrationState"]
 
 
-def test_token(hub, device):
-    link = opened(hub, *device)
+@pytest.mark.parametrize("websocket", [False, True], ids=["tcp", "websocket"])
+def test_token(hub, device, websocket):
+    link = opened(hub, *device, websocket=websocket)
     state = registered(link, device[0])
     assert state["status"] == "assigned" and state["deviceId"] == device[0]
     assert state["assignedHub"] == hub.host
