@@ -18,7 +18,8 @@ let package = Package(
   name: "Orrery",
   platforms: [.macOS(.v15)],
   products: [
-    .executable(name: "orrery", targets: ["orrery"])
+    .executable(name: "orrery", targets: ["orrery"]),
+    .executable(name: "orrery-edge", targets: ["orrery-edge"]),
   ],
   dependencies: [
     .package(path: "Core"),
@@ -89,6 +90,20 @@ let package = Package(
       swiftSettings: settings
     ),
     .target(
+      name: "Containers",
+      dependencies: [
+        "Platform", "CLinux",
+        core("ByteIO"), core("JSONTree"), core("HubContract"), core("EdgeEngine"),
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      path: "Sources/Platform/Containers",
+      swiftSettings: settings
+    ),
+    .target(
       name: "HubService",
       dependencies: [
         "Platform", "Endpoints", "AMQP",
@@ -110,6 +125,30 @@ let package = Package(
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       path: "Sources/Service/HubService",
+      swiftSettings: settings
+    ),
+    .target(
+      name: "EdgeService",
+      dependencies: [
+        "Platform", "Endpoints", "AMQP", "Containers", "CLinux",
+        core("ByteIO"), core("JSONTree"), core("MQTT"), core("AMQPCodec"), core("HubContract"),
+        core("MessageLog"), core("EdgeEngine"), core("QueryLanguage"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "X509", package: "swift-certificates"),
+        .product(name: "SwiftASN1", package: "swift-asn1"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Metrics", package: "swift-metrics"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      path: "Sources/Service/EdgeService",
       swiftSettings: settings
     ),
     .target(
@@ -150,6 +189,23 @@ let package = Package(
       path: "Sources/Command/orrery",
       swiftSettings: settings
     ),
+    .executableTarget(
+      name: "orrery-edge",
+      dependencies: [
+        "Platform", "Endpoints", "Containers", "EdgeService", "CLinux",
+        core("ByteIO"), core("JSONTree"), core("HubContract"), core("EdgeEngine"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Metrics", package: "swift-metrics"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      path: "Sources/Command/orrery-edge",
+      swiftSettings: settings
+    ),
     .testTarget(
       name: "PlatformTests",
       dependencies: [
@@ -183,6 +239,37 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ],
       path: "Tests/HubServiceTests",
+      swiftSettings: settings
+    ),
+    .testTarget(
+      name: "ContainersTests",
+      dependencies: [
+        "Containers", "Platform",
+        core("ByteIO"), core("JSONTree"), core("HubContract"), core("EdgeEngine"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      path: "Tests/ContainersTests",
+      swiftSettings: settings
+    ),
+    .testTarget(
+      name: "EdgeServiceTests",
+      dependencies: [
+        "EdgeService", "Containers", "Endpoints", "Platform", "AMQP",
+        core("ByteIO"), core("JSONTree"), core("MQTT"), core("HubContract"), core("MessageLog"),
+        core("EdgeEngine"), core("QueryLanguage"),
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "SwiftASN1", package: "swift-asn1"),
+        .product(name: "X509", package: "swift-certificates"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      path: "Tests/EdgeServiceTests",
       swiftSettings: settings
     ),
     .testTarget(

@@ -63,13 +63,13 @@ let package = Package(
     engine("MessageLog", "ByteIO"),
     engine("HubEngine", "ByteIO", "JSONTree", "HubContract", "QueryLanguage"),
     engine("ProvisioningEngine", "ByteIO", "JSONTree", "HubContract", "HubEngine"),
-    engine("EdgeEngine", "ByteIO", "JSONTree", "HubContract", "QueryLanguage"),
+    engine("EdgeEngine", "ByteIO", "JSONTree", "HubContract", "QueryLanguage", "MessageLog"),
     source(
       "",
       "Simulation",
       [
         "ByteIO", "JSONTree", "MQTT", "HubContract", "MessageLog", "HubEngine",
-        "ProvisioningEngine",
+        "ProvisioningEngine", "EdgeEngine", "QueryLanguage",
       ]
     ),
     tests("ByteIOTests", "ByteIO"),
@@ -97,11 +97,22 @@ let package = Package(
       "ByteIO",
       "Simulation"
     ),
-    tests("EdgeEngineTests", "EdgeEngine", "HubContract", "QueryLanguage", "JSONTree", "ByteIO"),
+    tests(
+      "EdgeEngineTests",
+      "EdgeEngine",
+      "HubContract",
+      "QueryLanguage",
+      "JSONTree",
+      "ByteIO",
+      "MessageLog",
+      "Simulation"
+    ),
     tests(
       "ScenarioTests",
       "Simulation",
       "HubEngine",
+      "EdgeEngine",
+      "QueryLanguage",
       "MessageLog",
       "HubContract",
       "JSONTree",

@@ -35,9 +35,16 @@ struct ImportRules {
       "Endpoints": [
         "Platform", "CLinux", "MQTT", "HubContract", "MessageLog", "ByteIO", "JSONTree",
       ],
+      "Containers": ["Platform", "CLinux", "ByteIO", "JSONTree", "HubContract", "EdgeEngine"],
+      "EdgeService": engines.subtracting(["HubEngine", "ProvisioningEngine"])
+        .union(["Platform", "CLinux", "Endpoints", "AMQP", "Containers"]),
       "HubService": engines.union(["Platform", "CLinux", "Endpoints", "AMQP"]),
       "OperatorCommands": [
         "ByteIO", "JSONTree", "MQTT", "HubContract", "EdgeEngine", "Platform", "Endpoints",
+      ],
+      "orrery-edge": [
+        "ByteIO", "JSONTree", "HubContract", "EdgeEngine", "Platform", "CLinux", "Endpoints",
+        "Containers", "EdgeService",
       ],
       "orrery": core.union([
         "Platform", "CLinux", "Endpoints", "AMQP", "HubService", "OperatorCommands",
