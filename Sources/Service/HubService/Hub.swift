@@ -71,11 +71,12 @@ package final class Hub: Sendable {
     self.logger = logger
     directory = DeviceDirectory()
     throttles = RequestThrottles(settings.throttles)
-    faults = FaultInjector(isAllowed: settings.isFaultInjectionAllowed, logger: logger)
+    let faults = FaultInjector(isAllowed: settings.isFaultInjectionAllowed, logger: logger)
+    self.faults = faults
     methods = MethodService(
       directory: directory,
-      faults: faults,
-      payloadLimit: settings.quotas.methodPayloadBytes
+      payloadLimit: settings.quotas.methodPayloadBytes,
+      isLost: { faults.strike(.dropMethods, deviceID: $0.deviceID) != nil }
     )
     refusals = CredentialRefusals(logger: logger)
     authenticator = DeviceAuthenticator(

@@ -67,7 +67,17 @@ package struct HubServer: Service {
     var loops: DeviceLoops?
     do {
       try await hub.recover()
-      let made = try await DeviceLoops(group: group, hub: hub, settings: settings, logger: logger)
+      let rate = settings.throttles["d2c_per_second"] ?? 0
+      let made = try await DeviceLoops(
+        group: group,
+        backend: hub,
+        log: settings.isLogEnabled ? hub.events : nil,
+        router: hub.routing,
+        limits: DeviceLimits(quotas: settings.quotas, connectSeconds: settings.connectSeconds),
+        messagesPerSecond: rate > 0 ? rate : nil,
+        unauthenticated: settings.unauthenticatedConnections,
+        logger: logger
+      )
       loops = made
       try await serve(on: group, made)
     } catch {

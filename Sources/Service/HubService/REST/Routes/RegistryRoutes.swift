@@ -1,3 +1,4 @@
+import Endpoints
 import ByteIO
 import HTTPTypes
 import HubContract

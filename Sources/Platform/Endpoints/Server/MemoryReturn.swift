@@ -6,13 +6,16 @@ import ServiceLifecycle
 /// The C library keeps what was freed, for the next crowd: without this the process stays at its peak
 /// for ever, and several crowds raise it. Measured: 3,000 half-open connections took the process from
 /// 47 to 122 MB, where it stayed; a second crowd took it to 167 MB, and this back to 53.
-struct MemoryReturn: Service {
+package struct MemoryReturn: Service {
   /// Connections that make a crowd.
   private static let crowd = 1_000
 
-  let loops: DeviceLoops
+  private let loops: DeviceLoops
 
-  func run() async throws {
+  /// Watches the connections of `loops`.
+  package init(loops: DeviceLoops) { self.loops = loops }
+
+  package func run() async throws {
     let loops = loops
     await cancelWhenGracefulShutdown {
       var (peak, last) = (0, 0)

@@ -1,21 +1,20 @@
-import Endpoints
-import NIOCore
+package import NIOCore
 import NIOPosix
 import Platform
 import ServiceLifecycle
 
 /// A port on which devices speak MQTT.
-struct MQTTListener: Service {
+package struct MQTTListener: Service {
   private let channel: any Channel
   /// The port that was bound.
-  let port: Int
+  package let port: Int
 
   /// Binds; devices are served from now on.
   ///
   /// Without `tls` it serves in clear, on loopback alone. `setting` is where the port comes from.
   /// Throws a `SettingsFault` that says which address and how to mend it.
-  init(
-    group: MultiThreadedEventLoopGroup,
+  package init(
+    group: any EventLoopGroup,
     host: String,
     port: Int,
     setting: String = "listen.mqtt_port",
@@ -44,7 +43,7 @@ struct MQTTListener: Service {
     self.port = channel.localAddress?.port ?? port
   }
 
-  func run() async throws {
+  package func run() async throws {
     try? await gracefulShutdown()
     try? await channel.close()
   }

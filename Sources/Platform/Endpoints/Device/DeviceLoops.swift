@@ -1,46 +1,58 @@
 import ByteIO
-import Endpoints
-import Logging
-import NIOCore
-import NIOPosix
+package import Logging
+package import NIOCore
 import Platform
 import Synchronization
 
 /// The shared state of each event loop, and how a connection finds its own.
-struct DeviceLoops: Sendable {
+package struct DeviceLoops: Sendable {
   private let loops: [ObjectIdentifier: NIOLoopBound<DeviceLoop>]
   private let eventLoops: [any EventLoop]
   /// The counters of the loops.
   private let loopCounters: [EndpointCounters]
   /// How many connections of MQTT there may be that have not said who they are.
-  let limit: UnauthenticatedLimit
+  package let limit: UnauthenticatedLimit
   /// The connections of the shared port.
-  let sharedPort: SharedPortConnections
+  package let sharedPort: SharedPortConnections
 
   /// The counters of all loops, and those of the shared port last.
-  var counters: [EndpointCounters] { loopCounters + [sharedPort.counters] }
+  package var counters: [EndpointCounters] { loopCounters + [sharedPort.counters] }
 
-  init(
-    group: MultiThreadedEventLoopGroup,
-    hub: Hub,
-    settings: HubSettings,
+  /// Makes the state of every loop of `group`.
+  ///
+  /// - Parameters:
+  ///   - group: The loops that connections live on.
+  ///   - backend: Decides about and keeps what devices send.
+  ///   - log: Where telemetry is made durable; nil keeps none.
+  ///   - router: Decides where telemetry goes.
+  ///   - limits: What a connection may do at most.
+  ///   - messagesPerSecond: Telemetry that all loops take together; nil for any.
+  ///   - unauthenticated: Connections of each protocol that may stand without having said who they
+  ///     are.
+  ///   - logger: For all of them.
+  package init(
+    group: any EventLoopGroup,
+    backend: any DeviceBackend,
+    log: (any TelemetryLog)?,
+    router: (any TelemetryRouter)?,
+    limits: DeviceLimits,
+    messagesPerSecond: Int?,
+    unauthenticated: Int,
     logger: Logger
   ) async throws {
     var loops: [ObjectIdentifier: NIOLoopBound<DeviceLoop>] = [:]
     var counters: [EndpointCounters] = []
-    var limits = DeviceLimits(quotas: settings.quotas, connectSeconds: settings.connectSeconds)
-    if let rate = settings.throttles["d2c_per_second"], rate > 0 {
-      limits.messagesPerSecond = max(1, rate / Array(group.makeIterator()).count)
-    }
-    let log: EventLog? = settings.isLogEnabled ? hub.events : nil
+    let all = Array(group.makeIterator())
+    var limits = limits
+    limits.messagesPerSecond = messagesPerSecond.map { max(1, $0 / all.count) }
     let fixed = limits
-    for loop in group.makeIterator() {
+    for loop in all {
       let (bound, counter) = try await loop.submit {
         let state = DeviceLoop(
           eventLoop: loop,
-          backend: hub,
+          backend: backend,
           log: log,
-          router: hub.routing,
+          router: router,
           limits: fixed,
           logger: logger
         )
@@ -50,29 +62,28 @@ struct DeviceLoops: Sendable {
       counters.append(counter)
     }
     self.loops = loops
-    eventLoops = Array(group.makeIterator())
+    eventLoops = all
     loopCounters = counters
-    let most = settings.unauthenticatedConnections
-    limit = UnauthenticatedLimit("mqtt", limit: most, logger: logger)
+    limit = UnauthenticatedLimit("mqtt", limit: unauthenticated, logger: logger)
     sharedPort = SharedPortConnections(
-      limit: UnauthenticatedLimit("https", limit: most, logger: logger)
+      limit: UnauthenticatedLimit("https", limit: unauthenticated, logger: logger)
     )
   }
 
   /// Connections of all ports.
-  var connectionCount: Int {
+  package var connectionCount: Int {
     counters.reduce(0) {
       $0 + $1.connections.load(ordering: .relaxed) + $1.sharedConnections.load(ordering: .relaxed)
     }
   }
 
   /// Connections of MQTT that have not yet said who they are.
-  var unauthenticatedCount: Int {
+  package var unauthenticatedCount: Int {
     loopCounters.reduce(0) { $0 + $1.unauthenticated.load(ordering: .relaxed) }
   }
 
   /// Closes every connection and waits until their ends are told, at most `limit`.
-  func stop(within limit: Duration) async {
+  package func stop(within limit: Duration) async {
     for eventLoop in eventLoops {
       guard let loop = loops[ObjectIdentifier(eventLoop)] else { continue }
       try? await eventLoop.submit { loop.value.stop() }.get()
@@ -89,7 +100,7 @@ struct DeviceLoops: Sendable {
   ///
   /// A connection over AMQP decides and submits in one turn of its loop; one over MQTT leaves the
   /// message in its loop's batch.
-  func settle() async {
+  package func settle() async {
     for eventLoop in eventLoops {
       await withCheckedContinuation { continuation in
         eventLoop.execute {
@@ -101,7 +112,7 @@ struct DeviceLoops: Sendable {
   }
 
   /// Adds the handler of a device's connection to `channel`; on its loop.
-  func add(to channel: any Channel, peer: PeerCertificates) throws {
+  package func add(to channel: any Channel, peer: PeerCertificates) throws {
     guard let loop = loops[ObjectIdentifier(channel.eventLoop)],
       limit.admits(unauthenticatedCount)
     else { throw ChannelError.eof }

@@ -1,6 +1,5 @@
 import ByteIO
 import HubContract
-import HubEngine
 import Testing
 
 @Suite("Direct methods (contract §3.7, §7.6)")

@@ -1,20 +1,18 @@
 import ByteIO
 @preconcurrency import Dispatch
-import Endpoints
-import HubContract
-import HubEngine
-import JSONTree
+package import HubContract
+package import JSONTree
 import Platform
 import Synchronization
 
-/// Direct methods between REST callers and connections, around `MethodBroker`.
-final class MethodService: Sendable {
+/// Direct methods between callers and connections, around `MethodBroker`.
+package final class MethodService: Sendable {
   /// What a device answered.
-  struct Answer: Sendable {
+  package struct Answer: Sendable {
     /// The device's own status, of its own choosing.
-    let status: Int
+    package let status: Int
     /// JSON, or nil for an empty body.
-    let payload: JSONValue?
+    package let payload: JSONValue?
   }
 
   private struct State {
@@ -29,12 +27,19 @@ final class MethodService: Sendable {
   /// One for all invocations, set to the earliest deadline.
   private let timer: any DispatchSourceTimer
   private let directory: DeviceDirectory
-  private let faults: FaultInjector
+  private let isLost: @Sendable (IdentityKey) -> Bool
   private let payloadLimit: Int
 
-  init(directory: DeviceDirectory, faults: FaultInjector, payloadLimit: Int) {
+  /// Brings methods to the connections in `directory`.
+  ///
+  /// `isLost` says of a delivery that it shall be lost on the way, as a tester asks.
+  package init(
+    directory: DeviceDirectory,
+    payloadLimit: Int,
+    isLost: @escaping @Sendable (IdentityKey) -> Bool = { _ in false }
+  ) {
     self.directory = directory
-    self.faults = faults
+    self.isLost = isLost
     self.payloadLimit = payloadLimit
     timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "orrery.methods"))
     timer.setEventHandler { [weak self] in self?.expire(now: SystemClock.now()) }
@@ -42,7 +47,7 @@ final class MethodService: Sendable {
   }
 
   /// Ends what is under way: nobody will answer any more.
-  func close() {
+  package func close() {
     expire(now: Instant(nanoseconds: .max))
     timer.cancel()
   }
@@ -51,7 +56,7 @@ final class MethodService: Sendable {
   ///
   /// - Throws: 404103 when the client is not there in time, 504101 when it does not answer in time,
   ///   429001 above a limit, 400006 when the answer is not what the contract allows.
-  func invoke(
+  package func invoke(
     _ key: IdentityKey,
     _ request: DirectMethodRequest
   ) async throws(HubError) -> Answer {
@@ -117,7 +122,7 @@ final class MethodService: Sendable {
   private func send(_ delivery: MethodDelivery, on handle: DeviceHandle?) {
     guard let handle else { return undelivered(delivery, on: nil) }
     // Lost on the way: its time passes.
-    guard faults.strike(.dropMethods, deviceID: delivery.key.deviceID) == nil else { return }
+    guard !isLost(delivery.key) else { return }
     handle.deliverMethod(
       name: delivery.name,
       requestID: String(decoding: delivery.requestID, as: UTF8.self),
@@ -151,19 +156,19 @@ final class MethodService: Sendable {
   }
 
   /// The client takes methods now, or more of them: sends what waited.
-  func subscribed(_ key: IdentityKey, _ handle: DeviceHandle) {
+  package func subscribed(_ key: IdentityKey, _ handle: DeviceHandle) {
     let deliveries = state.withLock { $0.broker.subscribed(key) }
     for delivery in deliveries { send(delivery, on: handle) }
   }
 
   /// The client takes no methods any more: nobody expects an answer to what was sent.
-  func unsubscribed(_ key: IdentityKey, _ handle: DeviceHandle) {
+  package func unsubscribed(_ key: IdentityKey, _ handle: DeviceHandle) {
     guard directory[key]?.handle === handle else { return }
     connectionLost(key)
   }
 
   /// The client answered.
-  func answered(requestID: [UInt8], status: Int?, body: [UInt8], by key: IdentityKey) {
+  package func answered(requestID: [UInt8], status: Int?, body: [UInt8], by key: IdentityKey) {
     finish { state in
       state.broker.answered(requestID: requestID, by: key, status: status, body: body).map { [$0] }
         ?? []
@@ -171,10 +176,10 @@ final class MethodService: Sendable {
   }
 
   /// The connection that methods were sent on is gone.
-  func connectionLost(_ key: IdentityKey) { finish { $0.broker.connectionLost(key) } }
+  package func connectionLost(_ key: IdentityKey) { finish { $0.broker.connectionLost(key) } }
 
   /// The identity is gone or disabled.
-  func identityGone(_ key: IdentityKey) { finish { $0.broker.identityGone(key) } }
+  package func identityGone(_ key: IdentityKey) { finish { $0.broker.identityGone(key) } }
 
   /// Ends what is over, and waits for the next.
   private func expire(now: Instant) {

@@ -1,16 +1,15 @@
-import Endpoints
-import HubContract
-import HubEngine
-import Platform
+package import HubContract
 import Synchronization
 
 /// Who is connected now: one connection for each identity.
-final class DeviceDirectory: Sendable {
+package final class DeviceDirectory: Sendable {
+  package init() {}
+
   /// A live connection.
-  struct Entry: Sendable {
-    let handle: DeviceHandle
-    let device: AdmittedDevice
-    let since: Timestamp
+  package struct Entry: Sendable {
+    package let handle: DeviceHandle
+    package let device: AdmittedDevice
+    package let since: Timestamp
   }
 
   private struct State {
@@ -25,15 +24,15 @@ final class DeviceDirectory: Sendable {
   private let changes = Atomic<UInt64>(0)
 
   /// The number of the last change.
-  var epoch: UInt64 { changes.load(ordering: .acquiring) }
+  package var epoch: UInt64 { changes.load(ordering: .acquiring) }
 
   /// Notes that an identity, a policy or an authority changed.
-  func changed() { changes.add(1, ordering: .acquiringAndReleasing) }
+  package func changed() { changes.add(1, ordering: .acquiringAndReleasing) }
 
   /// Makes `handle` the connection of its identity; answers the one it replaces.
   ///
   /// Nil, without doing anything, if something changed since the admission.
-  func enter(_ handle: DeviceHandle, _ device: AdmittedDevice, now: Timestamp) -> Entered {
+  package func enter(_ handle: DeviceHandle, _ device: AdmittedDevice, now: Timestamp) -> Entered {
     state.withLock { state in
       guard epoch == device.epoch else { return .outdated }
       let entry = Entry(handle: handle, device: device, since: now)
@@ -45,13 +44,13 @@ final class DeviceDirectory: Sendable {
     }
   }
 
-  enum Entered {
+  package enum Entered {
     case entered(replacing: DeviceHandle?)
     case outdated
   }
 
   /// Takes `handle` out; false if another connection has taken its place.
-  func leave(_ handle: DeviceHandle, _ identity: IdentityKey) -> Bool {
+  package func leave(_ handle: DeviceHandle, _ identity: IdentityKey) -> Bool {
     state.withLock { state in
       guard let entry = state.entries[identity], entry.handle === handle else { return false }
       state.entries[identity] = nil
@@ -61,22 +60,16 @@ final class DeviceDirectory: Sendable {
     }
   }
 
-  subscript(identity: IdentityKey) -> Entry? { state.withLock { $0.entries[identity] } }
+  package subscript(identity: IdentityKey) -> Entry? { state.withLock { $0.entries[identity] } }
 
   /// The connections for which `predicate` holds.
-  func entries(where predicate: (Entry) -> Bool) -> [Entry] {
+  package func entries(where predicate: (Entry) -> Bool) -> [Entry] {
     state.withLock { Array($0.entries.values) }.filter(predicate)
   }
 
   /// Whether any connection is held by an edge hub for another identity.
-  var hasChained: Bool { state.withLock { $0.chained > 0 } }
+  package var hasChained: Bool { state.withLock { $0.chained > 0 } }
 
   /// Connected devices, modules not counted.
-  var deviceCount: Int { state.withLock { $0.devices } }
-
-  /// What answers show of an identity's connection.
-  func facts(of identity: IdentityKey) -> ConnectionFacts {
-    guard let entry = self[identity] else { return ConnectionFacts() }
-    return ConnectionFacts(isConnected: true, lastActivityTime: entry.since)
-  }
+  package var deviceCount: Int { state.withLock { $0.devices } }
 }

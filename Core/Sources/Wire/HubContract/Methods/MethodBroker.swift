@@ -1,5 +1,4 @@
 public import ByteIO
-public import HubContract
 
 /// A direct method on its way to a connection (contract §3.7).
 public struct MethodDelivery: Equatable, Sendable {
