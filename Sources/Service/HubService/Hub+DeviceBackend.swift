@@ -82,29 +82,9 @@ extension Hub: DeviceBackend {
   ) async throws(DeviceAuthenticator.Refusal) -> AdmittedDevice {
     typealias Refusal = DeviceAuthenticator.Refusal
     let epoch = directory.epoch
-    guard let clientID = String(validating: request.clientID, as: UTF8.self),
-      let key = IdentityKey(clientID: clientID), key.isValid
-    else { throw Refusal("client ID names no identity", .identifierRejected) }
-    guard let userName = request.userName.flatMap({ String(validating: $0, as: UTF8.self) }) else {
-      throw Refusal("no user name", .badUserNameOrPassword)
-    }
-    let name: UserName
-    do throws(UserNameFault) {
-      name = try UserName(userName, clientID: clientID)
-    } catch .otherClientID {
-      throw Refusal("user name of another client ID", .identifierRejected)
-    } catch {
-      throw Refusal("user name: \(error)", .badUserNameOrPassword)
-    }
+    let claim = try DeviceClaim(request)
+    let (key, name, token) = (claim.identity, claim.name, claim.token)
     guard answers(to: name.host) else { throw Refusal("another hub's name: \(name.host)") }
-    var token: SharedAccessSignature?
-    if let password = request.password {
-      do throws(SASFault) {
-        token = try SharedAccessSignature(password)
-      } catch {
-        throw Refusal("token: \(error)")
-      }
-    }
     let facts: DeviceAuthenticator.Facts
     do throws(HubError) {
       facts = try await self.facts(of: key, policy: token?.policy)
@@ -128,7 +108,7 @@ extension Hub: DeviceBackend {
         modelID: name.modelID
       ),
       partition: events.partition(of: key.deviceID),
-      session: facts.session?.map { ($0.filter, $0.quality) },
+      session: facts.session,
       expiry: proof.expiry.map(deadline),
       epoch: epoch
     )
@@ -147,7 +127,7 @@ extension Hub: DeviceBackend {
     let own = SASResource(host: name.host, identity: key)
     let isOwn = token?.resource.covers(own) ?? false
     guard let authChain = name.authChain, !isOwn else {
-      return try await authenticator.judge(
+      return try await judge(
         key,
         host: name.host,
         token: token,
@@ -170,7 +150,7 @@ extension Hub: DeviceBackend {
       }
       throw Refusal("auth-chain leads to no enabled edge device")
     }
-    let proof = try await authenticator.judge(
+    let proof = try await judge(
       edge,
       host: name.host,
       token: token,
@@ -182,6 +162,29 @@ extension Hub: DeviceBackend {
       credential: .edgeHub(authChain: authChain, proof.credential),
       method: proof.method,
       expiry: proof.expiry
+    )
+  }
+
+  /// Judges what a device presents, unless a tester has it delayed or refused.
+  func judge(
+    _ key: IdentityKey,
+    host: String,
+    token: SharedAccessSignature?,
+    chain: PresentedChain,
+    facts: DeviceAuthenticator.Facts,
+    now: Timestamp
+  ) async throws(DeviceAuthenticator.Refusal) -> DeviceAuthenticator.Proof {
+    await faults.delay(.delayConnections, deviceID: key.deviceID)
+    if faults.strike(.rejectCredentials, deviceID: key.deviceID) != nil {
+      throw DeviceAuthenticator.Refusal("injected fault: expired")
+    }
+    return try await authenticator.judge(
+      key,
+      host: host,
+      token: token,
+      chain: chain,
+      facts: facts,
+      now: now
     )
   }
 

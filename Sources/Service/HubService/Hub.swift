@@ -79,10 +79,7 @@ package final class Hub: Sendable {
       isLost: { faults.strike(.dropMethods, deviceID: $0.deviceID) != nil }
     )
     refusals = CredentialRefusals(logger: logger)
-    authenticator = DeviceAuthenticator(
-      skewSeconds: Int64(settings.skewSeconds),
-      faults: faults
-    )
+    authenticator = DeviceAuthenticator(skewSeconds: Int64(settings.skewSeconds))
     events = try EventLog(
       directory: dataDirectory + "/log",
       settings: settings,
@@ -394,14 +391,25 @@ package final class Hub: Sendable {
         return DeviceAuthenticator.Facts(
           device: try storage.device(key.deviceID),
           module: try storage.module(key),
-          policy: policy == nil ? nil : try storage.policy(policy ?? ""),
-          authorities: try storage.certificateAuthorities(),
-          session: try storage.subscriptions(of: key)
+          policy: try policy.flatMap { name throws(StorageFault) in
+            try storage.policy(name).flatMap(DeviceAuthenticator.ConnectPolicy.init)
+          },
+          authorities: try storage.certificateAuthorities()
+            .filter(\.isVerified).map(\.certificate),
+          session: try storage.subscriptions(of: key)?.map { ($0.filter, $0.quality) }
         )
       } catch {
         throw HubError(.serverError, "The hub's storage failed; its log says more.")
       }
     }
+  }
+}
+
+extension DeviceAuthenticator.ConnectPolicy {
+  /// The policy, unless it may not connect devices.
+  fileprivate init?(_ policy: PolicyRecord) {
+    guard policy.rights.contains(.deviceConnect) else { return nil }
+    self.init(name: policy.name, keys: [policy.primaryKey, policy.secondaryKey])
   }
 }
 

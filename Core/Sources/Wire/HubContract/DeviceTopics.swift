@@ -60,6 +60,9 @@ public struct DeviceTopics: Sendable {
     events = [UInt8]((base + "messages/events/").utf8)
   }
 
+  /// What the topics of messages to a module's inputs begin with (edge contract section 5.3).
+  public var inputStem: [UInt8] { base + [UInt8]("inputs/".utf8) }
+
   /// What publishing to `topic` means.
   public func classify(_ topic: Span<UInt8>) -> DeviceTopic {
     if topic.hasPrefix(events.span) {

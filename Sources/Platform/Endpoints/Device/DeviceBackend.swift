@@ -220,4 +220,16 @@ package protocol DeviceBackend: Sendable {
   func returnCloudToDevice(token: [UInt8], of identity: IdentityKey)
   /// The device has a message.
   func completeCloudToDevice(token: [UInt8], of identity: IdentityKey)
+  /// What routes bring to the inputs of `identity`, which now takes it; nil where there are none.
+  ///
+  /// Called on the connection's loop, which alone uses the feed from then on.
+  func openInputs(_ handle: DeviceHandle, of identity: IdentityKey) -> (any InputFeed)?
+}
+
+extension DeviceBackend {
+  /// A hub has no inputs: an edge's routes fill them.
+  package func openInputs(
+    _ handle: DeviceHandle,
+    of identity: IdentityKey
+  ) -> (any InputFeed)? { nil }
 }

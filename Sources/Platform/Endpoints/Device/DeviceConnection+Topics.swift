@@ -104,6 +104,7 @@ extension DeviceConnection {
     guard let topics, let handle, let device else { return }
     let before = granted
     granted = GrantedTopics()
+    var inputs: QoS?
     for (filter, quality) in list {
       let qos: QoS = quality == 0 ? .atMostOnce : .atLeastOnce
       let bytes = [UInt8](filter.utf8)
@@ -115,10 +116,11 @@ extension DeviceConnection {
       case .methods(name: .some(let range)):
         let name = String(decoding: bytes[range], as: UTF8.self)
         if let decoded = PercentCoding.decode(name) { granted.namedMethods.insert(decoded) }
-      case .moduleAll: break
-      case .moduleInputs, .refused: break
+      case .moduleAll, .moduleInputs: inputs = qos
+      case .refused: break
       }
     }
+    grantInputs(inputs)
     handle.takesMethods = granted.takesMethods
     if granted.takesMethods(beyond: before) {
       loop.backend.methodsSubscribed(handle, device.identity)
@@ -252,12 +254,14 @@ extension DeviceConnection {
     if let token = deliveries.removeValue(forKey: delivery), let device {
       loop.backend.completeCloudToDevice(token: token, of: device.identity)
       pullCloudToDevice()
+    } else if delivery != 0, let inputs {
+      inputAcknowledged(delivery, inputs)
     }
     while let next = waiting.first,
       let identifier = machine.reserve(delivery: next.delivery)
     {
       waiting.removeFirst()
-      publish(next.topic, next.payload, identifier)
+      publish(next.topic.span, next.payload.span, identifier)
     }
   }
 
@@ -265,19 +269,20 @@ extension DeviceConnection {
 
   func send(_ message: OutboundPublish, _ qos: QoS) {
     loop.counters.sent.count()
-    guard qos == .atLeastOnce else { return publish(message.topic, message.payload, 0) }
+    let (topic, payload) = (message.topic.span, message.payload.span)
+    guard qos == .atLeastOnce else { return publish(topic, payload, 0) }
     if waiting.isEmpty, let identifier = machine.reserve(delivery: message.delivery) {
-      return publish(message.topic, message.payload, identifier)
+      return publish(topic, payload, identifier)
     }
     guard waiting.count < Self.waitingLimit else { return drop(.overloaded) }
     waiting.append(message)
   }
 
-  private func publish(_ topic: [UInt8], _ payload: [UInt8], _ identifier: UInt16) {
+  func publish(_ topic: Span<UInt8>, _ payload: Span<UInt8>, _ identifier: UInt16) {
     write {
       try? PacketEncoder.publish(
-        topic: topic.span,
-        payload: payload.span,
+        topic: topic,
+        payload: payload,
         qos: identifier == 0 ? .atMostOnce : .atLeastOnce,
         packetIdentifier: identifier,
         to: &$0

@@ -63,6 +63,11 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
   var isPulling = false
   var mustPullAgain = false
   var waiting: [OutboundPublish] = []
+  /// What routes bring to this module, once it has subscribed to that.
+  var inputs: (any InputFeed)?
+  var inputQuality: QoS?
+  /// Messages of `inputs` that the module has not acknowledged.
+  var inputsUnderWay = 0
 
   package init(loop: DeviceLoop, peer: PeerCertificates) {
     self.loop = loop
@@ -102,7 +107,12 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
 
   package func channelWritabilityChanged(context: ChannelHandlerContext) {
     // A client that does not read its acknowledgements is not read either.
-    if context.channel.isWritable { resume() } else { isPaused = true }
+    if context.channel.isWritable {
+      resume()
+      pullInputs()
+    } else {
+      isPaused = true
+    }
     context.fireChannelWritabilityChanged()
   }
 
@@ -131,6 +141,7 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
     if device == nil, provisioning == nil { loop.counters.unauthenticated.count(-1) }
     loop.leave(slot)
     slot = -1
+    closeInputs()
     context = nil
     unread = nil
     outbound = nil

@@ -80,6 +80,9 @@ package final class DeviceHandle: Sendable {
     }
   }
 
+  /// Tells the connection that messages wait at its inputs.
+  package func inputsWait() { tell { $0.pullInputs() } }
+
   /// Tells the connection that messages wait for its device.
   package func cloudToDeviceWaits() { tell { $0.pullCloudToDevice() } }
 }

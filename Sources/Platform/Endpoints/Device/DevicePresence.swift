@@ -10,4 +10,11 @@ package protocol DevicePresence: AnyObject {
   func deliverMethod(name: String, requestID: String, payload: [UInt8]) -> Bool
   /// Messages wait for the device.
   func pullCloudToDevice()
+  /// Messages wait at the identity's inputs.
+  func pullInputs()
+}
+
+extension DevicePresence {
+  /// Most have no inputs.
+  package func pullInputs() {}
 }

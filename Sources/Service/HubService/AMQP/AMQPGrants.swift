@@ -174,7 +174,7 @@ package struct AMQPAuthenticator: Sendable {
     }
     let host = token?.resource.host ?? hub.settings.names.first ?? ""
     do throws(DeviceAuthenticator.Refusal) {
-      let proof = try await hub.authenticator.judge(
+      let proof = try await hub.judge(
         key,
         host: host,
         token: token,

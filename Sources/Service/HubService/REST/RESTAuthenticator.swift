@@ -143,7 +143,7 @@ struct RESTAuthenticator: Sendable {
     }
     let facts = try await hub.facts(of: key, policy: token?.policy)
     do throws(DeviceAuthenticator.Refusal) {
-      let proof = try await hub.authenticator.judge(
+      let proof = try await hub.judge(
         key,
         host: token?.resource.host ?? "",
         token: token,

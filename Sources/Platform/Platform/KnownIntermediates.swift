@@ -1,4 +1,3 @@
-import Platform
 import Synchronization
 
 /// Certificates between devices and verified authorities, seen in chains that were proved.
@@ -8,17 +7,19 @@ import Synchronization
 /// an authority that is verified now is checked anew each time. Only certificates of proved chains
 /// enter, so that nobody without a device's credential can push others out. Tickets don't outlive the
 /// process, neither need these.
-final class KnownIntermediates: Sendable {
+package final class KnownIntermediates: Sendable {
+  package init() {}
+
   /// Certificates kept at most; the oldest makes room.
-  static let limit = 256
+  package static let limit = 256
 
   private let known = Mutex<[PresentedCertificate]>([])
 
   /// All of them, in the order in which they came.
-  var all: [PresentedCertificate] { known.withLock { $0 } }
+  package var all: [PresentedCertificate] { known.withLock { $0 } }
 
   /// Keeps those that are new.
-  func remember(_ certificates: [PresentedCertificate]) {
+  package func remember(_ certificates: [PresentedCertificate]) {
     guard !certificates.isEmpty else { return }
     known.withLock { known in
       for certificate in certificates where !known.contains(where: { $0.der == certificate.der }) {

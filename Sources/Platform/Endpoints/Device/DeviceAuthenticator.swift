@@ -1,44 +1,84 @@
 import ByteIO
-import Endpoints
-import HubContract
-import HubEngine
-import MQTT
+package import HubContract
+package import MQTT
 import Platform
 
 /// Decides who a connecting device is (contract "Credentials", "CONNECT").
-struct DeviceAuthenticator: Sendable {
+package struct DeviceAuthenticator: Sendable {
   /// Everything of the registry that a decision needs, read in one view.
-  struct Facts: Sendable {
-    var device: DeviceIdentity?
-    var module: ModuleIdentity?
-    var policy: PolicyRecord?
-    var authorities: [CertificateAuthorityRecord]
-    var session: [SessionSubscription]?
+  package struct Facts: Sendable {
+    /// The device, nil if there is none.
+    package var device: DeviceIdentity?
+    /// The module that is asked for, nil if there is none.
+    package var module: ModuleIdentity?
+    /// The policy that a token names, if it may connect devices.
+    package var policy: ConnectPolicy?
+    /// The verified authorities, DER.
+    package var authorities: [[UInt8]]
+    /// What the lasting session remembers, nil if there is none.
+    package var session: [(filter: String, quality: UInt8)]?
+
+    package init(
+      device: DeviceIdentity?,
+      module: ModuleIdentity? = nil,
+      policy: ConnectPolicy? = nil,
+      authorities: [[UInt8]] = [],
+      session: [(filter: String, quality: UInt8)]? = nil
+    ) {
+      self.device = device
+      self.module = module
+      self.policy = policy
+      self.authorities = authorities
+      self.session = session
+    }
+  }
+
+  /// A policy whose keys connect any device.
+  package struct ConnectPolicy: Sendable {
+    let name: String
+    let keys: [SymmetricKey]
+
+    package init(name: String, keys: [SymmetricKey]) {
+      self.name = name
+      self.keys = keys
+    }
   }
 
   /// Why somebody is turned away; for the log, never for the peer.
-  struct Refusal: Error, Sendable {
-    let code: ConnectReturnCode
-    let reason: String
+  package struct Refusal: Error, Sendable {
+    package let code: ConnectReturnCode
+    package let reason: String
 
-    init(_ reason: String, _ code: ConnectReturnCode = .notAuthorized) {
+    package init(_ reason: String, _ code: ConnectReturnCode = .notAuthorized) {
       self.reason = reason
       self.code = code
     }
   }
 
   /// What was proved, and until when.
-  struct Proof: Sendable {
-    let credential: DeviceCredential
-    let method: ConnectionAuthMethod
+  package struct Proof: Sendable {
+    package let credential: DeviceCredential
+    package let method: ConnectionAuthMethod
     /// When the token ends, without the allowance; nil for certificates.
-    let expiry: Timestamp?
+    package let expiry: Timestamp?
+
+    package init(
+      credential: DeviceCredential,
+      method: ConnectionAuthMethod,
+      expiry: Timestamp?
+    ) {
+      self.credential = credential
+      self.method = method
+      self.expiry = expiry
+    }
   }
 
-  let skewSeconds: Int64
-  let faults: FaultInjector
+  /// How far clocks of devices may be behind.
+  package let skewSeconds: Int64
   /// What resumed sessions no longer present.
-  let intermediates = KnownIntermediates()
+  private let intermediates = KnownIntermediates()
+
+  package init(skewSeconds: Int64) { self.skewSeconds = skewSeconds }
 
   /// Judges what a device presents against `facts`.
   ///
@@ -51,7 +91,7 @@ struct DeviceAuthenticator: Sendable {
   ///   - now: The time.
   /// - Returns: What was proved.
   /// - Throws: Why the device is turned away.
-  func judge(
+  package func judge(
     _ key: IdentityKey,
     host: String,
     token: SharedAccessSignature?,
@@ -59,10 +99,6 @@ struct DeviceAuthenticator: Sendable {
     facts: Facts,
     now: Timestamp
   ) async throws(Refusal) -> Proof {
-    await faults.delay(.delayConnections, deviceID: key.deviceID)
-    if faults.strike(.rejectCredentials, deviceID: key.deviceID) != nil {
-      throw Refusal("injected fault: expired")
-    }
     guard let device = facts.device else { throw Refusal("unknown device") }
     guard device.status == .enabled else { throw Refusal("disabled device") }
     let authentication: Authentication
@@ -95,9 +131,7 @@ struct DeviceAuthenticator: Sendable {
       guard let name = leaf.commonName, names.contains(name) else {
         throw Refusal("certificate for another name")
       }
-      let roots = facts.authorities.filter(\.isVerified).compactMap {
-        PresentedCertificate($0.certificate)
-      }
+      let roots = facts.authorities.compactMap { PresentedCertificate($0) }
       guard
         let path = await leaf.path(
           among: roots,
@@ -121,7 +155,7 @@ struct DeviceAuthenticator: Sendable {
     _ key: IdentityKey,
     _ host: String,
     _ authentication: Authentication,
-    _ policy: PolicyRecord?,
+    _ policy: ConnectPolicy?,
     _ scope: ConnectionAuthMethod.Scope,
     _ now: Timestamp
   ) throws(Refusal) -> Proof {
@@ -130,10 +164,10 @@ struct DeviceAuthenticator: Sendable {
     let candidates: [(SymmetricKey, DeviceCredential)]
     var method = ConnectionAuthMethod(scope: scope, type: .sas)
     if let name = token.policy {
-      guard let policy, policy.name == name, policy.rights.contains(.deviceConnect) else {
+      guard let policy, policy.name == name else {
         throw Refusal("token of a policy that may not connect devices")
       }
-      candidates = [policy.primaryKey, policy.secondaryKey].map { ($0, .policy(name, $0)) }
+      candidates = policy.keys.map { ($0, .policy(name, $0)) }
       method.scope = .hub
     } else {
       guard case .sas(let primary, let secondary) = authentication else {
@@ -152,7 +186,11 @@ struct DeviceAuthenticator: Sendable {
   }
 
   /// Whether what a connection proved still holds, apart from the chain that an edge hub acts by.
-  func stillHolds(_ credential: DeviceCredential, of key: IdentityKey, _ facts: Facts) -> Bool {
+  package func stillHolds(
+    _ credential: DeviceCredential,
+    of key: IdentityKey,
+    _ facts: Facts
+  ) -> Bool {
     guard let device = facts.device, device.status == .enabled else { return false }
     guard
       let authentication = key.moduleID == nil
@@ -168,13 +206,11 @@ struct DeviceAuthenticator: Sendable {
       return [primary, secondary].compactMap { $0 }.contains { [sha1, sha256].contains($0) }
     case .policy(let name, let used):
       guard let policy = facts.policy, policy.name == name else { return false }
-      return policy.rights.contains(.deviceConnect)
-        && (used == policy.primaryKey || used == policy.secondaryKey)
+      return policy.keys.contains(used)
     case .authority(let sha256):
       guard case .certificateAuthority = authentication else { return false }
-      return facts.authorities.contains { authority in
-        authority.isVerified
-          && Thumbprint(hex: Hex.encode(Hashing.sha256(authority.certificate))) == sha256
+      return facts.authorities.contains {
+        Thumbprint(hex: Hex.encode(Hashing.sha256($0))) == sha256
       }
     }
   }
