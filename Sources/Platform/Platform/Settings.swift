@@ -1,6 +1,6 @@
 import ByteIO
 package import Configuration
-import TOMLKit
+import JSONTree
 
 /// The settings of a role, layered: flags over environment over file over defaults.
 package struct Settings: Sendable {
@@ -52,18 +52,7 @@ package struct Settings: Sendable {
     }
     var fromFile = Layer(.file(file ?? ""))
     if let file {
-      let bytes = try PrivateFile.read(file, limit: 1 << 20)
-      // The parser takes one for the end, and would say nothing of the settings behind it.
-      if let end = bytes.firstIndex(of: 0) {
-        let line = bytes[..<end].count { $0 == UInt8(ascii: "\n") } + 1
-        throw SettingsFault("\(file): not TOML: there is a NUL byte in line \(line)")
-      }
-      let table: TOMLTable
-      do {
-        table = try TOMLTable(string: String(decoding: bytes, as: UTF8.self))
-      } catch let error as TOMLParseError {
-        throw SettingsFault("\(file): not TOML: \(error.debugDescription)")
-      }
+      let table = try TOMLDocument.read(file)
       for (name, text) in try Self.flatten(table, prefix: "", file: file) {
         guard let key = known[name] else { throw Self.unknown(name, in: file, names) }
         try fromFile.set(key, text, from: file)
@@ -104,28 +93,25 @@ package struct Settings: Sendable {
   }
 
   private static func flatten(
-    _ table: TOMLTable,
+    _ table: JSONObject,
     prefix: String,
     file: String
   ) throws -> [(String, String)] {
     var found: [(String, String)] = []
     for (key, value) in table {
       let name = prefix + key
-      if let inner = value.table {
-        found += try flatten(inner, prefix: name + ".", file: file)
-      } else if let array = value.array {
-        let texts = array.compactMap { $0.string }
+      switch value {
+      case .object(let inner): found += try flatten(inner, prefix: name + ".", file: file)
+      case .array(let array):
+        let texts = array.compactMap(\.stringValue)
         guard texts.count == array.count else {
           throw SettingsFault("\(file): \(name) must be an array of strings")
         }
         found.append((name, texts.joined(separator: ",")))
-      } else if let text = value.string {
-        found.append((name, text))
-      } else if let number = value.int {
-        found.append((name, String(number)))
-      } else if let flag = value.bool {
-        found.append((name, String(flag)))
-      } else {
+      case .string(let text): found.append((name, text))
+      case .number(let number) where number.integer != nil: found.append((name, number.text))
+      case .bool(let flag): found.append((name, String(flag)))
+      case .number, .null:
         throw SettingsFault("\(file): \(name) has a type that no setting takes")
       }
     }

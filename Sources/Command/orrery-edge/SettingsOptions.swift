@@ -1,0 +1,61 @@
+import ArgumentParser
+import EdgeService
+import Glibc
+import Logging
+import Platform
+
+/// Which settings and directories a command uses; the same flags for every role.
+struct SettingsOptions: ParsableArguments {
+  @Option(
+    name: .long,
+    help: ArgumentHelp("TOML file with the settings.", valueName: "file"),
+    completion: .file(extensions: ["toml"])
+  )
+  var config = EdgePaths.standardSettings
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp("Directory of the data.", valueName: "dir"),
+    completion: .directory
+  )
+  var data = EdgePaths.standardData
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp("Directory of the sockets.", valueName: "dir"),
+    completion: .directory
+  )
+  var runDir = EdgePaths.standardRun
+
+  /// Data and sockets, from the root on.
+  var paths: EdgePaths { EdgePaths(data: Self.absolute(data), run: Self.absolute(runDir)) }
+
+  /// The settings.
+  ///
+  /// - Throws: `SettingsFault`, which ends the program with 153.
+  func settings() throws(SettingsFault) -> EdgeSettings {
+    try EdgeSettings(file: Self.absolute(config), paths: paths)
+  }
+
+  /// The same flags with paths from the root on, for a process that is started.
+  var words: [String] {
+    ["--config", Self.absolute(config), "--data", paths.data, "--run-dir", paths.run]
+  }
+
+  private static func absolute(_ path: String) -> String {
+    guard !path.hasPrefix("/"), let directory = getcwd(nil, 0) else { return path }
+    defer { free(directory) }
+    return String(cString: directory) + "/" + path
+  }
+}
+
+extension EdgeSettings {
+  /// Lets all loggers of this process write as the settings say; once.
+  func bootstrapLogging() {
+    let level = Logger.Level(rawValue: logLevel) ?? .info
+    let format: LogFormat =
+      logFormat == "auto"
+      ? (isatty(2) == 1 ? .text : .json) : LogFormat(rawValue: logFormat) ?? .json
+    LoggingSystem.bootstrap { LineLogHandler(label: $0, level: level, format: format) }
+  }
+}

@@ -1,0 +1,87 @@
+import ByteIO
+import Platform
+
+/// Where the edge keeps its data and has its sockets.
+///
+/// A module is given a *directory*, not a socket: a socket that is made anew after a restart would not
+/// be seen behind a bind mount of the old one. The directory is for everybody to enter, since a
+/// module may run as any user; the directory around it is for the role alone that gives it to the
+/// module.
+package struct EdgePaths: Equatable, Sendable {
+  /// Where data is kept unless told otherwise.
+  package static let standardData = "/var/lib/orrery-edge"
+  /// Where sockets are unless told otherwise.
+  package static let standardRun = "/run/orrery-edge"
+  /// The settings file unless told otherwise.
+  package static let standardSettings = "/etc/orrery/edge.toml"
+
+  /// The data directory, 0700 or of one role a directory.
+  package let data: String
+  /// The directory of the sockets.
+  package let run: String
+
+  package init(data: String = standardData, run: String = standardRun) {
+    self.data = data
+    self.run = run
+  }
+
+  /// Data of a role: its own, mode 0700.
+  package func data(of role: EdgeRole) -> String { "\(data)/\(role.rawValue)" }
+
+  /// Sockets of a role: those that it serves, but for the workload sockets.
+  package func run(of role: EdgeRole) -> String { "\(run)/\(role.rawValue)" }
+
+  /// The identity part of the management API, served by the keys process.
+  package var identitySocket: String { run(of: .keys) + "/identity.sock" }
+  /// The management API, served by the agent, which passes identity calls on.
+  package var managementSocket: String { run(of: .agent) + "/management.sock" }
+
+  /// Where all workload sockets are, and nothing else.
+  package var workload: String { run + "/workload" }
+
+  /// What surrounds a module's socket directory; closed to other modules.
+  package func workloadEnclosure(of moduleID: String) -> String {
+    workload + "/" + Self.directoryName(of: moduleID)
+  }
+
+  /// The directory that a module is given, with its socket in it: what a container runtime mounts.
+  package func workloadDirectory(of moduleID: String) -> String {
+    workloadEnclosure(of: moduleID) + "/s"
+  }
+
+  /// The module's workload socket.
+  package func workloadSocket(of moduleID: String) -> String {
+    workloadDirectory(of: moduleID) + "/" + Self.socketName
+  }
+
+  /// The name of the socket in the directory that the module is given.
+  package static let socketName = "workload.sock"
+
+  /// The bytes that a socket's path may have (unix(7)), without the end mark.
+  package static let socketPathLimit = 107
+  /// The longest run directory with which every module's socket has a path that is not too long.
+  package static let runLimit =
+    socketPathLimit - "/workload/".utf8.count - nameLimit - "/s/".utf8.count - socketName.utf8.count
+
+  private static let nameLimit = 40
+
+  /// A directory's name for a module: its ID where that is short and harmless, else a hash of it.
+  ///
+  /// An ID may have 128 characters, `.` and `..` are IDs, and a path of a socket has 107 bytes. A hash
+  /// begins with a character that no other name has, so that no ID can be another's hash.
+  static func directoryName(of moduleID: String) -> String {
+    let bytes = moduleID.utf8
+    let isHarmless =
+      (1...nameLimit).contains(bytes.count) && bytes.first != UInt8(ascii: ".")
+      && bytes.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+          UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"),
+          UInt8(ascii: "."), UInt8(ascii: "$"):
+          true
+        default: false
+        }
+      }
+    return isHarmless ? moduleID : "%" + Hex.encode(Hashing.sha256(Array(bytes)).prefix(16))
+  }
+}
