@@ -17,6 +17,12 @@ public struct EventRouting: Equatable, Sendable {
   /// To `destinations`, as it came.
   public init(_ destinations: EventDestinations) { self.destinations = destinations }
 
+  /// To `destinations`, with bytes that mean something to them alone: an edge's own queues.
+  public init(_ destinations: EventDestinations, opaque bytes: [UInt8]) {
+    self.destinations = destinations
+    enrichments = bytes
+  }
+
   /// Whether the record needs no trace of it.
   @inlinable public var isBuiltIn: Bool { destinations == .events && enrichments.isEmpty }
 
