@@ -59,7 +59,7 @@ let package = Package(
     wire("MQTT", "ByteIO"),
     wire("AMQPCodec", "ByteIO"),
     wire("HubContract", "ByteIO", "JSONTree"),
-    wire("QueryLanguage", "JSONTree"),
+    wire("QueryLanguage", "ByteIO", "JSONTree"),
     engine("MessageLog", "ByteIO"),
     engine("HubEngine", "ByteIO", "JSONTree", "HubContract", "QueryLanguage"),
     engine("ProvisioningEngine", "ByteIO", "JSONTree", "HubContract", "HubEngine"),
@@ -77,7 +77,7 @@ let package = Package(
     tests("MQTTTests", "MQTT", "ByteIO"),
     tests("AMQPCodecTests", "AMQPCodec", "ByteIO"),
     tests("HubContractTests", "HubContract", "JSONTree", "ByteIO"),
-    tests("QueryLanguageTests", "QueryLanguage", "JSONTree"),
+    tests("QueryLanguageTests", "QueryLanguage", "JSONTree", "ByteIO"),
     tests("MessageLogTests", "MessageLog", "ByteIO", "Simulation"),
     tests(
       "HubEngineTests",

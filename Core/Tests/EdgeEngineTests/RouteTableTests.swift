@@ -120,4 +120,103 @@ struct RouteTableTests {
     let none = RouteTable([], timeToLive: .forever)
     #expect(endpoints(none, "", from: .device) == [])
   }
+
+  @Test("random routes and messages: as each route on its own would decide", arguments: 1...6)
+  func differential(seed: UInt64) throws {
+    var generator = SeededGenerator(seed: seed)
+    func pick<Element>(_ elements: [Element]) -> Element {
+      elements[Int.random(in: 0..<elements.count, using: &generator)]
+    }
+    let names = ["type", "Level", "%C3%89t%C3%A9", "a", "%24own"]
+    let values = ["1", "12.5", "pump", "%70ump", "a%20b", "true", "", "%FF", "x=y"]
+    let tests = [
+      "type = 'pump'", "level > 3", "été = 'a b'", "a = true", "$own = 'pump'",
+      "$connectionDeviceId = 'd1'",
+      "is_defined(a)", "type = '\\uFFFD'", "$contentType = 'text'", "level = 'x=y'", "$body.t > 20",
+      "NOT is_null(level)", "starts_with(type, 'pu')",
+    ]
+    let sources = ["/*", "/messages/*", "/messages/modules/*", "/messages/modules/m/outputs/o"]
+    let routes = try (0..<40).map { number in
+      let condition = (0...Int.random(in: 0..<3, using: &generator)).map { _ in pick(tests) }
+        .joined(separator: pick([" AND ", " OR "]))
+      let sink = pick(["$upstream", "BrokeredEndpoint('/modules/a/inputs/\(number % 7)')"])
+      return try EdgeRoute(
+        name: "\(number)",
+        "FROM \(pick(sources)) WHERE \(condition) INTO \(sink)",
+        priority: UInt32.random(in: 0...9, using: &generator)
+      )
+    }
+    let table = RouteTable(routes, timeToLive: .forever)
+    var routing = table.makeRouting()
+    var deliveries = 0
+    for round in 0..<200 {
+      let bag =
+        (0..<Int.random(in: 0..<6, using: &generator)).map { _ in
+          pick(names) + pick(["=" + pick(values), ""])
+        }.joined(separator: "&")
+        + pick(["", "&%24.ct=application%2Fjson&$.ce=utf-8", "&$.ct=text"])
+      let bytes = Array(bag.utf8)
+      let body = Array(#"{"t":21}"#.utf8)
+      let source = pick([
+        MessageSource.device, .module("m"), .output("O", module: "M"), .twinChange,
+      ])
+      let message = EdgeMessage(
+        source: source,
+        sender: IdentityKey(deviceID: pick(["d1", "d2"]), moduleID: "m"),
+        enqueuedTime: .epoch,
+        messageID: "1",
+        bag: bytes.span,
+        body: body.span
+      )
+      var expected: [Int] = []
+      var chosen: [RouteStatement.Sink] = []
+      for (number, route) in table.routes.enumerated() {
+        guard route.source.matches(source), !chosen.contains(route.statement.sink),
+          route.statement.condition.evaluate(message) == .true
+        else { continue }
+        expected.append(number)
+        chosen.append(route.statement.sink)
+      }
+      deliveries += expected.count
+      routing.route(message, from: source)
+      #expect(routing.deliveries.map(\.route) == expected, "\(round): \(bag)")
+      routing.route(message, from: table.candidates(from: source))
+      #expect(routing.deliveries.map(\.route) == expected, "\(round): \(bag)")
+    }
+    #expect(deliveries > 100)
+  }
+
+  @Test("an encoding of deliveries is made once for each list of them")
+  func encodings() throws {
+    let table = RouteTable(
+      [
+        try EdgeRoute(name: "all", "FROM /* INTO $upstream"),
+        try EdgeRoute(
+          name: "a",
+          "FROM /* WHERE a = '1' INTO BrokeredEndpoint('modules/m/inputs/i')"
+        ),
+      ],
+      timeToLive: .forever
+    )
+    var routing = table.makeRouting()
+    var made: [Int] = []
+    for bag in ["", "a=1", "a=2", "a=1", ""] {
+      let bytes = Array(bag.utf8)
+      let message = EdgeMessage(
+        source: .device,
+        sender: IdentityKey(deviceID: "d"),
+        enqueuedTime: .epoch,
+        messageID: "1",
+        bag: bytes.span,
+        body: bytes.span
+      )
+      routing.route(message, from: table.candidates(from: .device))
+      let encoded = routing.encoded { deliveries in
+        made.append(deliveries.count)
+        return deliveries.map { UInt8($0.endpoint) }
+      }
+      #expect(encoded == routing.deliveries.map { UInt8($0.endpoint) })
+    }
+    #expect(made == [1, 2])
+  }
 }

@@ -146,4 +146,36 @@ struct PropertyBagTests {
       #expect(!bytes.contains(UInt8(ascii: "/")), "round \(round)")
     }
   }
+
+  @Test("pairs of any bytes, by the plain reading of the rule")
+  func pairs() {
+    var generator = SeededGenerator(seed: 4)
+    let alphabet = Array("&&==%%ab\u{0}\u{7F}'$<>/?".utf8) + [0xA6, 0xBD, 0xA5, 0xFF]
+    for _ in 0..<20_000 {
+      let bytes = (0..<Int.random(in: 0..<40, using: &generator)).map { _ in
+        alphabet[Int.random(in: 0..<alphabet.count, using: &generator)]
+      }
+      var rest = bytes[...]
+      if rest.first == UInt8(ascii: "?") { rest.removeFirst() }
+      if rest.last == UInt8(ascii: "/") { rest.removeLast() }
+      let expected = rest.split(separator: UInt8(ascii: "&")).map { pair in
+        let equals = pair.firstIndex(of: UInt8(ascii: "="))
+        return [
+          pair.startIndex, equals ?? pair.endIndex, pair.endIndex,
+          pair.contains(UInt8(ascii: "%")) ? 1 : 0, equals == nil ? 0 : 1,
+        ]
+      }
+      var found: [[Int]] = []
+      var iterator = PropertyBag(bytes.span).makeIterator()
+      while let entry = iterator.next() {
+        found.append([
+          entry.key.lowerBound, entry.key.upperBound,
+          entry.value?.upperBound ?? entry.key.upperBound,
+          entry.isEscaped ? 1 : 0, entry.value == nil ? 0 : 1,
+        ])
+        if let value = entry.value { #expect(value.lowerBound == entry.key.upperBound + 1) }
+      }
+      #expect(found == expected, "\(bytes)")
+    }
+  }
 }

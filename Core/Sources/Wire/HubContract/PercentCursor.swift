@@ -11,6 +11,7 @@ struct PercentCursor: ~Escapable {
   @_lifetime(copy bytes)
   init(_ bytes: Span<UInt8>) { self.bytes = bytes }
 
+  @inline(__always)
   @_lifetime(self: copy self)
   mutating func next() -> UInt8? {
     guard position < bytes.count else { return nil }

@@ -33,13 +33,22 @@ public struct PropertyBag: ~Escapable {
     public let key: Range<Int>
     /// Where the value is, nil if there is no `=`.
     public let value: Range<Int>?
+    /// Whether key or value hold a `%`, so that they may stand for other bytes.
+    public let isEscaped: Bool
+
+    @inlinable
+    init(key: Range<Int>, value: Range<Int>?, isEscaped: Bool) {
+      self.key = key
+      self.value = value
+      self.isEscaped = isEscaped
+    }
   }
 
   /// Walks over the pairs of a bag.
   public struct Iterator: ~Escapable {
-    private let bytes: Span<UInt8>
-    private var position: Int
-    private let end: Int
+    @usableFromInline let bytes: Span<UInt8>
+    @usableFromInline var position: Int
+    @usableFromInline let end: Int
 
     @_lifetime(copy bytes)
     init(_ bytes: Span<UInt8>) {
@@ -50,21 +59,55 @@ public struct PropertyBag: ~Escapable {
     }
 
     /// The next pair, nil after the last.
+    @inlinable
     @_lifetime(self: copy self)
     public mutating func next() -> Entry? {
       while position < end {
         let start = position
-        var equals: Int?
-        while position < end, bytes[position] != UInt8(ascii: "&") {
-          if equals == nil, bytes[position] == UInt8(ascii: "=") { equals = position }
-          position += 1
-        }
+        let (equals, isEscaped) = skipPair()
         let stop = position
         position += 1
         if stop == start { continue }
-        return Entry(key: start..<(equals ?? stop), value: equals.map { $0 + 1..<stop })
+        return Entry(
+          key: start..<(equals ?? stop),
+          value: equals.map { $0 + 1..<stop },
+          isEscaped: isEscaped
+        )
       }
       return nil
+    }
+
+    /// Goes to the `&` behind the pair, or to the end; tells where its first `=` is and whether there
+    /// is a `%` in it.
+    @inlinable
+    @inline(__always)
+    @_lifetime(self: copy self)
+    mutating func skipPair() -> (equals: Int?, isEscaped: Bool) {
+      var equals: Int?
+      var isEscaped = false
+      // Eight bytes at a time: every message's bag is walked, some more than once.
+      while end - position >= 8 {
+        let word = bytes.littleEndianWord(position)
+        let ampersands = word.marks(UInt8(ascii: "&"))
+        // The marks before the first `&`; they may be wrong behind a right one only.
+        let before = ampersands == 0 ? UInt64.max : (ampersands & (0 &- ampersands)) &- 1
+        if equals == nil {
+          let marks = word.marks(UInt8(ascii: "=")) & before
+          if marks != 0 { equals = position + marks.trailingZeroBitCount / 8 }
+        }
+        if word.marks(UInt8(ascii: "%")) & before != 0 { isEscaped = true }
+        guard ampersands == 0 else {
+          position += ampersands.trailingZeroBitCount / 8
+          return (equals, isEscaped)
+        }
+        position += 8
+      }
+      while position < end, bytes[position] != UInt8(ascii: "&") {
+        if equals == nil, bytes[position] == UInt8(ascii: "=") { equals = position }
+        if bytes[position] == UInt8(ascii: "%") { isEscaped = true }
+        position += 1
+      }
+      return (equals, isEscaped)
     }
   }
 
@@ -73,8 +116,13 @@ public struct PropertyBag: ~Escapable {
   public func makeIterator() -> Iterator { Iterator(bytes) }
 
   /// The system property that an entry's key names, nil for an application property.
+  @inlinable
   public func systemProperty(of entry: Entry) -> SystemProperty? {
-    SystemProperty(encodedKey: bytes.extracting(entry.key))
+    guard !entry.key.isEmpty else { return nil }
+    // Nearly every application property is told apart by its first byte.
+    let first = bytes[entry.key.lowerBound]
+    guard first == UInt8(ascii: "$") || first == UInt8(ascii: "%") else { return nil }
+    return SystemProperty(encodedKey: bytes.extracting(entry.key))
   }
 
   /// Whether an entry's key stands for `name`; escapes are resolved on the way, nothing is allocated.
@@ -102,6 +150,11 @@ public struct PropertyBag: ~Escapable {
       }
     }
     return cursor.next() == nil
+  }
+
+  /// The bytes that a range of `bytes` stands for.
+  public func decoded(_ range: Range<Int>) -> [UInt8] {
+    PercentCursor.decode(bytes.extracting(range))
   }
 
   /// The decoded text of a range of `bytes`; what is not UTF-8 once decoded becomes U+FFFD.

@@ -10,6 +10,13 @@ extension Span where Element == UInt8 {
     unsafe bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
   }
 
+  /// The eight bytes at `index`, the first one lowest; traps outside.
+  @inlinable
+  @inline(__always)
+  func littleEndianWord(_ index: Int) -> UInt64 {
+    unsafe UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self))
+  }
+
   /// Whether the bytes begin with `prefix`.
   @inline(__always)
   func hasPrefix(_ prefix: Span<UInt8>) -> Bool {
@@ -28,16 +35,12 @@ extension Span where Element == UInt8 {
   /// Whether a `#`, a `+` or a NUL stands at or behind `start`.
   @inline(__always)
   func hasWildcardOrNUL(from start: Int) -> Bool {
-    let ones: UInt64 = 0x0101_0101_0101_0101
     var index = start
     while index <= count - 8 {
       let value = word(index)
-      let hash = value ^ (ones &* UInt64(UInt8(ascii: "#")))
-      let plus = value ^ (ones &* UInt64(UInt8(ascii: "+")))
-      // A byte is zero if subtracting one borrows into its clear top bit.
-      let zeros =
-        ((value &- ones) & ~value) | ((hash &- ones) & ~hash) | ((plus &- ones) & ~plus)
-      if zeros & (ones << 7) != 0 { return true }
+      let marks =
+        value.marks(0) | value.marks(UInt8(ascii: "#")) | value.marks(UInt8(ascii: "+"))
+      if marks != 0 { return true }
       index += 8
     }
     while index < count {
@@ -46,5 +49,17 @@ extension Span where Element == UInt8 {
       index += 1
     }
     return false
+  }
+}
+
+extension UInt64 {
+  /// The top bit of each byte that is `byte`; above the lowest of them there may be wrong ones.
+  @inlinable
+  @inline(__always)
+  func marks(_ byte: UInt8) -> UInt64 {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let difference = self ^ (ones &* UInt64(byte))
+    // A byte is zero if subtracting one borrows into its clear top bit.
+    return (difference &- ones) & ~difference & (ones << 7)
   }
 }

@@ -48,7 +48,10 @@ public struct JSONNumber: Hashable, Sendable {
   /// The nearest double; infinite beyond its range.
   public var double: Double {
     if let integer { return Double(integer) }
-    return Double(text) ?? .infinity
+    let bytes = text.utf8Span.span
+    let isNegative = bytes.count > 0 && bytes[0] == UInt8(ascii: "-")
+    let value = DecimalText.double(bytes.extracting(droppingFirst: isNegative ? 1 : 0)) ?? .infinity
+    return isNegative ? -value : value
   }
 }
 

@@ -99,14 +99,22 @@ extension Function {
   static func number(from value: Value) -> Value {
     if value.double != nil { return value }
     guard case .text(let text) = value else { return .undefined }
-    let blanks: [UInt8] = [0x20, 0x09, 0x0A, 0x0D]
-    var bytes = Array(text.utf8)[...]
-    while let last = bytes.last, blanks.contains(last) { bytes.removeLast() }
-    while let first = bytes.first, blanks.contains(first) { bytes.removeFirst() }
-    let isNegative = bytes.first == UInt8(ascii: "-")
-    if isNegative || bytes.first == UInt8(ascii: "+") { bytes.removeFirst() }
-    guard let number = Lexer.decimal(bytes) else { return .undefined }
+    return number(from: text.utf8Span.span)
+  }
+
+  /// The decimal number that all of `text` spells, outer blanks apart.
+  static func number(from text: Span<UInt8>) -> Value {
+    var (start, end) = (0, text.count)
+    while end > start, isBlank(text[end - 1]) { end -= 1 }
+    while start < end, isBlank(text[start]) { start += 1 }
+    let isNegative = start < end && text[start] == UInt8(ascii: "-")
+    if isNegative || (start < end && text[start] == UInt8(ascii: "+")) { start += 1 }
+    guard let number = Lexer.decimal(text.extracting(start..<end)) else { return .undefined }
     return isNegative ? Arithmetic.subtract(.integer(0), number) : number
+  }
+
+  private static func isBlank(_ byte: UInt8) -> Bool {
+    byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D
   }
 
   /// The same as a double, which is what all numbers are at the edge.

@@ -1,3 +1,5 @@
+import JSONTree
+
 extension Lexer {
   /// A word of a routing condition: the longest run of property characters (hub contract section
   /// 9.4), which is a number if all of it is one.
@@ -117,40 +119,19 @@ extension Lexer {
       }
       return Int64(exactly: value).map { .integer($0) } ?? .real(Double(value))
     }
-    return decimal(run)
+    return decimal(run.span)
   }
 
   /// The unsigned decimal number that all of `run` spells: digits, a fraction, an exponent.
-  static func decimal(_ run: ArraySlice<UInt8>) -> Value? {
-    var index = run.startIndex
-    func skipDigits() -> Int {
-      let start = index
-      while index < run.endIndex, isDigit(run[index]) { index += 1 }
-      return index - start
+  static func decimal(_ run: Span<UInt8>) -> Value? {
+    guard let parts = DecimalText.parts(run) else { return nil }
+    if parts.isInteger, !parts.isTruncated, parts.exponent == 0,
+      let value = Int64(exactly: parts.significand)
+    {
+      return .integer(value)
     }
-    let whole = skipDigits()
-    var isInteger = true
-    if index < run.endIndex, run[index] == UInt8(ascii: ".") {
-      isInteger = false
-      index += 1
-      let fraction = skipDigits()
-      guard fraction > 0 else { return nil }
-    } else if whole == 0 {
-      return nil
-    }
-    if index < run.endIndex, run[index] | 0x20 == UInt8(ascii: "e") {
-      isInteger = false
-      index += 1
-      if index < run.endIndex, run[index] == UInt8(ascii: "+") || run[index] == UInt8(ascii: "-") {
-        index += 1
-      }
-      guard skipDigits() > 0 else { return nil }
-    }
-    guard index == run.endIndex else { return nil }
-    let text = String(decoding: run, as: UTF8.self)
-    if isInteger, let value = Int64(text) { return .integer(value) }
-    guard let value = Double(text), value.isFinite else { return nil }
-    return .real(value)
+    let value = DecimalText.double(parts, of: run)
+    return value.isFinite ? .real(value) : nil
   }
 
   static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }

@@ -14,6 +14,10 @@ public protocol MessageFields: ~Copyable, ~Escapable {
   /// Asked by conditions of the edge only, when `applicationProperty` has answered nil.
   func hasValuelessProperty(_ name: String) -> Bool
 
+  /// Offers all application properties to `table`, which says which of them are asked for; false if
+  /// the message would rather be asked for each.
+  func offerProperties(to table: inout PropertyTable) -> Bool
+
   /// The system property called `name`, without a dollar sign: `contentType`,
   /// `connectionDeviceId` and so on (hub contract section 9.4), nil if there is none.
   func systemProperty(_ name: String) -> String?
@@ -31,4 +35,7 @@ public protocol MessageFields: ~Copyable, ~Escapable {
 extension MessageFields where Self: ~Copyable, Self: ~Escapable {
   /// No property is without value.
   public func hasValuelessProperty(_ name: String) -> Bool { false }
+
+  /// Each property is asked for.
+  public func offerProperties(to table: inout PropertyTable) -> Bool { false }
 }

@@ -2,11 +2,11 @@
 ///
 /// A step only reads registers below its own, so running it is one loop without recursion,
 /// whatever the text was, and releasing it is freeing four arrays.
-struct Program: Sendable {
+struct Program: Equatable, Sendable {
   /// Number of a register, and of the step that writes it.
   typealias Register = Int32
 
-  enum Step: Sendable {
+  enum Step: Equatable, Sendable {
     /// Its register holds the value from the beginning.
     case constant
     /// Asks the caller for an operand.
@@ -35,7 +35,7 @@ struct Program: Sendable {
   }
 
   /// When the left side of an operator settles it.
-  enum Shortcut: Sendable { case isFalse, isTrue, isDefined }
+  enum Shortcut: Equatable, Sendable { case isFalse, isTrue, isDefined }
 
   /// What a program asks of the row or message.
   enum Operand: Equatable, Sendable {
@@ -149,9 +149,11 @@ struct Machine {
       }
     case .coalesce(let left, let right):
       return self[left].isDefined ? self[left] : self[right]
-    case .notWithNull(let operand): return NullLogic.not(self[operand])
-    case .andWithNull(let left, let right): return NullLogic.and(self[left], self[right])
-    case .orWithNull(let left, let right): return NullLogic.or(self[left], self[right])
+    case .notWithNull(let operand): return Value(NullLogic.not(Outcome(self[operand])))
+    case .andWithNull(let left, let right):
+      return Value(NullLogic.and(Outcome(self[left]), Outcome(self[right])))
+    case .orWithNull(let left, let right):
+      return Value(NullLogic.or(Outcome(self[left]), Outcome(self[right])))
     case .among(let operand, let list, let isNegated):
       return among(self[operand], program.lists[Int(list)], isNegated)
     case .call(let function, let range):

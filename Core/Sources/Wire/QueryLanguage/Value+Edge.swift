@@ -12,7 +12,7 @@ extension Comparison {
     case (.text(let one), .text(let other)):
       let isEqual = one.ordinallyEquals(other)
       let asksOrder = !isEqual && self != .equal && self != .notEqual
-      return answer(isEqual, asksOrder && one.precedesInUTF16(other))
+      return answer(isEqual, asksOrder && one.utf8Span.span.precedesInUTF16(other.utf8Span.span))
     case (.truth(let one), .truth(let other)): return answer(one == other, !one && other)
     default: break
     }
@@ -34,58 +34,92 @@ extension Value {
     }
   }
 
-  /// The operand of a logical operator: null, a truth value or undefined.
-  fileprivate var logical: Value {
-    switch self {
-    case .null, .truth: self
-    default: .undefined
+  /// The truth of this as a whole condition of the edge, where null does not hold.
+  var edgeTruth: Truth { Outcome(self).truth }
+
+  /// What a logical operator has come to.
+  init(_ outcome: Outcome) {
+    switch outcome {
+    case .true: self = .truth(true)
+    case .false: self = .truth(false)
+    case .null: self = .null
+    case .undefined: self = .undefined
+    }
+  }
+}
+
+/// What the edge's logic works on: a truth value, null or undefined (edge contract section 6.6).
+enum Outcome: UInt8, Sendable {
+  case `true`, `false`, undefined, null
+
+  /// A value as the operand of a logical operator: what is no truth value is undefined.
+  init(_ value: Value) {
+    switch value {
+    case .truth(true): self = .true
+    case .truth(false): self = .false
+    case .null: self = .null
+    default: self = .undefined
     }
   }
 
-  /// The truth of this as a whole condition of the edge, where null does not hold.
-  var edgeTruth: Truth { self == .null ? .false : truth }
+  init(_ truth: Truth) {
+    switch truth {
+    case .true: self = .true
+    case .false: self = .false
+    case .undefined: self = .undefined
+    }
+  }
+
+  init(_ holds: Bool) { self = holds ? .true : .false }
+
+  /// The truth of this as a whole condition, where null does not hold.
+  var truth: Truth {
+    switch self {
+    case .true: .true
+    case .false, .null: .false
+    case .undefined: .undefined
+    }
+  }
 }
 
 /// NOT, AND and OR over truth values, null and undefined (edge contract section 6.6).
 enum NullLogic {
-  static func not(_ operand: Value) -> Value {
+  static func not(_ operand: Outcome) -> Outcome {
     switch operand {
-    case .truth(let value): .truth(!value)
-    case .null: .truth(true)
-    default: .undefined
+    case .true: .false
+    case .false, .null: .true
+    case .undefined: .undefined
     }
   }
 
-  static func and(_ left: Value, _ right: Value) -> Value {
-    switch (left.logical, right.logical) {
+  static func and(_ left: Outcome, _ right: Outcome) -> Outcome {
+    switch (left, right) {
     case (.null, _), (_, .null): .null
-    case (.truth(false), _), (_, .truth(false)): .truth(false)
-    case (.truth(true), .truth(true)): .truth(true)
+    case (.false, _), (_, .false): .false
+    case (.true, .true): .true
     default: .undefined
     }
   }
 
-  static func or(_ left: Value, _ right: Value) -> Value {
-    switch (left.logical, right.logical) {
+  static func or(_ left: Outcome, _ right: Outcome) -> Outcome {
+    switch (left, right) {
     case (.null, let other), (let other, .null): other
-    case (.truth(true), _), (_, .truth(true)): .truth(true)
-    case (.truth(false), .truth(false)): .truth(false)
+    case (.true, _), (_, .true): .true
+    case (.false, .false): .false
     default: .undefined
     }
   }
 }
 
-extension String {
-  /// Whether this comes before `other` by UTF-16 code units.
+extension Span where Element == UInt8 {
+  /// Whether this text comes before `other` by UTF-16 code units.
   ///
   /// That is the order of the UTF-8 bytes but for characters beyond U+FFFF, whose surrogates come
   /// before U+E000.
-  fileprivate func precedesInUTF16(_ other: String) -> Bool {
-    let mine = utf8Span.span
-    let theirs = other.utf8Span.span
+  func precedesInUTF16(_ other: Span<UInt8>) -> Bool {
     var index = 0
-    while index < mine.count, index < theirs.count {
-      let (one, two) = (mine[index], theirs[index])
+    while index < count, index < other.count {
+      let (one, two) = (self[index], other[index])
       if one != two {
         // Lead bytes: 0xEE and 0xEF are U+E000 to U+FFFF, 0xF0 and above what has surrogates.
         if one >= 0xEE, two >= 0xEE, (one >= 0xF0) != (two >= 0xF0) { return one >= 0xF0 }
@@ -93,6 +127,6 @@ extension String {
       }
       index += 1
     }
-    return mine.count < theirs.count
+    return count < other.count
   }
 }

@@ -42,6 +42,20 @@ enum Value: Equatable, Sendable {
     }
   }
 
+  /// Whether both are the same; texts are, if they hold the same Unicode scalars.
+  static func == (one: Value, other: Value) -> Bool {
+    switch (one, other) {
+    case (.undefined, .undefined), (.null, .null), (.array, .array), (.object, .object),
+      (.valueless, .valueless), (.missing, .missing):
+      true
+    case (.truth(let one), .truth(let other)): one == other
+    case (.integer(let one), .integer(let other)): one == other
+    case (.real(let one), .real(let other)): one == other
+    case (.text(let one), .text(let other)): one.ordinallyEquals(other)
+    default: false
+    }
+  }
+
   /// The text, `undefined` for none.
   init(_ text: String?) { self = text.map { .text($0) } ?? .undefined }
 

@@ -43,6 +43,33 @@ public struct EdgeMessage: MessageFields, ~Escapable {
     entry(name)?.value.map { bag.text($0) }
   }
 
+  /// Offers all application properties in one walk; of several with one name the last counts.
+  public func offerProperties(to table: inout PropertyTable) -> Bool {
+    var iterator = bag.makeIterator()
+    while let entry = iterator.next() {
+      // What a bag says of the hub's own properties are no application properties.
+      guard bag.systemProperty(of: entry) == nil else { continue }
+      if entry.isEscaped {
+        let key = bag.decoded(entry.key)
+        guard let number = table.number(of: key.span) else { continue }
+        if let value = entry.value {
+          let value = bag.decoded(value)
+          table.set(number, to: value.span)
+        } else {
+          table.set(number, to: nil)
+        }
+      } else {
+        guard let number = table.number(of: bag.bytes.extracting(entry.key)) else { continue }
+        if let value = entry.value {
+          table.set(number, to: bag.bytes.extracting(value))
+        } else {
+          table.set(number, to: nil)
+        }
+      }
+    }
+    return true
+  }
+
   /// Whether the property called `name` is a key alone.
   public func hasValuelessProperty(_ name: String) -> Bool {
     if let entry = entry(name) { entry.value == nil } else { false }

@@ -80,6 +80,20 @@ public struct RouteTable: Sendable {
     return known.count - 1
   }
 
+  /// The routes that messages of one source are tried on.
+  ///
+  /// Good for the table that it comes from. Whoever sends is asked once, not with each message.
+  public struct Candidates: Sendable {
+    /// Numbers of the routes in `routes`.
+    fileprivate let routes: [Int]
+  }
+
+  /// The routes that messages of `source` are tried on.
+  public func candidates(from source: MessageSource) -> Candidates {
+    let isMatched = sources.map { $0.matches(source) }
+    return Candidates(routes: entries.indices.filter { isMatched[entries[$0].source] })
+  }
+
   /// The room that routing takes, for one thread.
   public func makeRouting() -> Routing { Routing(self) }
 
@@ -91,6 +105,10 @@ public struct RouteTable: Sendable {
     private var evaluation: ConditionSet.Evaluation
     private var isMatched: [Bool]
     private var isChosen: [Bool]
+    private var encodings: [UInt64: (deliveries: [Delivery], bytes: [UInt8])] = [:]
+
+    /// Most lists of deliveries whose encoding is kept; beyond, all are made anew.
+    private static let encodingLimit = 1024
 
     fileprivate init(_ table: RouteTable) {
       self.table = table
@@ -100,23 +118,63 @@ public struct RouteTable: Sendable {
       deliveries.reserveCapacity(table.endpoints.count)
     }
 
+    /// Tries `candidates`, which this routing's table has for the message's source, on `message`;
+    /// `deliveries` has the answer.
+    public mutating func route<Message: MessageFields & ~Copyable & ~Escapable>(
+      _ message: borrowing Message,
+      from candidates: Candidates
+    ) {
+      restart()
+      for index in candidates.routes.indices { attempt(candidates.routes[index], message) }
+    }
+
     /// Tries all routes on `message` of `source`; `deliveries` has the answer.
     public mutating func route<Message: MessageFields & ~Copyable & ~Escapable>(
       _ message: borrowing Message,
       from source: MessageSource
     ) {
-      deliveries.removeAll(keepingCapacity: true)
+      restart()
       for index in isMatched.indices { isMatched[index] = table.sources[index].matches(source) }
-      for index in isChosen.indices { isChosen[index] = false }
-      evaluation.restart()
-      for index in table.entries.indices {
-        let endpoint = table.entries[index].delivery.endpoint
-        guard !isChosen[endpoint], isMatched[table.entries[index].source],
-          evaluation.evaluate(index, message) == .true
-        else { continue }
-        isChosen[endpoint] = true
-        deliveries.append(table.entries[index].delivery)
+      for index in table.entries.indices where isMatched[table.entries[index].source] {
+        attempt(index, message)
       }
+    }
+
+    private mutating func restart() {
+      if !deliveries.isEmpty {
+        for index in deliveries.indices { isChosen[deliveries[index].endpoint] = false }
+        deliveries.removeAll(keepingCapacity: true)
+      }
+      evaluation.restart()
+    }
+
+    @inline(__always)
+    private mutating func attempt<Message: MessageFields & ~Copyable & ~Escapable>(
+      _ index: Int,
+      _ message: borrowing Message
+    ) {
+      let endpoint = table.entries[index].delivery.endpoint
+      guard !isChosen[endpoint], evaluation.evaluate(index, message) == .true else { return }
+      isChosen[endpoint] = true
+      deliveries.append(table.entries[index].delivery)
+    }
+
+    /// What `encode`, which is always the same, makes of `deliveries`: made once for each list of
+    /// deliveries that occurs, then shared.
+    public mutating func encoded(_ encode: ([Delivery]) -> [UInt8]) -> [UInt8] {
+      var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+      for index in deliveries.indices {
+        // A route has one endpoint, priority and life.
+        hash = (hash ^ UInt64(truncatingIfNeeded: deliveries[index].route)) &* 0x100_0000_01B3
+      }
+      if let known = encodings[hash] {
+        return known.deliveries == deliveries ? known.bytes : encode(deliveries)
+      }
+      if encodings.count >= Self.encodingLimit { encodings.removeAll() }
+      let bytes = encode(deliveries)
+      // A copy of its own, so that the next message finds `deliveries` unshared.
+      encodings[hash] = (Array(deliveries[...]), bytes)
+      return bytes
     }
   }
 }

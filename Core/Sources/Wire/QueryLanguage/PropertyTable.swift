@@ -1,0 +1,190 @@
+import JSONTree
+
+/// Where an operand's property is among those that a set of conditions asks for; -1 for nowhere.
+struct PropertySource: Equatable, Sendable {
+  /// Number of the application property, which goes first.
+  var application = -1
+  /// Number of the system property.
+  var system = -1
+}
+
+/// What a set of conditions wants to know of a message's properties, and the answers as bytes.
+///
+/// A message that can, offers all its application properties in one walk; those that no condition asks
+/// for cost one look into a hash table. Its room is kept from one message to the next.
+public struct PropertyTable: Sendable {
+  enum State: UInt8 { case unasked, absent, valueless, text }
+
+  struct Slot {
+    var state = State.unasked
+    /// Whether `number` says what the text spells.
+    var isRead = false
+    /// Where the text is.
+    var start = 0
+    var end = 0
+    /// The number that the text spells, nil if none.
+    var number: Double?
+  }
+
+  /// A text of a large message is not held longer than the message.
+  private static let keptBytes = 65_536
+
+  private let names: [String]
+  /// The names' bytes one after the other, and where each is.
+  private let nameBytes: [UInt8]
+  private let nameRanges: [Range<Int>]
+  private let foldsCase: Bool
+  /// Open-addressing table of the application properties' numbers + 1, 0 meaning free.
+  private let table: [Int32]
+  /// First the application properties, then the system properties.
+  private(set) var slots: [Slot]
+  private(set) var text: [UInt8] = []
+  let applicationCount: Int
+  /// Whether the message has offered all its application properties.
+  var isComplete = false
+
+  /// With `foldsCase` the names are in lower case, and a message's keys in any.
+  init(applicationNames: [String], systemNames: [String], foldsCase: Bool) {
+    names = applicationNames + systemNames
+    var bytes: [UInt8] = []
+    nameRanges = names.map { name in
+      bytes += name.utf8
+      return bytes.count - name.utf8.count..<bytes.count
+    }
+    nameBytes = bytes
+    self.foldsCase = foldsCase
+    applicationCount = applicationNames.count
+    slots = Array(repeating: Slot(), count: names.count)
+    var capacity = 8
+    while capacity < applicationNames.count * 4 { capacity *= 2 }
+    var table = Array(repeating: Int32(0), count: capacity)
+    for (number, name) in applicationNames.enumerated() {
+      var place = Self.hash(name.utf8Span.span).value & (capacity - 1)
+      while table[place] != 0 { place = (place + 1) & (capacity - 1) }
+      table[place] = Int32(number + 1)
+    }
+    self.table = table
+  }
+
+  /// Forgets the message.
+  mutating func restart() {
+    for index in slots.indices where slots[index].state != .unasked { slots[index] = Slot() }
+    if !text.isEmpty { text.removeAll(keepingCapacity: text.capacity <= Self.keptBytes) }
+    isComplete = false
+  }
+
+  /// The name of the property with this number.
+  func name(_ number: Int) -> String { names[number] }
+
+  /// The number of the application property called `key`, nil if no condition asks for it.
+  public func number(of key: Span<UInt8>) -> Int? {
+    let (hash, isASCII) = Self.hash(key)
+    if isASCII || !foldsCase { return number(of: key, hash) }
+    let copy = unsafe key.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
+    let lowercased = copy.lowercased()
+    let name = lowercased.utf8Span.span
+    return number(of: name, Self.hash(name).value)
+  }
+
+  @inline(__always)
+  private func number(of key: Span<UInt8>, _ hash: Int) -> Int? {
+    let mask = table.count - 1
+    var place = hash & mask
+    while table[place] != 0 {
+      let number = Int(table[place]) - 1
+      if isName(number, key) { return number }
+      place = (place + 1) & mask
+    }
+    return nil
+  }
+
+  private func isName(_ number: Int, _ key: Span<UInt8>) -> Bool {
+    let range = nameRanges[number]
+    guard range.count == key.count else { return false }
+    let name = nameBytes.span.extracting(range)
+    for index in name.indices {
+      let byte = key[index]
+      let isCapital = foldsCase && byte &- 0x41 < 26
+      guard name[index] == (isCapital ? byte | 0x20 : byte) else { return false }
+    }
+    return true
+  }
+
+  /// A hash that does not tell capitals from small letters, and whether the text is ASCII.
+  ///
+  /// Needs no seed: the names in the table come from the configuration, so no peer can fill it.
+  @inline(__always)
+  private static func hash(_ text: Span<UInt8>) -> (value: Int, isASCII: Bool) {
+    var all: UInt64 = 0
+    var hash = UInt64(truncatingIfNeeded: text.count)
+    // Eight bytes at a time; the last word may overlap the one before it.
+    func take(_ word: UInt64) {
+      all |= word
+      hash = (hash ^ (word | 0x2020_2020_2020_2020)) &* 0x9E37_79B9_7F4A_7C15
+      hash ^= hash >> 32
+    }
+    let count = text.count
+    if count >= 8 {
+      var index = 0
+      while index < count - 8 {
+        take(unsafe text.bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self))
+        index += 8
+      }
+      take(unsafe text.bytes.unsafeLoadUnaligned(fromByteOffset: count - 8, as: UInt64.self))
+    } else if count >= 4 {
+      let low = unsafe text.bytes.unsafeLoadUnaligned(fromByteOffset: 0, as: UInt32.self)
+      let high = unsafe text.bytes.unsafeLoadUnaligned(fromByteOffset: count - 4, as: UInt32.self)
+      take(UInt64(low) | UInt64(high) << 32)
+    } else {
+      var word: UInt64 = 0
+      for index in text.indices { word = word << 8 | UInt64(text[index]) }
+      take(word)
+    }
+    return (Int(truncatingIfNeeded: hash), all & 0x8080_8080_8080_8080 == 0)
+  }
+
+  /// Answers the property with this number, nil for one without value; the last answer counts.
+  public mutating func set(_ number: Int, to value: Span<UInt8>?) {
+    guard let value else {
+      slots[number] = Slot(state: .valueless)
+      return
+    }
+    let start = text.count
+    if Self.hash(value).isASCII {
+      unsafe value.withUnsafeBufferPointer { unsafe text.append(contentsOf: $0) }
+    } else {
+      // What is not UTF-8 becomes U+FFFD, as everywhere.
+      let copy = unsafe value.withUnsafeBufferPointer {
+        unsafe String(decoding: $0, as: UTF8.self)
+      }
+      text.append(contentsOf: copy.utf8)
+    }
+    slots[number] = Slot(state: .text, start: start, end: text.count)
+  }
+
+  mutating func set(_ number: Int, to value: String?) {
+    guard let value else {
+      slots[number].state = .absent
+      return
+    }
+    let start = text.count
+    text.append(contentsOf: value.utf8)
+    slots[number] = Slot(state: .text, start: start, end: text.count)
+  }
+
+  /// The number that the text of a slot spells, read once.
+  mutating func number(at index: Int) -> Double? {
+    let slot = slots[index]
+    if slot.isRead { return slot.number }
+    slots[index].isRead = true
+    guard slot.state == .text else { return nil }
+    let number = Function.number(from: text.span.extracting(slot.start..<slot.end)).double
+    slots[index].number = number
+    return number
+  }
+
+  /// The text of a slot that has one.
+  func string(at index: Int) -> String {
+    String(decoding: text[slots[index].start..<slots[index].end], as: UTF8.self)
+  }
+}
