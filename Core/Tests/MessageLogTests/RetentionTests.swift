@@ -56,6 +56,41 @@ struct RetentionTests {
     #expect(try log.expire(now: 0) == 0)
   }
 
+  @Test("By number: segments go when every partition has passed them, never the active one")
+  func byNumber() throws {
+    let disk = SimDisk(seed: 1)
+    var log = try MessageLog.open(disk, configuration: configuration())
+    for id in 0..<100 {
+      var one = try batch([payload(UInt64(id), byteCount: 200)], partition: UInt16(id % 2))
+      try log.append(&one, now: 0)
+      try log.commit()
+    }
+    let before = log.view.segmentCount
+    let end = try #require(log.view.oldestSegmentEnd)
+    #expect(end[0] > 0 && end[1] > 0 && end[2] == 0)
+    #expect(try log.release(before: [end[0], end[1] - 1, 0]) == 0)
+    #expect(try log.release(before: [0, .max, .max]) == 0)
+    #expect(try log.release(before: end) == 1)
+    #expect(log.view.segmentCount == before - 1)
+    #expect(log.view[0].firstSequence == end[0])
+    #expect(log.view[1].firstSequence == end[1])
+    // A record's place is known to an interval of the index, and not beyond it.
+    for sequence in end[0]..<50 {
+      let bound = log.view.position(before: sequence, in: 0)
+      let place = try #require(read(0, log.view, disk).first { $0.sequence == sequence }?.offset)
+      #expect(bound <= place)
+      #expect(place - bound < 4096)
+    }
+    #expect(try log.release(before: [.max, .max, .max]) == before - 2)
+    #expect(log.view.segmentCount == 1)
+    #expect(log.view.oldestSegmentEnd == nil)
+    #expect(log.hasRoomInSegment(byteCount: 0, recordCount: 1) == true)
+    #expect(log.hasRoomInSegment(byteCount: 4096, recordCount: 1) == false)
+    let reopened = try MessageLog.open(disk, configuration: configuration())
+    #expect(reopened.recovery.findings == [])
+    #expect(reopened.view[1].nextSequence == 50)
+  }
+
   @Test("A cursor that stood in a removed segment goes on at the first kept record and says so")
   func cursorBehind() throws {
     let disk = SimDisk(seed: 1)

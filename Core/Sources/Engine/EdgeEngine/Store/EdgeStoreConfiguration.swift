@@ -14,6 +14,9 @@ public struct EdgeStoreConfiguration: Equatable, Sendable {
   public var indexIntervalBytes: UInt64 = 64 << 10
   /// Bytes that all messages which wait may take together, nil for no limit but the disk's (edge
   /// contract section 16, DIFF 2).
+  ///
+  /// The heads and indices of segments come on top: less than a thousandth with segments of the
+  /// customary size.
   public var maxSizeBytes: UInt64?
   /// Free bytes of the file system that the store does not touch: no segment is begun when that
   /// would leave less.
