@@ -30,7 +30,7 @@ struct ContainerBodyTests {
   ) throws -> JSONObject {
     ContainerBody(
       module,
-      image: try #require(ImageReference(module.image)),
+      image: try #require(ImageReference(module.image)).description,
       generationID: "g1",
       surroundings: surroundings,
       binds: binds,

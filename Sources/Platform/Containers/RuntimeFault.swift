@@ -8,6 +8,10 @@ package struct RuntimeFault: Error, Equatable, Sendable, CustomStringConvertible
     case notFound
     /// The engine refused; what it was asked is wrong.
     case refused
+    /// There is such a module already, or it is in the way of what was asked.
+    case conflict
+    /// It took too long.
+    case timedOut
     /// Anything else.
     case failed
   }

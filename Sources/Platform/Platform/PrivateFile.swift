@@ -136,7 +136,7 @@ package enum PrivateFile {
   }
 
   /// What is in a directory, with each entry's type as readdir(3) has it.
-  static func entries(of path: String) throws(FileFault) -> [(name: String, type: UInt8)] {
+  package static func entries(of path: String) throws(FileFault) -> [(name: String, type: UInt8)] {
     guard let stream = opendir(path) else { throw FileFault("open", path) }
     defer { closedir(stream) }
     var entries: [(name: String, type: UInt8)] = []

@@ -7,9 +7,13 @@
 #endif
 #include <fcntl.h>
 #include <sched.h>
+#include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 /// Nanoseconds of CLOCK_MONOTONIC.
 static inline uint64_t clinux_monotonic_nanoseconds(void) {
@@ -44,5 +48,22 @@ int clinux_has_crc32c(void);
 ///
 /// Only where `clinux_has_crc32c` says yes.
 uint32_t clinux_crc32c(uint32_t previous, const uint8_t *bytes, size_t count);
+
+/// Has the kernel kill this process when its parent ends; execve(2) keeps that.
+static inline int clinux_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, 9); }
+
+/// Takes from this process, for good, what programs with the set-user-ID bit could give it.
+static inline int clinux_no_new_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }
+
+/// RLIMIT_NPROC, which the importer leaves out.
+static const int clinux_rlimit_processes = RLIMIT_NPROC;
+
+/// pipe2(2) with O_CLOEXEC: the end to read from, and the one to write to.
+static inline int clinux_pipe(int files[2]) { return pipe2(files, O_CLOEXEC); }
+
+/// Has the program that is started begin without the open files from `first` on.
+static inline int clinux_spawn_closes_from(posix_spawn_file_actions_t *actions, int first) {
+  return posix_spawn_file_actions_addclosefrom_np(actions, first);
+}
 
 #endif

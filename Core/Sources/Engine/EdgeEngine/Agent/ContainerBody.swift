@@ -21,7 +21,7 @@ public struct ContainerBody: Equatable, Sendable {
   ///
   /// - Parameters:
   ///   - module: what is deployed.
-  ///   - image: the image, with the parent's name for `$upstream`.
+  ///   - image: the image, with the parent's name for `$upstream`; the program of a `process`.
   ///   - generationID: of the module's identity.
   ///   - surroundings: what the module is told.
   ///   - binds: its sockets.
@@ -29,14 +29,14 @@ public struct ContainerBody: Equatable, Sendable {
   ///     what asks for that is dropped.
   public init(
     _ module: ModuleConfiguration,
-    image: ImageReference,
+    image: String,
     generationID: String,
     surroundings: ModuleSurroundings,
     binds: [Bind],
     allowsElevation: Bool
   ) {
     object = module.createOptions.object
-    object["Image"] = .string(image.description)
+    object["Image"] = .string(image)
     addEnvironment(surroundings.environment(of: module, generationID: generationID))
     addLabels(module)
     var host = object["HostConfig"]?.objectValue ?? [:]

@@ -4,6 +4,11 @@ public struct ImageSource: Equatable, Sendable {
   public let reference: ImageReference
   /// What to fetch it with, nil for nothing.
   public let credential: RegistryCredential?
+
+  /// Creates a source.
+  public init(reference: ImageReference, credential: RegistryCredential? = nil) {
+    (self.reference, self.credential) = (reference, credential)
+  }
 }
 
 extension Agent {
