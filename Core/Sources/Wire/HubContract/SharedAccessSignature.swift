@@ -135,12 +135,9 @@ public struct SharedAccessSignature: Equatable, Sendable {
     expirySeconds: Int64,
     hmacSHA256: HMACSHA256
   ) -> String {
-    let encoded = PercentCoding.encode(resource)
+    let token = UnsignedToken(resource: resource, policy: policy, expirySeconds: expirySeconds)
     let secret = secret(key, SASResource(decoded: resource).keyUse)
-    let signature = hmacSHA256(secret, [UInt8]("\(encoded)\n\(expirySeconds)".utf8))
-    let escaped = PercentCoding.encode(Base64.encode(signature))
-    let name = policy.map { "&skn=\(PercentCoding.encode($0))" } ?? ""
-    return "SharedAccessSignature sr=\(encoded)&sig=\(escaped)&se=\(expirySeconds)\(name)"
+    return token.signed(hmacSHA256(secret, token.signedBytes))
   }
 
   private static func secret(_ key: SymmetricKey, _ use: SASKeyUse) -> [UInt8] {

@@ -1,4 +1,5 @@
 import ByteIO
+import Endpoints
 import HTTPTypes
 import HubContract
 import HubEngine

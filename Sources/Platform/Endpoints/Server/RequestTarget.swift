@@ -4,20 +4,20 @@ import ByteIO
 ///
 /// `+` is a literal plus everywhere: device IDs hold it, and no stock client writes a blank so
 /// (contract "Identifiers").
-struct RequestTarget: Equatable, Sendable {
+package struct RequestTarget: Equatable, Sendable {
   /// Why a target is none.
-  enum Fault: Error {
+  package enum Fault: Error {
     /// An escape is broken, or what it stands for is not UTF-8.
     case malformed
   }
 
   /// The path's segments; one slash at the end makes none.
-  let segments: [String]
+  package let segments: [String]
   /// The first value of each query parameter; a name alone has the value "".
-  let query: [String: String]
+  package let query: [String: String]
 
   /// Reads the target of a request line, in origin form or in absolute form (RFC 9112 §3.2).
-  init(_ text: String) throws(Fault) {
+  package init(_ text: String) throws(Fault) {
     var rest = text.utf8[...]
     for scheme in ["https://", "http://"] where rest.starts(with: scheme.utf8) {
       let authority = rest.dropFirst(scheme.utf8.count)
