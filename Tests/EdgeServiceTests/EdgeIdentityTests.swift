@@ -1,5 +1,6 @@
 import HubContract
 import EdgeService
+import HubContract
 import Testing
 
 @Suite("The edge's identity")

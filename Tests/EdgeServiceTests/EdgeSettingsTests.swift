@@ -1,5 +1,6 @@
 import EdgeService
 import HubContract
+import JSONTree
 import Platform
 import Testing
 

@@ -17,7 +17,10 @@ struct OrreryEdge: AsyncParsableCommand {
       Exit status: 0 done; 153 the settings cannot be used, so starting again does not help; \
       154 the device has become another one, start again at once; 1 anything else.
       """,
-    subcommands: [ConfigCommand.self, ModuleShimCommand.self, ModuleLaunchCommand.self]
+    subcommands: [
+      RunCommand.self, KeysCommand.self, ConfigCommand.self, ModuleShimCommand.self,
+      ModuleLaunchCommand.self,
+    ]
   )
 
   static func main() async {

@@ -1,6 +1,13 @@
 #define _GNU_SOURCE
 #include "clinux.h"
 
+#include <grp.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -20,6 +27,36 @@ void clinux_return_free_memory(void) {
 #ifdef __GLIBC__
   malloc_trim(0);
 #endif
+}
+
+static int become(const struct clinux_user *user) {
+  prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
+  if (setgroups(user->group_count, user->groups) != 0) return -1;
+  if (setresgid(user->group, user->group, user->group) != 0) return -1;
+  if (setresuid(user->user, user->user, user->user) != 0) return -1;
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct data[2] = {{0}};
+  data[0].effective = data[0].permitted = data[0].inheritable = 1u << CAP_NET_BIND_SERVICE;
+  // Without the right the program says which port it cannot have.
+  if (syscall(SYS_capset, &header, data) == 0)
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0, 0);
+  return 0;
+}
+
+pid_t clinux_spawn(const char *path, char *const arguments[], char *const environment[],
+                   const struct clinux_user *user) {
+  pid_t parent = getpid();
+  pid_t child = fork();
+  if (child != 0) return child;
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  if (user != NULL && become(user) != 0) _exit(127);
+  // Behind the change of user, which clears it.
+  prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+  if (getppid() != parent) _exit(127);
+  execve(path, arguments, environment);
+  _exit(127);
 }
 
 #if defined(__x86_64__)

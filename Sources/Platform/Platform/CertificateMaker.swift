@@ -139,7 +139,7 @@ package enum CertificateMaker {
       }
   }
 
-  private static func generalName(_ name: String) -> GeneralName {
+  static func generalName(_ name: String) -> GeneralName {
     address(name).map { .ipAddress(ASN1OctetString(contentBytes: $0[...])) } ?? .dnsName(name)
   }
 

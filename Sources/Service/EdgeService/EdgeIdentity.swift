@@ -15,6 +15,8 @@ package struct EdgeIdentity: Equatable, Sendable {
     self.parentHostName = parentHostName
   }
 
+  /// The hub's name without a port: what tokens are for.
+  package var hubName: String { SASResource(decoded: hubHostName).host }
   /// Where it connects to.
   package var upstreamHostName: String { parentHostName ?? hubHostName }
   /// The identity of its local hub.

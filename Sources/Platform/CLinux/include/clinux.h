@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -65,5 +66,20 @@ static inline int clinux_pipe(int files[2]) { return pipe2(files, O_CLOEXEC); }
 static inline int clinux_spawn_closes_from(posix_spawn_file_actions_t *actions, int first) {
   return posix_spawn_file_actions_addclosefrom_np(actions, first);
 }
+
+/// A user that a program is started as.
+struct clinux_user {
+  uid_t user;
+  gid_t group;
+  const gid_t *groups;
+  size_t group_count;
+};
+
+/// Starts a program with no signal blocked, ended by SIGTERM when the calling thread ends; as another
+/// user unless `user` is NULL, who keeps the right to bind ports below 1024 where the caller has it.
+///
+/// The process ID, or -1 with errno. What fails in the child ends it with 127.
+pid_t clinux_spawn(const char *path, char *const arguments[], char *const environment[],
+                   const struct clinux_user *user);
 
 #endif

@@ -208,3 +208,24 @@ package struct EdgeSettings: Equatable, Sendable {
     return notices
   }
 }
+
+extension EdgeSettings {
+  /// PEM files with what the hub above is trusted by, besides the system's authorities.
+  package var upstreamAuthorities: [String] {
+    [upstream.authorities, trustBundle].compactMap { $0 }
+  }
+
+  /// The proxy to `authority`, a host with or without a port, as the environment says; nil for none.
+  ///
+  /// - Throws: `SettingsFault` for a variable that cannot be used.
+  package func proxy(
+    _ environment: [String: String],
+    for authority: String
+  ) throws(SettingsFault) -> ProxyURL? {
+    do throws(ProxyURLFault) {
+      return try ProxyURL.from(environment, for: SASResource(decoded: authority).host)
+    } catch {
+      throw SettingsFault("environment variable https_proxy: \(error)")
+    }
+  }
+}

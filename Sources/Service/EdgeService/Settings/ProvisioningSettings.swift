@@ -22,6 +22,20 @@ package enum ProvisioningSettings: Equatable, Sendable {
     package let proof: Proof
     /// A file with what the device tells the service, JSON.
     package let payload: String?
+
+    package init(
+      endpoint: String,
+      idScope: String,
+      registrationID: String?,
+      proof: Proof,
+      payload: String?
+    ) {
+      self.endpoint = endpoint
+      self.idScope = idScope
+      self.registrationID = registrationID
+      self.proof = proof
+      self.payload = payload
+    }
   }
 
   /// The settings name it.

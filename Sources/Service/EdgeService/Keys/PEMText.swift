@@ -1,0 +1,16 @@
+/// Texts of several certificates in PEM.
+enum PEMText {
+  private static let begin = "-----BEGIN CERTIFICATE-----"
+
+  /// Each certificate with what stands behind it, in order.
+  static func certificates(of text: String) -> [String] {
+    let starts = text.ranges(of: begin).map(\.lowerBound)
+    return zip(starts, starts.dropFirst() + [text.endIndex]).map { String(text[$0..<$1]) }
+  }
+
+  /// The first certificate, or all of it where there is none.
+  static func first(of bytes: [UInt8]) -> [UInt8] {
+    let text = String(decoding: bytes, as: UTF8.self)
+    return certificates(of: text).first.map { Array($0.utf8) } ?? bytes
+  }
+}
