@@ -66,9 +66,17 @@ final class FakeBackend: DeviceBackend {
   func sender(
     _ child: IdentityKey,
     by device: AdmittedDevice,
-    reply: @escaping @Sendable (ChildSender?) -> Void
+    reply: @escaping @Sendable (ChildAnswer<ChildSender>) -> Void
   ) {
-    reply(nil)
+    reply(.refused)
+  }
+
+  func admit(
+    _ child: IdentityKey,
+    by device: AdmittedDevice,
+    reply: @escaping @Sendable (ChildAnswer<AdmittedDevice>) -> Void
+  ) {
+    reply(.refused)
   }
 
   func ended(_ handle: DeviceHandle, _ device: AdmittedDevice) { note("ended") }

@@ -144,18 +144,21 @@ struct DeviceScopeTests {
   func sending(client: String, edge: String, isAllowed: Bool) throws {
     var hub = try plant()
     let key = try #require(IdentityKey(clientID: client))
-    var found: String?
+    var found: ChildStanding?
     func ask() -> HubErrorCode? {
       found = nil
       return code { () throws(HubError) in
-        found = try hub.engine.view.generation(of: key, sentForBy: edge)
+        found = try hub.engine.view.standing(of: key, below: edge)
       }
     }
     #expect(ask() == (isAllowed ? nil : .invalidDeviceScope))
     guard isAllowed else { return }
     let row = try hub.engine.view.device(key.deviceID).identity
     let module = try key.moduleID.map { _ in try hub.engine.view.module(key).identity }
-    #expect(found == module?.generationID ?? row.generationID)
+    let standing = try #require(found)
+    #expect(standing.generationID == module?.generationID ?? row.generationID)
+    let chain = standing.authChain
+    #expect(try hub.engine.view.actingEdgeDevice(for: key, authChain: chain).deviceID == edge)
     let disabled = DeviceIdentityRequest(
       deviceID: row.deviceID,
       status: .disabled,

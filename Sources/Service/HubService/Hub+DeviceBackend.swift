@@ -3,8 +3,9 @@ package import Endpoints
 package import HubContract
 import HubEngine
 import JSONTree
-import Logging
+package import Logging
 import MQTT
+package import NIOCore
 import Platform
 
 extension Hub: DeviceBackend {
@@ -217,26 +218,67 @@ extension Hub: DeviceBackend {
   package func sender(
     _ child: IdentityKey,
     by device: AdmittedDevice,
-    reply: @escaping @Sendable (ChildSender?) -> Void
+    reply: @escaping @Sendable (ChildAnswer<ChildSender>) -> Void
+  ) {
+    judge(child, device, reply) { [self] standing in
+      ChildSender(
+        stamp: stamp(child, standing, by: device),
+        partition: events.partition(of: child.deviceID),
+        end: SystemClock.now().adding(milliseconds: Self.childMilliseconds)
+      )
+    }
+  }
+
+  package func admit(
+    _ child: IdentityKey,
+    by device: AdmittedDevice,
+    reply: @escaping @Sendable (ChildAnswer<AdmittedDevice>) -> Void
+  ) {
+    // Read before the registry: a change in between makes the admission look older than it is.
+    let epoch = directory.epoch
+    judge(child, device, reply) { [self] standing in
+      AdmittedDevice(
+        identity: child,
+        credential: .edgeHub(authChain: standing.authChain, device.credential),
+        stamp: stamp(child, standing, by: device),
+        partition: events.partition(of: child.deviceID),
+        session: nil,
+        expiry: nil,
+        epoch: epoch
+      )
+    }
+  }
+
+  /// Answers what `make` makes of the standing of `child`, if it is below the edge device of `device`.
+  private func judge<Standing>(
+    _ child: IdentityKey,
+    _ device: AdmittedDevice,
+    _ reply: @escaping @Sendable (ChildAnswer<Standing>) -> Void,
+    _ make: @escaping @Sendable (ChildStanding) -> Standing
   ) {
     // The connection waits for the answer, and ends by itself.
     Task {
-      let generation = try? await store.read { view throws(HubError) in
-        try view.generation(of: child, sentForBy: device.identity.deviceID)
+      do throws(HubError) {
+        let standing = try await store.read { view throws(HubError) in
+          try view.standing(of: child, below: device.identity.deviceID)
+        }
+        reply(.accepted(make(standing)))
+      } catch {
+        reply(error.code == .invalidDeviceScope ? .refused : .unavailable)
       }
-      guard let generation else { return reply(nil) }
-      reply(
-        ChildSender(
-          stamp: EventStamp(
-            identity: child,
-            authMethod: device.stamp.parts.authMethod,
-            generationID: generation
-          ),
-          partition: events.partition(of: child.deviceID),
-          end: SystemClock.now().adding(milliseconds: Self.childMilliseconds)
-        )
-      )
     }
+  }
+
+  private func stamp(
+    _ child: IdentityKey,
+    _ standing: ChildStanding,
+    by device: AdmittedDevice
+  ) -> EventStamp {
+    EventStamp(
+      identity: child,
+      authMethod: device.stamp.parts.authMethod,
+      generationID: standing.generationID
+    )
   }
 
   package func ended(_ handle: DeviceHandle, _ device: AdmittedDevice) {
@@ -405,5 +447,22 @@ extension DeviceConnectRequest {
   /// The device that the client ID names, whether it exists or not.
   fileprivate var deviceID: String {
     String(decoding: clientID.prefix { $0 != UInt8(ascii: "/") }, as: UTF8.self)
+  }
+}
+
+extension Hub {
+  /// The shared state of the loops of `group`, on which devices of this hub will connect.
+  package func loops(of group: any EventLoopGroup, logger: Logger) async throws -> DeviceLoops {
+    let rate = settings.throttles["d2c_per_second"] ?? 0
+    return try await DeviceLoops(
+      group: group,
+      backend: self,
+      log: settings.isLogEnabled ? events : nil,
+      router: routing,
+      limits: DeviceLimits(quotas: settings.quotas, connectSeconds: settings.connectSeconds),
+      messagesPerSecond: rate > 0 ? rate : nil,
+      unauthenticated: settings.unauthenticatedConnections,
+      logger: logger
+    )
   }
 }

@@ -171,6 +171,11 @@ extension EndpointCounters {
         { $0.sharedConnections.load(ordering: .relaxed) }
       ),
       (
+        "orrery_edge_children", .gauge,
+        "Devices and modules present on the connections of their edge hubs now.",
+        { $0.children.load(ordering: .relaxed) }
+      ),
+      (
         "orrery_mqtt_accepted_total", .counter, "CONNECTs accepted.",
         { $0.accepted.load(ordering: .relaxed) }
       ),

@@ -126,6 +126,16 @@ package struct ChildSender: Sendable {
   }
 }
 
+/// The backend's answer about someone for whom an edge hub wants to act.
+package enum ChildAnswer<Standing: Sendable>: Sendable {
+  /// It may.
+  case accepted(Standing)
+  /// It may not: the other is not below it, or is disabled.
+  case refused
+  /// Nobody can tell at the moment.
+  case unavailable
+}
+
 /// A cloud-to-device message on its way to a connection.
 package struct CloudToDeviceDelivery: Sendable {
   /// Names the delivery when it is completed.
@@ -175,11 +185,18 @@ package protocol DeviceBackend: Sendable {
   ///
   /// Answers false if the registry changed since the admission, which must then be asked for anew.
   func established(_ handle: DeviceHandle, _ device: AdmittedDevice) -> Bool
-  /// Judges whether the edge hub that `device` is may send for `child`; nil if not.
+  /// Judges whether the edge hub that `device` is may send for `child`, and ask about its twin.
   func sender(
     _ child: IdentityKey,
     by device: AdmittedDevice,
-    reply: @escaping @Sendable (ChildSender?) -> Void
+    reply: @escaping @Sendable (ChildAnswer<ChildSender>) -> Void
+  )
+  /// Judges whether `child` may be present on the connection of the edge hub that `device` is;
+  /// `established` with the child's own handle then makes it so.
+  func admit(
+    _ child: IdentityKey,
+    by device: AdmittedDevice,
+    reply: @escaping @Sendable (ChildAnswer<AdmittedDevice>) -> Void
   )
   /// The connection is gone.
   func ended(_ handle: DeviceHandle, _ device: AdmittedDevice)

@@ -87,7 +87,9 @@ extension DeviceConnection {
       }
       self.device = device
       self.topics = topics
-      if device.identity.moduleID == ModuleID.edgeHub { children = [:] }
+      if device.identity.moduleID == ModuleID.edgeHub {
+        children = EdgeHubChildren(of: device, on: self)
+      }
       loop.counters.unauthenticated.count(-1)
       guard isCleanSession, device.session != nil else { return accept(device) }
       // Were it let in before, a crash could bring back what it has asked to forget.

@@ -1,74 +1,288 @@
 import ByteIO
 import HubContract
-import Logging
+import JSONTree
 import MQTT
 import Platform
 
-/// What an edge hub sends on its own connection for those below it (contract §3.4).
+/// What an edge hub sends and asks on its own connection for those below it (contract §3.4; docs
+/// "Uplink").
 extension DeviceConnection {
-  /// Children that a connection remembers; beyond, it forgets them and asks again.
-  private static let childLimit = 4_096
+  // MARK: Telemetry
 
   /// Takes a message in for the child that it names; false if the connection is being closed.
-  func deliver(_ publish: HeldPublish, by device: AdmittedDevice) -> Bool {
-    if let child = children?[publish.child], SystemClock.now() < child.end {
-      return append(publish, from: child)
+  func deliver(
+    _ publish: PublishLayout,
+    _ bag: Span<UInt8>,
+    _ body: Span<UInt8>,
+    for child: IdentityKey,
+    of children: EdgeHubChildren
+  ) -> Bool {
+    let flags: EventFlags = publish.retain ? .retain : []
+    switch children.known(child) {
+    case .accepted(let sender):
+      return append(sender, flags, bag, body, publish.packetIdentifier)
+    case .refused: return refuse(child, publish.packetIdentifier)
+    case .unavailable, nil: break
     }
-    guard let handle else { return false }
-    held = publish
+    held = HeldPublish(child, publish.packetIdentifier, flags, bag, body)
     beginRequest()
-    loop.backend.sender(publish.child, by: device) { child in
-      handle.execute { connection in connection.judged(child) }
+    children.judge(child) { [self] in judged($0) }
+    return true
+  }
+
+  private func judged(_ answer: ChildAnswer<ChildSender>) {
+    guard let publish = held else { return }
+    held = nil
+    switch answer {
+    case .accepted(let sender):
+      guard
+        append(
+          sender,
+          publish.flags,
+          publish.bag.span,
+          publish.body.span,
+          publish.packetIdentifier
+        )
+      else { return }
+    case .refused:
+      guard refuse(publish.child, publish.packetIdentifier) else { return }
+      flushUnlessProcessing()
+    // It sends the message again on its next connection.
+    case .unavailable: return drop(.overloaded)
+    }
+    endRequest()
+  }
+
+  private func append(
+    _ sender: ChildSender,
+    _ flags: EventFlags,
+    _ bag: Span<UInt8>,
+    _ body: Span<UInt8>,
+    _ packetIdentifier: UInt16
+  ) -> Bool {
+    let isKept = loop.append(
+      self,
+      stamp: sender.stamp,
+      partition: sender.partition,
+      flags: flags,
+      bag: bag,
+      body: body,
+      identifier: packetIdentifier
+    )
+    if !isKept { close() }
+    return isKept
+  }
+
+  /// Acknowledges and drops a message for `child`, whom the edge hub may not send for; false if the
+  /// connection is being closed instead.
+  private func refuse(_ child: IdentityKey, _ packetIdentifier: UInt16) -> Bool {
+    guard children?.takesAnswers == true else {
+      faulted("$.cdid names nobody below this edge hub")
+      close()
+      return false
+    }
+    write { Self.encode(.refused, of: child, to: &$0) }
+    if packetIdentifier != 0 { acknowledge(packetIdentifier) }
+    return slot >= 0
+  }
+
+  // MARK: Requests
+
+  /// Handles a PUBLISH to a topic of a child; false if the connection is being closed.
+  func deliverForChild(
+    _ publish: PublishLayout,
+    _ topic: Span<UInt8>,
+    _ body: Span<UInt8>
+  ) -> Bool {
+    guard let children, let (child, start) = ChildTopics.split(topic) else {
+      faulted("a topic that is neither this identity's nor a child's")
+      close()
+      return false
+    }
+    let topic = topic.extracting(start...)
+    switch DeviceTopics(child).classify(topic) {
+    case .telemetry(let range):
+      let bag = topic.extracting(range)
+      return isTaken(bag, body) && deliver(publish, bag, body, for: child, of: children)
+    case .twinGet(let range):
+      acknowledge(publish)
+      ask(topic.extracting(range).array(), of: child, children) { backend, reply in
+        backend.twin(of: child, reply: reply)
+      }
+    case .twinPatch(let range, let version):
+      let patch = body.array()
+      // Requests of a child are judged, and carried out, in the order in which they came.
+      ask(topic.extracting(range).array(), of: child, children, acknowledging: publish) {
+        $0.patchReported(patch, of: child, onVersion: version, reply: $1)
+      }
+    case .methodResponse(let status, let range):
+      if children.presence(of: child) != nil {
+        loop.backend.methodAnswered(
+          requestID: topic.extracting(range).array(),
+          status: status,
+          body: body.array(),
+          by: child
+        )
+      }
+      acknowledge(publish)
+    case .foreign, .unknown, .malformed:
+      guard let settlement = ChildSettlement(topic) else {
+        faulted("a topic that children do not have")
+        close()
+        return false
+      }
+      children.presence(of: child)?.settle(settlement)
+      acknowledge(publish)
     }
     return true
   }
 
-  private func judged(_ child: ChildSender?) {
-    guard let publish = held else { return }
-    held = nil
-    guard let child else {
-      faulted("$.cdid names nobody below this edge hub")
-      return close()
+  /// Asks the backend about the twin of `child`, if the edge hub may, and sends the answer.
+  private func ask(
+    _ requestID: [UInt8],
+    of child: IdentityKey,
+    _ children: EdgeHubChildren,
+    acknowledging publish: PublishLayout? = nil,
+    _ perform: @escaping (any DeviceBackend, @escaping @Sendable (TwinReply) -> Void) -> Void
+  ) {
+    guard let handle else { return }
+    beginRequest()
+    children.judge(child) { [self] judgement in
+      let finish: @Sendable (TwinReply) -> Void = { reply in
+        handle.execute { connection in
+          if let publish { connection.acknowledge(publish) }
+          connection.answer(requestID, reply, of: child)
+          connection.endRequest()
+        }
+      }
+      switch judgement {
+      case .accepted: perform(loop.backend, finish)
+      case .refused:
+        finish(Self.refusal(.invalidDeviceScope, "\(child) is not below this edge hub."))
+      case .unavailable:
+        finish(Self.refusal(.serviceUnavailable, "The registry cannot be read; ask again later."))
+      }
     }
-    if children.map({ $0.count >= Self.childLimit }) ?? false { children = [:] }
-    children?[publish.child] = child
-    guard append(publish, from: child) else { return }
-    endRequest()
   }
 
-  private func append(_ publish: HeldPublish, from child: ChildSender) -> Bool {
-    let isKept = loop.append(
-      self,
-      stamp: child.stamp,
-      partition: child.partition,
-      flags: publish.flags,
-      bag: publish.bag.span,
-      body: publish.body.span,
-      identifier: publish.packetIdentifier
+  private static func refusal(_ code: HubErrorCode, _ message: String) -> TwinReply {
+    let body = HubError(code, message).body(
+      .module,
+      trackingID: Hex.encode(Entropy.bytes(16)),
+      time: Timestamp(ticks: SystemClock.wallTicks())
     )
-    if !isKept { close() }
-    return isKept
+    return TwinReply(status: code.httpStatus, body: JSON.bytes(body))
+  }
+
+  private func answer(_ requestID: [UInt8], _ reply: TwinReply, of child: IdentityKey) {
+    if children?.takesAnswers == true {
+      let topic = DeviceTopics.twinResponse(
+        status: reply.status,
+        requestID: requestID.span,
+        version: reply.version
+      )
+      send(
+        OutboundPublish(topic: ChildTopics.prefix(of: child) + topic, payload: reply.body),
+        .atMostOnce
+      )
+    }
+    flushUnlessProcessing()
+  }
+
+  // MARK: Notices
+
+  /// Tells the edge hub something of `child`, if it wants to know.
+  func tell(_ notice: ChildNotice, of child: IdentityKey) {
+    guard slot >= 0, children?.takesAnswers == true else { return }
+    write { Self.encode(notice, of: child, to: &$0) }
+    flushUnlessProcessing()
+  }
+
+  private static func encode(
+    _ notice: ChildNotice,
+    of child: IdentityKey,
+    to sink: inout some ByteSink
+  ) {
+    let topic = ChildTopics.prefix(of: child) + notice.topic
+    try? PacketEncoder.publish(topic: topic.span, payload: Span(), qos: .atMostOnce, to: &sink)
+  }
+
+  // MARK: Subscriptions
+
+  /// Grants or refuses what a SUBSCRIBE wants for children; `finish` gets the codes of all its
+  /// filters, those of children filled in.
+  func fulfil(
+    _ wishes: [ChildWish],
+    _ codes: [SubscribeReturnCode],
+    then finish: @escaping (DeviceConnection, [SubscribeReturnCode]) -> Void
+  ) {
+    guard let children, !wishes.isEmpty else { return finish(self, codes) }
+    var codes = codes
+    var open = wishes.count
+    for wish in wishes {
+      beginRequest()
+      let decided: (Bool) -> Void = { [self] isGranted in
+        if isGranted { codes[wish.place] = .grantedAtMostOnce }
+        open -= 1
+        if open == 0 { finish(self, codes) }
+        endRequest()
+      }
+      if let child = wish.child {
+        children.enter(child) { decided($0?.add(wish.filter) ?? false) }
+      } else {
+        children.takesAnswers = true
+        decided(true)
+      }
+    }
+  }
+}
+
+/// A filter of a SUBSCRIBE or UNSUBSCRIBE that is about a child.
+struct ChildWish: Sendable {
+  /// Which of the packet's filters it is.
+  let place: Int
+  /// Whom it is about; nil for answers and notices about all.
+  let child: IdentityKey?
+  /// The filter as the child itself would send it.
+  let filter: String
+
+  /// Reads a filter; nil if it is none that an edge hub may have for a child.
+  init?(_ filter: Span<UInt8>, place: Int) {
+    self.place = place
+    if filter.array().elementsEqual(ChildTopics.answers.utf8) {
+      child = nil
+      self.filter = ""
+      return
+    }
+    guard let (child, start) = ChildTopics.split(filter) else { return nil }
+    let rest = filter.extracting(start...)
+    self.child = child
+    switch ChildFilter(rest, of: DeviceTopics(child)) {
+    case .own: self.filter = String(decoding: rest.array(), as: UTF8.self)
+    case .devicebound: self.filter = "devices/\(child.deviceID)/messages/devicebound/#"
+    case .refused: return nil
+    }
   }
 }
 
 /// A message that an edge hub sent for a child, out of its packet.
 struct HeldPublish {
   let child: IdentityKey
-  let flags: EventFlags
   let packetIdentifier: UInt16
+  let flags: EventFlags
   let bag: [UInt8]
   let body: [UInt8]
 
   init(
     _ child: IdentityKey,
-    _ publish: PublishLayout,
+    _ packetIdentifier: UInt16,
     _ flags: EventFlags,
     _ bag: Span<UInt8>,
     _ body: Span<UInt8>
   ) {
     self.child = child
+    self.packetIdentifier = packetIdentifier
     self.flags = flags
-    packetIdentifier = publish.packetIdentifier
     self.bag = bag.array()
     self.body = body.array()
   }
@@ -77,8 +291,16 @@ struct HeldPublish {
 extension PropertyBag {
   /// Whom `$.cdid` and `$.cmid` name, nil without them.
   var child: IdentityKey? {
-    value(of: .connectionDeviceID).map {
-      IdentityKey(deviceID: $0, moduleID: value(of: .connectionModuleID))
+    var (device, module): (Range<Int>?, Range<Int>?)
+    var iterator = makeIterator()
+    while let entry = iterator.next() {
+      switch systemProperty(of: entry) {
+      case .connectionDeviceID: device = entry.value
+      case .connectionModuleID: module = entry.value
+      default: break
+      }
     }
+    guard let device else { return nil }
+    return IdentityKey(deviceID: text(device), moduleID: module.map { text($0) })
   }
 }

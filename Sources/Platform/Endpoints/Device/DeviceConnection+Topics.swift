@@ -8,6 +8,7 @@ struct GrantedTopics {
   var devicebound: QoS?
   var twinResponses: QoS?
   var desired: QoS?
+  var inputs: QoS?
   /// All methods; `namedMethods` are those subscribed one by one.
   var methods: QoS?
   var namedMethods: Set<String> = []
@@ -19,6 +20,44 @@ struct GrantedTopics {
     return methods != nil || !namedMethods.isSubset(of: other.namedMethods)
   }
   var takesMethods: Bool { methods != nil || !namedMethods.isEmpty }
+
+  init() {}
+
+  /// What the filters in `list`, which are of `topics`' identity, give.
+  init(_ list: [(filter: String, quality: UInt8)], of topics: DeviceTopics) {
+    for (filter, quality) in list {
+      let qos: QoS = quality == 0 ? .atMostOnce : .atLeastOnce
+      let bytes = [UInt8](filter.utf8)
+      switch topics.classify(filter: bytes.span) {
+      case .devicebound: devicebound = qos
+      case .twinResponses: twinResponses = qos
+      case .desiredPatches: desired = qos
+      case .methods(name: nil): methods = qos
+      case .methods(name: .some(let range)):
+        let name = String(decoding: bytes[range], as: UTF8.self)
+        if let decoded = PercentCoding.decode(name) { namedMethods.insert(decoded) }
+      case .moduleAll, .moduleInputs: inputs = qos
+      case .refused: break
+      }
+    }
+  }
+}
+
+extension DeviceBackend {
+  /// Tells of direct methods that an identity takes now, or no longer.
+  func methodsChanged(
+    from before: GrantedTopics,
+    to granted: GrantedTopics,
+    _ handle: DeviceHandle,
+    _ identity: IdentityKey
+  ) {
+    handle.takesMethods = granted.takesMethods
+    if granted.takesMethods(beyond: before) {
+      methodsSubscribed(handle, identity)
+    } else if before.takesMethods, !granted.takesMethods {
+      methodsUnsubscribed(handle, identity)
+    }
+  }
 }
 
 /// A PUBLISH that waits for a place in the outbound window.
@@ -40,9 +79,13 @@ extension DeviceConnection {
     guard let device, let topics, let handle else { return }
     var codes: [SubscribeReturnCode] = []
     var kept = subscriptions
+    var wishes: [ChildWish] = []
     layout.forEach(in: span) { entry in
       let filter = span.extracting(entry.filter)
-      guard topics.classify(filter: filter) != .refused else { return codes.append(.failure) }
+      guard topics.classify(filter: filter) != .refused else {
+        if children != nil, let wish = ChildWish(filter, place: codes.count) { wishes.append(wish) }
+        return codes.append(.failure)
+      }
       let text = String(decoding: filter.array(), as: UTF8.self)
       let quality = min(entry.requested, .atLeastOnce)
       kept.removeAll { $0.filter == text }
@@ -51,14 +94,16 @@ extension DeviceConnection {
       codes.append(SubscribeReturnCode(granted: quality))
     }
     let identifier = layout.packetIdentifier
-    let answer = codes
+    let (own, forChildren) = (codes, wishes)
     let after = kept
     remember(after, device.identity, handle) { connection in
-      connection.write {
-        try? PacketEncoder.suback(packetIdentifier: identifier, answer, to: &$0)
+      connection.fulfil(forChildren, own) { connection, codes in
+        connection.write {
+          try? PacketEncoder.suback(packetIdentifier: identifier, codes, to: &$0)
+        }
+        connection.grant(after)
+        connection.flushUnlessProcessing()
       }
-      connection.grant(after)
-      connection.flushUnlessProcessing()
     }
   }
 
@@ -67,8 +112,10 @@ extension DeviceConnection {
     guard let device, let handle else { return }
     var kept = subscriptions
     layout.forEach(in: span) { range in
-      let text = String(decoding: span.extracting(range).array(), as: UTF8.self)
+      let filter = span.extracting(range)
+      let text = String(decoding: filter.array(), as: UTF8.self)
       kept.removeAll { $0.filter == text }
+      if let children, let wish = ChildWish(filter, place: 0) { children.withdraw(wish) }
     }
     let identifier = layout.packetIdentifier
     let after = kept
@@ -103,30 +150,9 @@ extension DeviceConnection {
   func grant(_ list: [(filter: String, quality: UInt8)]) {
     guard let topics, let handle, let device else { return }
     let before = granted
-    granted = GrantedTopics()
-    var inputs: QoS?
-    for (filter, quality) in list {
-      let qos: QoS = quality == 0 ? .atMostOnce : .atLeastOnce
-      let bytes = [UInt8](filter.utf8)
-      switch topics.classify(filter: bytes.span) {
-      case .devicebound: granted.devicebound = qos
-      case .twinResponses: granted.twinResponses = qos
-      case .desiredPatches: granted.desired = qos
-      case .methods(name: nil): granted.methods = qos
-      case .methods(name: .some(let range)):
-        let name = String(decoding: bytes[range], as: UTF8.self)
-        if let decoded = PercentCoding.decode(name) { granted.namedMethods.insert(decoded) }
-      case .moduleAll, .moduleInputs: inputs = qos
-      case .refused: break
-      }
-    }
-    grantInputs(inputs)
-    handle.takesMethods = granted.takesMethods
-    if granted.takesMethods(beyond: before) {
-      loop.backend.methodsSubscribed(handle, device.identity)
-    } else if before.takesMethods, !granted.takesMethods {
-      loop.backend.methodsUnsubscribed(handle, device.identity)
-    }
+    granted = GrantedTopics(list, of: topics)
+    grantInputs(granted.inputs)
+    loop.backend.methodsChanged(from: before, to: granted, handle, device.identity)
     if granted.devicebound == nil { returnUnsent(device) }
     if granted.devicebound != nil, before.devicebound == nil { pullCloudToDevice() }
   }

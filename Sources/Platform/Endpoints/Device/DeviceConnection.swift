@@ -44,8 +44,8 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
   private var isProcessing = false
   private var requestsUnderWay = 0
 
-  /// Whom an edge hub has sent for lately; nil for all others, who send for themselves.
-  var children: [IdentityKey: ChildSender]?
+  /// Those for whom an edge hub acts; nil for all others, who act for themselves.
+  var children: EdgeHubChildren?
   /// A message for a child about which the backend is being asked: what follows waits.
   var held: HeldPublish?
 
@@ -76,7 +76,9 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
     limits.connectTimeoutMilliseconds = loop.limits.connectMilliseconds
     // A message at its limit with the longest topic, two lengths, an identifier, and the fixed header
     // of four bytes (contract "Property bag").
-    limits.maximumPacketLength = Int32(clamping: loop.limits.messageBytes + 65_535 + 8)
+    limits.maximumPacketLength = Int32(
+      clamping: loop.limits.messageBytes + EdgeHubChildren.addedBytes + 65_535 + 8
+    )
     limits.maximumSilenceSeconds = 1_767
     limits.maximumQoS = .atLeastOnce
     // IDs may hold # and +; topics are compared with the identity, never matched.
@@ -110,6 +112,7 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
     if context.channel.isWritable {
       resume()
       pullInputs()
+      children?.pullWaiting()
     } else {
       isPaused = true
     }
@@ -151,6 +154,8 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
       if let device { loop.backend.ended(handle, device) }
     }
     handle = nil
+    children?.end()
+    children = nil
     if let identity = device?.identity {
       loop.logger.debug(
         "device disconnected",
@@ -261,16 +266,10 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
     case .telemetry(let range):
       let bag = topic.extracting(range)
       let body = span.extracting(publish.payload)
-      do throws(PropertyFault) {
-        try PropertyBag(bag).check(bodyBytes: body.count, limit: loop.limits.messageBytes)
-      } catch {
-        faulted("\(error)")
-        close()
-        return false
-      }
+      guard isTaken(bag, body) else { return false }
       let flags: EventFlags = publish.retain ? .retain : []
-      if children != nil, let child = PropertyBag(bag).child {
-        return deliver(HeldPublish(child, publish, flags, bag, body), by: device)
+      if let children, let child = PropertyBag(bag).child {
+        return deliver(publish, bag, body, for: child, of: children)
       }
       guard
         loop.append(
@@ -307,8 +306,25 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
       )
       acknowledge(publish)
       return true
+    case .unknown where children != nil:
+      return deliverForChild(publish, topic, span.extracting(publish.payload))
     case .foreign, .unknown, .malformed:
       faulted("a topic that is not this identity's to publish to")
+      close()
+      return false
+    }
+  }
+
+  /// Whether a message is within the limits; if not, the connection is being closed.
+  @inline(__always)
+  func isTaken(_ bag: Span<UInt8>, _ body: Span<UInt8>) -> Bool {
+    // What an edge hub adds must not make a child's message, which it has taken, too large.
+    let room = children == nil ? 0 : EdgeHubChildren.addedBytes
+    do throws(PropertyFault) {
+      try PropertyBag(bag).check(bodyBytes: body.count, limit: loop.limits.messageBytes + room)
+      return true
+    } catch {
+      faulted("\(error)")
       close()
       return false
     }
@@ -327,7 +343,7 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
   }
 
   @inline(__always)
-  private func acknowledge(_ identifier: UInt16) {
+  func acknowledge(_ identifier: UInt16) {
     let action = answer { $0.acknowledge(identifier, to: &$1) }
     if case .close = action { close() }
   }

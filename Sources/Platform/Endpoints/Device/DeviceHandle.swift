@@ -36,7 +36,8 @@ package final class DeviceHandle: Sendable {
     tell { if let connection = $0 as? DeviceConnection { body(connection) } }
   }
 
-  private func tell(_ body: @escaping @Sendable (any DevicePresence) -> Void) {
+  /// The same with whatever is connected.
+  func tell(_ body: @escaping @Sendable (any DevicePresence) -> Void) {
     ask { if let presence = $0 { body(presence) } }
   }
 

@@ -5,6 +5,8 @@ package final class EndpointCounters: Sendable {
   package let connections = Atomic<Int>(0)
   /// Connections of the shared port, WebSockets included.
   package let sharedConnections = Atomic<Int>(0)
+  /// Those present on the connections of their edge hubs.
+  package let children = Atomic<Int>(0)
   package let unauthenticated = Atomic<Int>(0)
   package let accepted = Atomic<Int>(0)
   package let refused = Atomic<Int>(0)

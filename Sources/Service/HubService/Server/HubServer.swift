@@ -67,17 +67,7 @@ package struct HubServer: Service {
     var loops: DeviceLoops?
     do {
       try await hub.recover()
-      let rate = settings.throttles["d2c_per_second"] ?? 0
-      let made = try await DeviceLoops(
-        group: group,
-        backend: hub,
-        log: settings.isLogEnabled ? hub.events : nil,
-        router: hub.routing,
-        limits: DeviceLimits(quotas: settings.quotas, connectSeconds: settings.connectSeconds),
-        messagesPerSecond: rate > 0 ? rate : nil,
-        unauthenticated: settings.unauthenticatedConnections,
-        logger: logger
-      )
+      let made = try await hub.loops(of: group, logger: logger)
       loops = made
       try await serve(on: group, made)
     } catch {

@@ -17,6 +17,14 @@ public struct DeviceScopePage: Sendable {
   }
 }
 
+/// Someone below an edge device, for whom its edge hub acts.
+public struct ChildStanding: Equatable, Sendable {
+  /// The identity's generation ID.
+  public let generationID: String
+  /// Its client ID, then for a module its device, and each device's parent up to the edge device.
+  public let authChain: [String]
+}
+
 extension HubView {
   /// The edge device that `actor` asks on behalf of (contract §3.10).
   ///
@@ -144,42 +152,55 @@ extension HubView {
     return DeviceScopePage(devices: [device], modules: [module])
   }
 
-  /// The generation ID of an identity for which an edge hub wants to send (contract §3.4).
+  /// What an edge hub that acts for an identity on its own connection has to know of it.
   ///
   /// - Parameters:
   ///   - key: a device or module below the edge device, or a module of it.
   ///   - edgeID: the edge device.
-  /// - Returns: the generation ID.
+  /// - Returns: its generation ID, and the chain that leads to the edge device.
   /// - Throws: 400028 if there is no such identity in the scope, or a device up to the edge device is
   ///   disabled.
-  public func generation(
+  public func standing(
     of key: IdentityKey,
-    sentForBy edgeID: String
-  ) throws(HubError) -> String {
+    below edgeID: String
+  ) throws(HubError) -> ChildStanding {
     let page = try identity(key, inScopeOf: edgeID)
     // As with a chain: for its device's modules, not for its own device.
     guard key != IdentityKey(deviceID: edgeID), let device = page.devices.first?.identity,
-      try isInScope(device, of: edgeID, where: { $0.status == .enabled })
+      let path = try path(of: device, to: edgeID, where: { $0.status == .enabled })
     else { throw Self.outside(key) }
-    return page.modules.first?.identity.generationID ?? device.generationID
+    return ChildStanding(
+      generationID: page.modules.first?.identity.generationID ?? device.generationID,
+      authChain: key.moduleID == nil ? path : [key.clientID] + path
+    )
   }
 
   private func isInScope(
     _ device: DeviceIdentity,
-    of edgeID: String,
-    where isGood: (DeviceIdentity) -> Bool = { _ in true }
+    of edgeID: String
   ) throws(HubError) -> Bool {
+    try path(of: device, to: edgeID) != nil
+  }
+
+  /// The devices from `device` to the edge device, parent by parent; nil if it is not below it.
+  private func path(
+    of device: DeviceIdentity,
+    to edgeID: String,
+    where isGood: (DeviceIdentity) -> Bool = { _ in true }
+  ) throws(HubError) -> [String]? {
+    var path: [String] = []
     var current = device
     for _ in 0...DeviceScope.maximumDepth {
-      guard isGood(current) else { return false }
-      if current.deviceID == edgeID { return true }
+      guard isGood(current) else { return nil }
+      path.append(current.deviceID)
+      if current.deviceID == edgeID { return path }
       guard let scope = current.parentScopes.first, let parentID = DeviceScope.deviceID(scope),
         let parent = try stored({ storage throws(StorageFault) in try storage.device(parentID) }),
         parent.deviceScope == scope
-      else { return false }
+      else { return nil }
       current = parent
     }
-    return false
+    return nil
   }
 
   private static var brokenChain: HubError {
