@@ -90,7 +90,7 @@ package struct SharedPortChannel: HTTPChannelHandler {
           // The gate knows HTTP alone: it goes before the first frame comes.
           connections.forget(channel)
           return gate.leave(channel).flatMapThrowing {
-            try channel.pipeline.syncOperations.addHandler(WebSocketBytes())
+            try channel.pipeline.syncOperations.addHandler(WebSocketBytes(.server))
             try addStream(channel, peer, WebSocketProtocol(offeredIn: head) ?? .mqtt)
             return .webSocket
           }

@@ -12,19 +12,28 @@ final class WebSocketBytes: ChannelDuplexHandler {
   typealias OutboundIn = ByteBuffer
   typealias OutboundOut = WebSocketFrame
 
+  /// Which end of the WebSocket this is.
+  enum Side {
+    case client
+    case server
+  }
+
+  private let side: Side
   private var closing = false
 
-  init() {}
+  init(_ side: Side) { self.side = side }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let frame = unwrapInboundIn(data)
-    // A client's frames are masked, each of them (RFC 6455 §5.1).
-    guard frame.maskKey != nil else { return finish(context, code: .protocolError, echo: nil) }
+    // A client's frames are masked, each of them, and a server's are not (RFC 6455 §5.1).
+    guard (frame.maskKey != nil) == (side == .server) else {
+      return finish(context, code: .protocolError, echo: nil)
+    }
     switch frame.opcode {
     case .binary, .continuation:
       context.fireChannelRead(wrapInboundOut(frame.unmaskedData))
     case .ping:
-      let pong = WebSocketFrame(fin: true, opcode: .pong, data: frame.unmaskedData)
+      let pong = self.frame(.pong, frame.unmaskedData)
       context.writeAndFlush(wrapOutboundOut(pong), promise: nil)
     case .pong: break
     case .connectionClose:
@@ -39,8 +48,17 @@ final class WebSocketBytes: ChannelDuplexHandler {
     data: NIOAny,
     promise: EventLoopPromise<Void>?
   ) {
-    let frame = WebSocketFrame(fin: true, opcode: .binary, data: unwrapOutboundIn(data))
+    let frame = frame(.binary, unwrapOutboundIn(data))
     context.write(wrapOutboundOut(frame), promise: promise)
+  }
+
+  private func frame(_ opcode: WebSocketOpcode, _ data: ByteBuffer) -> WebSocketFrame {
+    WebSocketFrame(
+      fin: true,
+      opcode: opcode,
+      maskKey: side == .client ? .random() : nil,
+      data: data
+    )
   }
 
   private func finish(
@@ -52,7 +70,7 @@ final class WebSocketBytes: ChannelDuplexHandler {
     closing = true
     var data = echo ?? context.channel.allocator.buffer(capacity: 2)
     if let code { data.write(webSocketErrorCode: code) }
-    let frame = WebSocketFrame(fin: true, opcode: .connectionClose, data: data)
+    let frame = frame(.connectionClose, data)
     context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
     context.close(promise: nil)
   }

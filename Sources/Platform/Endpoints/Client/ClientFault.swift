@@ -10,6 +10,8 @@ package enum ClientFault: Error, Sendable, CustomStringConvertible {
   case refused(ConnectReturnCode)
   /// The connection ended for this reason.
   case ended(CloseReason)
+  /// The server takes messages and acknowledges none.
+  case stalled
   /// The server did not grant a subscription.
   case subscriptionRefused
   /// What was to be sent has no place in a packet.
@@ -22,6 +24,7 @@ package enum ClientFault: Error, Sendable, CustomStringConvertible {
     case .failed(let reason): reason
     case .refused(let code): Self.text(code)
     case .ended(let reason): "the connection ended: \(Self.text(reason))"
+    case .stalled: "the server takes messages and acknowledges none"
     case .subscriptionRefused: "the server refused a subscription"
     case .unencodable: "the message or its topic is too long"
     }
@@ -30,10 +33,21 @@ package enum ClientFault: Error, Sendable, CustomStringConvertible {
   /// Whether another attempt with the same credential may succeed.
   package var mayMend: Bool {
     switch self {
-    case .unreachable, .failed, .ended: true
+    case .unreachable, .failed, .ended, .stalled: true
     case .refused(let code): code == .serverUnavailable
     case .subscriptionRefused, .unencodable: false
     }
+  }
+
+  /// What an error of the channel means.
+  init(_ error: any Error) {
+    if let fault = error as? ClientFault {
+      self = fault
+      return
+    }
+    let text = SystemError.text(error)
+    let isUntrusted = text.contains("CERTIFICATE_VERIFY_FAILED")
+    self = .failed(isUntrusted ? "the server's certificate is not trusted" : text)
   }
 
   private static func text(_ code: ConnectReturnCode) -> String {

@@ -3,79 +3,79 @@ import MQTT
 import NIOCore
 import Platform
 
+/// What a client's connection tells its owner; called on its event loop.
+protocol ClientEvents: AnyObject {
+  /// The server has accepted.
+  func connected(isSessionPresent: Bool)
+  /// A message has come; one that has a packet identifier is to be acknowledged.
+  func received(_ publish: PublishLayout, in packet: Span<UInt8>)
+  /// The server has acknowledged what was sent as `delivery`.
+  func acknowledged(_ delivery: UInt64)
+  /// The server has answered the SUBSCRIBE that was sent as `delivery`, with a code for each filter.
+  func subscribed(_ delivery: UInt64, _ codes: [SubscribeReturnCode])
+  /// The server has answered the UNSUBSCRIBE that was sent as `delivery`.
+  func unsubscribed(_ delivery: UInt64)
+  /// All that was read has been told.
+  func readCompleted()
+  /// What was written has mostly left.
+  func becameWritable()
+  /// The connection is over; nothing more will be told.
+  func ended(_ fault: ClientFault)
+}
+
 /// Drives a `ClientConnection` on a channel, confined to its event loop.
 ///
-/// It knows packets and nothing of what topics mean. Publishes that find the window full wait here in
-/// their order; everything that waits fails when the connection ends.
+/// It knows packets and nothing of what topics mean. Whoever writes packets calls `flush`, or
+/// `flushLater` if more may follow in the same turn of the loop.
 final class ClientHandler: ChannelDuplexHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
 
-  /// Messages that are handed over and not taken yet; more than that are dropped, which a server that
-  /// keeps to the windows of QoS 1 cannot cause.
-  static let inboxLimit = 4096
-
-  private struct WaitingPublish {
-    let topic: [UInt8]
-    let payload: [UInt8]
-    let promise: EventLoopPromise<Void>
-  }
+  /// Bytes at which written packets leave before the turn ends.
+  private static let flushBytes = 256 << 10
+  /// Bytes of a payload at most, with the longest topic.
+  private static let payloadLimit = PacketEncoder.maximumRemainingLength - 65_539
 
   private var machine: ClientConnection
-  private var opening: ByteBuffer
+  /// What was written and has not left; at first the CONNECT.
+  private var outbound = ByteBuffer()
   private var unread: ByteBuffer?
   private var isReadWanted = false
+  private var isFlushScheduled = false
   private var timer: Scheduled<Void>?
   private var timerDeadline: Instant?
   private var context: ChannelHandlerContext?
   private var failure: ClientFault?
-  private var hasEnded = false
-
-  private let connected: EventLoopPromise<Bool>
-  private let inbox: AsyncStream<ClientMessage>.Continuation
-  private let ended: EventLoopPromise<ClientFault>
-  private var deliveries: UInt64 = 0
-  private var publishes: [UInt64: EventLoopPromise<Void>] = [:]
-  private var subscribes: [UInt64: EventLoopPromise<[SubscribeReturnCode]>] = [:]
-  private var waiting = CircularBuffer<WaitingPublish>()
+  private(set) var hasEnded = false
+  private var events: (any ClientEvents)?
 
   /// A handler that will send `request`.
-  ///
-  /// `connected` succeeds with Session Present when the server accepts, `inbox` gets every message,
-  /// and `ended` succeeds with the reason when the connection is over.
   ///
   /// - Throws: `MQTTFault` for a request that cannot be encoded.
   init(
     _ request: ConnectRequest,
-    connected: EventLoopPromise<Bool>,
-    inbox: AsyncStream<ClientMessage>.Continuation,
-    ended: EventLoopPromise<ClientFault>
+    limits: ClientLimits = ClientLimits(),
+    events: any ClientEvents
   ) throws(MQTTFault) {
-    var opening = ByteBuffer()
-    machine = try ClientConnection(request, now: SystemClock.now(), to: &opening)
-    self.opening = opening
-    self.connected = connected
-    self.inbox = inbox
-    self.ended = ended
+    machine = try ClientConnection(request, limits: limits, now: SystemClock.now(), to: &outbound)
+    self.events = events
   }
 
   // MARK: Channel events
 
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
-    if context.channel.isActive { open(context) }
+    if context.channel.isActive { open() }
   }
 
   func channelActive(context: ChannelHandlerContext) {
-    open(context)
+    open()
     context.fireChannelActive()
   }
 
-  private func open(_ context: ChannelHandlerContext) {
-    guard opening.readableBytes > 0 else { return }
-    context.writeAndFlush(wrapOutboundOut(opening), promise: nil)
-    opening.clear()
+  private func open() {
+    flush()
     schedule()
   }
 
@@ -90,7 +90,8 @@ final class ClientHandler: ChannelDuplexHandler {
   }
 
   func channelReadComplete(context: ChannelHandlerContext) {
-    context.flush()
+    events?.readCompleted()
+    flush()
     context.fireChannelReadComplete()
   }
 
@@ -98,14 +99,13 @@ final class ClientHandler: ChannelDuplexHandler {
     if machine.isReceiving { context.read() } else { isReadWanted = true }
   }
 
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    if context.channel.isWritable { events?.becameWritable() }
+    context.fireChannelWritabilityChanged()
+  }
+
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    let text = SystemError.text(error)
-    failure =
-      failure
-      ?? .failed(
-        text.contains("CERTIFICATE_VERIFY_FAILED")
-          ? "the server's certificate is not trusted" : text
-      )
+    failure = failure ?? ClientFault(error)
     context.close(promise: nil)
   }
 
@@ -116,24 +116,21 @@ final class ClientHandler: ChannelDuplexHandler {
 
   func handlerRemoved(context: ChannelHandlerContext) { end() }
 
-  /// The link is gone: says so once to everybody who waits.
+  /// The link is gone: says so once.
   private func end() {
     guard !hasEnded else { return }
     hasEnded = true
     context = nil
     timer?.cancel()
     let ending = machine.linkLost()
-    var fault = failure ?? .ended(ending.reason)
-    if case .refused(let code) = ending.reason { fault = .refused(code) }
-    connected.fail(fault)
-    for promise in publishes.values { promise.fail(fault) }
-    for promise in subscribes.values { promise.fail(fault) }
-    for publish in waiting { publish.promise.fail(fault) }
-    publishes = [:]
-    subscribes = [:]
-    waiting.removeAll()
-    inbox.finish()
-    ended.succeed(fault)
+    let owner = events
+    events = nil
+    owner?.ended(fault(ending.reason))
+  }
+
+  private func fault(_ reason: CloseReason) -> ClientFault {
+    if case .refused(let code) = reason { return .refused(code) }
+    return failure ?? .ended(reason)
   }
 
   // MARK: Bytes in
@@ -146,22 +143,13 @@ final class ClientHandler: ChannelDuplexHandler {
       switch machine.receive(span, from: &position, now: now) {
       case .none: break
       case .wait: break loop
-      case .connected(let sessionPresent): connected.succeed(sessionPresent)
-      case .deliver(let publish):
-        inbox.yield(
-          ClientMessage(
-            topic: span.extracting(publish.topic).array(),
-            payload: span.extracting(publish.payload).array(),
-            packetIdentifier: publish.packetIdentifier
-          )
-        )
-      case .acknowledged(let delivery):
-        publishes.removeValue(forKey: delivery)?.succeed()
-        sendWaiting()
+      case .connected(let sessionPresent): events?.connected(isSessionPresent: sessionPresent)
+      case .deliver(let publish): events?.received(publish, in: span)
+      case .acknowledged(let delivery): events?.acknowledged(delivery)
       case .subscribed(let delivery, let suback):
-        subscribes.removeValue(forKey: delivery)?.succeed(suback.returnCodes(in: span))
-      case .unsubscribed: break
-      case .send(let packet): write { packet.encode(to: &$0) }
+        events?.subscribed(delivery, suback.returnCodes(in: span))
+      case .unsubscribed(let delivery): events?.unsubscribed(delivery)
+      case .send(let packet): packet.encode(to: &outbound)
       case .close:
         context?.close(promise: nil)
         break loop
@@ -177,17 +165,16 @@ final class ClientHandler: ChannelDuplexHandler {
   }
 
   /// A message was taken over: sends its PUBACK, and reads on if that was what reading waited for.
-  func acknowledge(_ message: ClientMessage) {
-    guard !hasEnded, message.packetIdentifier != 0 else { return }
-    var buffer = ByteBuffer()
-    let action = machine.acknowledge(message.packetIdentifier, now: SystemClock.now(), to: &buffer)
-    if buffer.readableBytes > 0 { context?.writeAndFlush(wrapOutboundOut(buffer), promise: nil) }
+  func acknowledge(_ packetIdentifier: UInt16) {
+    guard !hasEnded, packetIdentifier != 0 else { return }
+    let action = machine.acknowledge(packetIdentifier, now: SystemClock.now(), to: &outbound)
+    flushLater()
     if case .close = action { context?.close(promise: nil) }
     guard machine.isReceiving, !hasEnded else { return }
     if let rest = unread {
       unread = nil
       process(rest)
-      context?.flush()
+      events?.readCompleted()
     }
     guard isReadWanted, !hasEnded else { return }
     isReadWanted = false
@@ -196,76 +183,118 @@ final class ClientHandler: ChannelDuplexHandler {
 
   // MARK: Bytes out
 
-  /// Publishes at QoS 1; `promise` succeeds with the server's acknowledgement.
-  func publish(_ topic: [UInt8], _ payload: [UInt8], _ promise: EventLoopPromise<Void>) {
-    guard !hasEnded else { return promise.fail(failure ?? .ended(.linkLost)) }
-    waiting.append(WaitingPublish(topic: topic, payload: payload, promise: promise))
-    sendWaiting()
-    context?.flush()
-  }
+  /// Whether so little waits to leave that more may be written.
+  var isWritable: Bool { context?.channel.isWritable ?? false }
 
-  private func sendWaiting() {
-    let now = SystemClock.now()
-    while let next = waiting.first {
-      guard let identifier = machine.reserve(delivery: deliveries, now: now) else { return }
-      waiting.removeFirst()
-      publishes[deliveries] = next.promise
-      deliveries += 1
-      var buffer = ByteBuffer()
-      do throws(MQTTFault) {
-        try PacketEncoder.publish(
-          topic: next.topic.span,
-          payload: next.payload.span,
-          qos: .atLeastOnce,
-          packetIdentifier: identifier,
-          to: &buffer
-        )
-      } catch {
-        // Its identifier stays taken: the connection cannot be used up by that before it ends.
-        publishes.removeValue(forKey: deliveries - 1)?.fail(ClientFault.unencodable)
-        continue
-      }
-      context?.write(wrapOutboundOut(buffer), promise: nil)
+  /// Appends a PUBLISH of QoS 1, whose topic is put together of parts; false if the window is full.
+  ///
+  /// - Throws: `unencodable`, with nothing written and nothing in flight.
+  func publish(
+    topic first: Span<UInt8>,
+    _ second: Span<UInt8> = Span(),
+    _ third: Span<UInt8> = Span(),
+    payload: Span<UInt8>,
+    delivery: UInt64
+  ) throws(MQTTFault) -> Bool {
+    let topicByteCount = first.count + second.count + third.count
+    // Judged before an identifier is taken, which would stay so.
+    guard topicByteCount <= UInt16.max, payload.count <= Self.payloadLimit else {
+      throw .unencodable
     }
+    let now = SystemClock.now()
+    guard !hasEnded, let identifier = machine.reserve(delivery: delivery, now: now) else {
+      return false
+    }
+    try PacketEncoder.publishOpening(
+      topicByteCount: topicByteCount,
+      payloadByteCount: payload.count,
+      qos: .atLeastOnce,
+      to: &outbound
+    )
+    outbound.append(first)
+    outbound.append(second)
+    outbound.append(third)
+    outbound.uint16(identifier)
+    outbound.append(payload)
+    if outbound.readableBytes >= Self.flushBytes { flush() }
+    return true
   }
 
-  /// Subscribes to `filters` at QoS 1.
-  func subscribe(_ filters: [[UInt8]], _ promise: EventLoopPromise<[SubscribeReturnCode]>) {
-    guard !hasEnded else { return promise.fail(failure ?? .ended(.linkLost)) }
-    let now = SystemClock.now()
+  /// Appends a PUBLISH of QoS 0.
+  ///
+  /// - Throws: `unencodable`, with nothing written.
+  func publish(topic: [UInt8], payload: Span<UInt8>) throws(MQTTFault) {
+    guard !hasEnded else { return }
+    try PacketEncoder.publish(
+      topic: topic.span,
+      payload: payload,
+      qos: .atMostOnce,
+      to: &outbound
+    )
+    machine.sent(now: SystemClock.now())
+    if outbound.readableBytes >= Self.flushBytes { flush() }
+  }
+
+  /// Appends a SUBSCRIBE to `filters` at `qos`; false if the window is full.
+  ///
+  /// - Throws: `unencodable`, with nothing written.
+  func subscribe(_ filters: [[UInt8]], _ qos: QoS, delivery: UInt64) throws(MQTTFault) -> Bool {
+    var packet = ByteBuffer()
     let count = UInt16(clamping: filters.count)
-    guard
-      let identifier = machine.reserveSubscribe(delivery: deliveries, filterCount: count, now: now)
-    else { return promise.fail(ClientFault.ended(.misuse)) }
-    var buffer = ByteBuffer()
-    do throws(MQTTFault) {
-      try PacketEncoder.subscribe(
-        packetIdentifier: identifier,
-        filters.map { (filter: $0, qos: .atLeastOnce) },
-        to: &buffer
-      )
-    } catch {
-      return promise.fail(ClientFault.unencodable)
+    let now = SystemClock.now()
+    guard !hasEnded,
+      let identifier = machine.reserveSubscribe(delivery: delivery, filterCount: count, now: now)
+    else { return false }
+    try PacketEncoder.subscribe(
+      packetIdentifier: identifier,
+      filters.map { (filter: $0, qos: qos) },
+      to: &packet
+    )
+    outbound.writeBuffer(&packet)
+    return true
+  }
+
+  /// Appends an UNSUBSCRIBE from `filters`; false if the window is full.
+  ///
+  /// - Throws: `unencodable`, with nothing written.
+  func unsubscribe(_ filters: [[UInt8]], delivery: UInt64) throws(MQTTFault) -> Bool {
+    guard !hasEnded,
+      let identifier = machine.reserveUnsubscribe(delivery: delivery, now: SystemClock.now())
+    else { return false }
+    try PacketEncoder.unsubscribe(packetIdentifier: identifier, filters, to: &outbound)
+    return true
+  }
+
+  /// Lets what was written leave.
+  func flush() {
+    guard outbound.readableBytes > 0, let context else { return }
+    context.writeAndFlush(wrapOutboundOut(outbound), promise: nil)
+    // Nearly always it has been written by now, and nobody else holds it.
+    outbound.clear(minimumCapacity: outbound.capacity > Self.flushBytes ? 0 : outbound.capacity)
+  }
+
+  /// Lets what was written leave when this turn of the loop ends.
+  func flushLater() {
+    guard !isFlushScheduled, let context else { return }
+    isFlushScheduled = true
+    context.eventLoop.assumeIsolated().execute {
+      self.isFlushScheduled = false
+      self.flush()
     }
-    subscribes[deliveries] = promise
-    deliveries += 1
-    context?.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
   }
 
   /// Leaves in good order.
   func disconnect() {
     guard !hasEnded, let context else { return }
-    var buffer = ByteBuffer()
-    if machine.disconnect(to: &buffer) {
-      context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
-    }
+    _ = machine.disconnect(to: &outbound)
+    flush()
     context.close(promise: nil)
   }
 
-  private func write(_ encode: (inout ByteBuffer) -> Void) {
-    var buffer = ByteBuffer()
-    encode(&buffer)
-    context?.write(wrapOutboundOut(buffer), promise: nil)
+  /// Ends the connection for a reason of the owner's.
+  func drop(_ fault: ClientFault) {
+    failure = failure ?? fault
+    context?.close(promise: nil)
   }
 
   // MARK: Time
@@ -289,8 +318,8 @@ final class ClientHandler: ChannelDuplexHandler {
     switch machine.timeout(now: SystemClock.now()) {
     case .none: break
     case .send(let packet):
-      write { packet.encode(to: &$0) }
-      context?.flush()
+      packet.encode(to: &outbound)
+      flush()
     case .close: context?.close(promise: nil)
     }
     schedule()

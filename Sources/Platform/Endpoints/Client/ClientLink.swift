@@ -1,6 +1,5 @@
 package import MQTT
 package import NIOCore
-import NIOPosix
 
 /// One connection of an MQTT client, to be used from tasks.
 package struct ClientLink: Sendable {
@@ -9,11 +8,11 @@ package struct ClientLink: Sendable {
   /// What the server sends, in its order, until the connection ends; acknowledge each one.
   package let messages: AsyncStream<ClientMessage>
 
-  private let handler: NIOLoopBound<ClientHandler>
+  private let exchange: NIOLoopBound<ClientExchange>
   private let eventLoop: any EventLoop
   private let ending: EventLoopFuture<ClientFault>
 
-  /// Connects, and returns when the server has accepted.
+  /// Connects straight to `host`, and returns when the server has accepted.
   ///
   /// The server's certificate must name `host`. Without `tls` it is MQTT in the clear. Who never subscribes
   /// does not take messages; then what a server sends all the same is not kept.
@@ -27,52 +26,53 @@ package struct ClientLink: Sendable {
     takesMessages: Bool = true,
     on eventLoop: any EventLoop
   ) async throws -> ClientLink {
+    try await open(
+      ClientWay(host: host, port: port, tls: tls),
+      request: request,
+      takesMessages: takesMessages,
+      on: eventLoop
+    )
+  }
+
+  /// Connects by `way`, and returns when the server has accepted.
+  ///
+  /// - Throws: `ClientFault`.
+  package static func open(
+    _ way: ClientWay,
+    request: ConnectRequest,
+    takesMessages: Bool = true,
+    on eventLoop: any EventLoop
+  ) async throws -> ClientLink {
     let connected = eventLoop.makePromise(of: Bool.self)
     let ended = eventLoop.makePromise(of: ClientFault.self)
     let (messages, inbox) = AsyncStream.makeStream(
       of: ClientMessage.self,
-      bufferingPolicy: .bufferingOldest(takesMessages ? ClientHandler.inboxLimit : 0)
+      bufferingPolicy: .bufferingOldest(takesMessages ? ClientExchange.inboxLimit : 0)
     )
     let opening = OpeningChannels()
-    let bootstrap = ClientBootstrap(group: eventLoop)
-      .connectTimeout(.seconds(10))
-      .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-      .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          try opening.add(channel)
-          if let tls { try channel.pipeline.syncOperations.addHandler(tls.makeHandler(host: host)) }
-          let handler = try ClientHandler(
-            request,
-            connected: connected,
-            inbox: inbox,
-            ended: ended
-          )
-          try channel.pipeline.syncOperations.addHandler(handler)
-        }
-      }
     return try await withTaskCancellationHandler {
-      let channel: any Channel
+      let exchange: NIOLoopBound<ClientExchange>
       do {
-        channel = try await bootstrap.connect(host: host, port: port).get()
+        exchange = try await way.connect(on: eventLoop, opening) { channel in
+          let exchange = ClientExchange(connected: connected, inbox: inbox, ended: ended)
+          let handler = try ClientHandler(request, events: exchange)
+          exchange.handler = handler
+          try channel.pipeline.syncOperations.addHandler(handler)
+          return NIOLoopBound(exchange, eventLoop: eventLoop)
+        }.get()
       } catch {
         inbox.finish()
-        let fault = ClientFault.unreachable(reason(error))
-        // Unless the handler was there already and has said so itself.
+        let fault = ClientFault(error)
+        // Unless the connection has said so itself.
         connected.fail(fault)
         ended.succeed(fault)
         throw fault
       }
       let isSessionPresent = try await connected.futureResult.get()
-      let handler = try await channel.eventLoop.submit {
-        NIOLoopBound(
-          try channel.pipeline.syncOperations.handler(type: ClientHandler.self),
-          eventLoop: channel.eventLoop
-        )
-      }.get()
       return ClientLink(
         isSessionPresent: isSessionPresent,
         messages: messages,
-        handler: handler,
+        exchange: exchange,
         eventLoop: eventLoop,
         ending: ended.futureResult
       )
@@ -86,7 +86,7 @@ package struct ClientLink: Sendable {
   /// - Throws: `ClientFault` when the connection ends before that: the server may have it or not.
   package func publish(topic: [UInt8], payload: [UInt8]) async throws {
     let promise = eventLoop.makePromise(of: Void.self)
-    eventLoop.execute { handler.value.publish(topic, payload, promise) }
+    eventLoop.execute { exchange.value.publish(topic, payload, promise) }
     try await promise.futureResult.get()
   }
 
@@ -97,7 +97,7 @@ package struct ClientLink: Sendable {
     let promises = messages.map { _ in eventLoop.makePromise(of: Void.self) }
     eventLoop.execute {
       for (message, promise) in zip(messages, promises) {
-        handler.value.publish(message.topic, message.payload, promise)
+        exchange.value.publish(message.topic, message.payload, promise)
       }
     }
     try await EventLoopFuture.andAllSucceed(promises.map(\.futureResult), on: eventLoop).get()
@@ -108,18 +108,18 @@ package struct ClientLink: Sendable {
   /// - Throws: `ClientFault`.
   package func subscribe(_ filters: [[UInt8]]) async throws {
     let promise = eventLoop.makePromise(of: [SubscribeReturnCode].self)
-    eventLoop.execute { handler.value.subscribe(filters, promise) }
+    eventLoop.execute { exchange.value.subscribe(filters, promise) }
     let codes = try await promise.futureResult.get()
     guard codes.allSatisfy({ $0.granted != nil }) else { throw ClientFault.subscriptionRefused }
   }
 
   /// Tells the server that `message` is taken over.
   package func acknowledge(_ message: ClientMessage) {
-    eventLoop.execute { handler.value.acknowledge(message) }
+    eventLoop.execute { exchange.value.acknowledge(message) }
   }
 
   /// Begins to leave in good order; `ended` tells when it is done.
-  package func disconnect() { eventLoop.execute { handler.value.disconnect() } }
+  package func disconnect() { eventLoop.execute { exchange.value.disconnect() } }
 
   /// Leaves in good order; returns when the connection is closed.
   package func close() async {
@@ -130,11 +130,5 @@ package struct ClientLink: Sendable {
   /// Waits for the end of the connection, and says why it came.
   package func ended() async -> ClientFault {
     (try? await ending.get()) ?? .ended(.linkLost)
-  }
-
-  private static func reason(_ error: any Error) -> String {
-    guard let error = error as? NIOConnectionError else { return "\(error)" }
-    if let first = error.connectionErrors.first { return SystemError.text(first.error) }
-    return (error.dnsAError ?? error.dnsAAAAError).map { "\($0)" } ?? "no address"
   }
 }

@@ -1,8 +1,7 @@
-import ByteIO
-package import HubContract
+internal import ByteIO
 
 /// What a topic that a device receives on means (contract §3.5 to §3.7).
-package enum ReceivedTopic: Equatable, Sendable {
+public enum ReceivedTopic: Equatable, Sendable {
   /// A direct method; answer under the request ID.
   case method(name: String, requestID: String)
   /// The answer to a request about the twin.
@@ -15,7 +14,7 @@ package enum ReceivedTopic: Equatable, Sendable {
   case unknown
 
   /// Reads `topic`, which came to the device `deviceID`.
-  package init(_ topic: [UInt8], deviceID: String) {
+  public init(_ topic: [UInt8], deviceID: String) {
     let devicebound = Array("devices/\(deviceID)/messages/devicebound/".utf8)
     if topic.starts(with: devicebound) {
       let bag = Array(topic.dropFirst(devicebound.count))
@@ -46,10 +45,10 @@ package enum ReceivedTopic: Equatable, Sendable {
   }
 }
 
-/// The topics that a simulated device uses.
-enum DeviceSideTopics {
+/// The topics that a device itself uses.
+public enum DeviceSideTopics {
   /// What it subscribes to.
-  static func filters(_ deviceID: String) -> [[UInt8]] {
+  public static func filters(_ deviceID: String) -> [[UInt8]] {
     [
       "devices/\(deviceID)/messages/devicebound/#", "$iothub/twin/res/#",
       "$iothub/twin/PATCH/properties/desired/#", "$iothub/methods/POST/#",
@@ -57,22 +56,22 @@ enum DeviceSideTopics {
   }
 
   /// Where its telemetry goes.
-  static func telemetry(_ deviceID: String, bag: [UInt8]) -> [UInt8] {
+  public static func telemetry(_ deviceID: String, bag: [UInt8]) -> [UInt8] {
     Array("devices/\(deviceID)/messages/events/".utf8) + bag
   }
 
   /// Asks for the twin.
-  static func twinGet(requestID: String) -> [UInt8] {
+  public static func twinGet(requestID: String) -> [UInt8] {
     Array("$iothub/twin/GET/?$rid=\(requestID)".utf8)
   }
 
   /// Reports properties.
-  static func reportedPatch(requestID: String) -> [UInt8] {
+  public static func reportedPatch(requestID: String) -> [UInt8] {
     Array("$iothub/twin/PATCH/properties/reported/?$rid=\(requestID)".utf8)
   }
 
   /// Answers a method.
-  static func methodResponse(status: Int, requestID: String) -> [UInt8] {
+  public static func methodResponse(status: Int, requestID: String) -> [UInt8] {
     Array("$iothub/methods/res/\(status)/?$rid=\(requestID)".utf8)
   }
 }
