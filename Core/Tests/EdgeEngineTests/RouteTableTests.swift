@@ -185,38 +185,4 @@ struct RouteTableTests {
     }
     #expect(deliveries > 100)
   }
-
-  @Test("an encoding of deliveries is made once for each list of them")
-  func encodings() throws {
-    let table = RouteTable(
-      [
-        try EdgeRoute(name: "all", "FROM /* INTO $upstream"),
-        try EdgeRoute(
-          name: "a",
-          "FROM /* WHERE a = '1' INTO BrokeredEndpoint('modules/m/inputs/i')"
-        ),
-      ],
-      timeToLive: .forever
-    )
-    var routing = table.makeRouting()
-    var made: [Int] = []
-    for bag in ["", "a=1", "a=2", "a=1", ""] {
-      let bytes = Array(bag.utf8)
-      let message = EdgeMessage(
-        source: .device,
-        sender: IdentityKey(deviceID: "d"),
-        enqueuedTime: .epoch,
-        messageID: "1",
-        bag: bytes.span,
-        body: bytes.span
-      )
-      routing.route(message, from: table.candidates(from: .device))
-      let encoded = routing.encoded { deliveries in
-        made.append(deliveries.count)
-        return deliveries.map { UInt8($0.endpoint) }
-      }
-      #expect(encoded == routing.deliveries.map { UInt8($0.endpoint) })
-    }
-    #expect(made == [1, 2])
-  }
 }

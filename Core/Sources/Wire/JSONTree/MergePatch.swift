@@ -36,6 +36,41 @@ extension JSONObject {
     return patch
   }
 
+  /// Makes of this patch and the one that comes after it a single patch, which does to an object what
+  /// both do one after the other; null stays null.
+  ///
+  /// Merge patches alone do not tell what an object that replaces another one has to delete, so
+  /// `base`, the object that both are for, is asked. The result may be applied twice.
+  public mutating func append(patch next: JSONObject, onto base: JSONObject) {
+    for member in next.members {
+      switch (self[member.key], member.value) {
+      case (.object(var mine), .object(let theirs)):
+        let inner = base[member.key]?.objectValue ?? JSONObject()
+        mine.append(patch: theirs, onto: inner)
+        set(member.key, to: .object(mine))
+      case (.some, .object(let theirs)):
+        let whole = theirs.withoutNulls()
+        let old = base[member.key]?.objectValue
+        set(member.key, to: .object(old.map { whole.replacing($0) } ?? whole))
+      case (_, let value): set(member.key, to: value)
+      }
+    }
+  }
+
+  /// The patch that makes this of `base`, and of any object that has no other members than it.
+  public func replacing(_ base: JSONObject) -> JSONObject {
+    var patch = self
+    for member in base.members {
+      switch (patch[member.key], member.value) {
+      case (nil, _): patch.set(member.key, to: .null)
+      case (.object(let mine), .object(let inner)):
+        patch.set(member.key, to: .object(mine.replacing(inner)))
+      default: continue
+      }
+    }
+    return patch
+  }
+
   /// This object less the members that are null, at any depth of nested objects.
   ///
   /// What a patch that creates a section leaves behind. Nulls inside arrays stay (their refusal is

@@ -105,10 +105,6 @@ public struct RouteTable: Sendable {
     private var evaluation: ConditionSet.Evaluation
     private var isMatched: [Bool]
     private var isChosen: [Bool]
-    private var encodings: [UInt64: (deliveries: [Delivery], bytes: [UInt8])] = [:]
-
-    /// Most lists of deliveries whose encoding is kept; beyond, all are made anew.
-    private static let encodingLimit = 1024
 
     fileprivate init(_ table: RouteTable) {
       self.table = table
@@ -157,24 +153,6 @@ public struct RouteTable: Sendable {
       guard !isChosen[endpoint], evaluation.evaluate(index, message) == .true else { return }
       isChosen[endpoint] = true
       deliveries.append(table.entries[index].delivery)
-    }
-
-    /// What `encode`, which is always the same, makes of `deliveries`: made once for each list of
-    /// deliveries that occurs, then shared.
-    public mutating func encoded(_ encode: ([Delivery]) -> [UInt8]) -> [UInt8] {
-      var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-      for index in deliveries.indices {
-        // A route has one endpoint, priority and life.
-        hash = (hash ^ UInt64(truncatingIfNeeded: deliveries[index].route)) &* 0x100_0000_01B3
-      }
-      if let known = encodings[hash] {
-        return known.deliveries == deliveries ? known.bytes : encode(deliveries)
-      }
-      if encodings.count >= Self.encodingLimit { encodings.removeAll() }
-      let bytes = encode(deliveries)
-      // A copy of its own, so that the next message finds `deliveries` unshared.
-      encodings[hash] = (Array(deliveries[...]), bytes)
-      return bytes
     }
   }
 }

@@ -56,13 +56,18 @@ public struct TwinUpdate: Equatable, Sendable {
   }
 }
 
-extension JSONObject {
-  /// The object less `$metadata` and `$version`, which a section that was read carries.
-  func withoutSectionFields() -> JSONObject {
-    guard contains("$metadata") || contains("$version") else { return self }
-    var result = self
-    result["$metadata"] = nil
-    result["$version"] = nil
-    return result
+extension TwinUpdate {
+  /// Checks it as the whole of a twin that begins with it (contract §7.5).
+  ///
+  /// - Throws: 400004 with path and rule.
+  public func check(_ quotas: Quotas) throws(HubError) {
+    for (section, change) in [(TwinSectionName.tags, tags), (.desired, desired)] {
+      guard case .set(let object) = change else { continue }
+      let limits = TwinLimits(quotas: quotas, section: section)
+      try limits.check(object)
+      var merged = JSONObject()
+      merged.merge(patch: object)
+      try limits.checkSize(of: merged)
+    }
   }
 }

@@ -1,13 +1,11 @@
-internal import HubContract
-
 /// The three parts of a twin that somebody writes.
-enum TwinSectionName: String, CaseIterable {
+package enum TwinSectionName: String, CaseIterable {
   case tags
   case desired = "properties.desired"
   case reported = "properties.reported"
 
   /// The section's largest size as twins count it (contract §7.5).
-  func limit(_ quotas: Quotas) -> Int {
+  package func limit(_ quotas: Quotas) -> Int {
     switch self {
     case .tags: quotas.twinTagsBytes
     case .desired: quotas.twinDesiredBytes

@@ -1,26 +1,30 @@
-public import HubContract
-internal import JSONTree
+package import JSONTree
 
 /// The rules of contract §7.5 for what a twin may hold; each refusal names path and rule.
-struct TwinLimits {
+package struct TwinLimits {
   private static let integers: ClosedRange<Int64> = -4_503_599_627_370_496...4_503_599_627_370_495
   /// Longest path that an error shows, in characters: keys come from outside.
   private static let shownPathLength = 200
 
-  let quotas: Quotas
-  let section: TwinSectionName
+  private let quotas: Quotas
+  package let section: TwinSectionName
+
+  package init(quotas: Quotas, section: TwinSectionName) {
+    self.quotas = quotas
+    self.section = section
+  }
 
   /// Checks what a client sends, before it is merged.
   ///
   /// - Throws: 400004.
-  func check(_ patch: JSONObject) throws(HubError) {
+  package func check(_ patch: JSONObject) throws(HubError) {
     try check(patch, path: section.rawValue, depth: 0)
   }
 
   /// Checks a section's size after the merge.
   ///
   /// - Throws: 400004.
-  func checkSize(of merged: JSONObject) throws(HubError) {
+  package func checkSize(of merged: JSONObject) throws(HubError) {
     let size = TwinSize.bytes(of: merged)
     let limit = section.limit(quotas)
     guard size <= limit else {
@@ -101,18 +105,13 @@ struct TwinLimits {
   }
 }
 
-extension TwinUpdate {
-  /// Checks it as the whole of a twin that begins with it (contract §7.5).
-  ///
-  /// - Throws: 400004 with path and rule.
-  public func check(_ quotas: Quotas) throws(HubError) {
-    for (section, change) in [(TwinSectionName.tags, tags), (.desired, desired)] {
-      guard case .set(let object) = change else { continue }
-      let limits = TwinLimits(quotas: quotas, section: section)
-      try limits.check(object)
-      var merged = JSONObject()
-      merged.merge(patch: object)
-      try limits.checkSize(of: merged)
-    }
+extension JSONObject {
+  /// The object less `$metadata` and `$version`, which a section that was read carries.
+  package func withoutSectionFields() -> JSONObject {
+    guard contains("$metadata") || contains("$version") else { return self }
+    var result = self
+    result["$metadata"] = nil
+    result["$version"] = nil
+    return result
   }
 }
