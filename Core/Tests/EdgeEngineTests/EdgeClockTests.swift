@@ -79,8 +79,8 @@ struct EdgeClockTests {
       Off(keepsTime: true, off: 3_600_000, counted: 3_600_000),
       Off(keepsTime: false, off: 3_600_000, counted: 0),
       Off(keepsTime: true, off: -5000, counted: 0),
-      Off(keepsTime: true, off: 34_473_600_000, counted: 34_473_600_000),
-      Off(keepsTime: true, off: 34_646_400_000, counted: 0),
+      Off(keepsTime: true, off: 31 * 86_400_000, counted: 31 * 86_400_000),
+      Off(keepsTime: true, off: 33 * 86_400_000, counted: 0),
     ]
   )
   func off(_ row: Off) {
@@ -102,8 +102,13 @@ struct EdgeClockTests {
     var unsteady = EdgeClock(state, wall: morning, monotonic: at(0))
     unsteady.confirm(wall: morning + 1_000_000, monotonic: at(60_000))
     #expect(!unsteady.state.keepsTime)
-    // Set by hand later on, which says nothing about the time before the start.
-    steady.confirm(wall: morning + 9_000_000, monotonic: at(120_000))
+    // Set by hand later on: nobody knows, until the next witness.
+    _ = steady.read(wall: morning + 9_000_000, monotonic: at(120_000))
+    #expect(!steady.state.keepsTime && !steady.isConfirmed)
+    var misled = steady
+    misled.confirm(wall: morning + 9_000_000, monotonic: at(120_000))
+    #expect(!misled.state.keepsTime, "it had been wrong since the start")
+    steady.confirm(wall: morning + 180_000, monotonic: at(180_000))
     #expect(steady.state.keepsTime)
   }
 }

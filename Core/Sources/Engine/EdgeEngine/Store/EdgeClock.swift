@@ -12,7 +12,8 @@ public import ByteIO
 /// it did so before the last stop, and what it says now is later and within reason. Else the age
 /// stands still; messages live longer rather than shorter.
 public struct EdgeClock: Equatable, Sendable {
-  /// What has to be stored, once a minute or so, to go on after a restart.
+  /// What has to be stored, once a minute or so, to go on after a restart; and at once when
+  /// `keepsTime` has changed.
   public struct State: Equatable, Sendable {
     /// The calendar, in milliseconds since 1970.
     public var calendar: UInt64
@@ -33,22 +34,25 @@ public struct EdgeClock: Equatable, Sendable {
   public static let toleranceMilliseconds: UInt64 = 2000
   /// What the system's clock may be wrong by at a start, and still be said to keep time.
   public static let steadyMilliseconds: UInt64 = 300_000
-  /// No edge is off for longer and then still believed without a witness: 400 days.
-  public static let longestOffMilliseconds: UInt64 = 400 * 86_400_000
+  /// No edge is off for longer and then still believed: 32 days.
+  public static let longestOffMilliseconds: UInt64 = 32 * 86_400_000
 
   private var time: EdgeTime
   private var monotonic: Instant
   private var keepsTime: Bool
+  /// What the system's clock said last.
+  private var lastWall: UInt64
   /// What the system's clock said at the start, and when.
   private let startWall: UInt64
   private let start: Instant
-  /// Whether the system's clock was vouched for since the start.
+  /// Whether the system's clock was vouched for, and not set since.
   public private(set) var isConfirmed = false
 
   /// Starts with what was stored, if anything, and the system's clocks; `wall` in milliseconds since
   /// 1970.
   public init(_ state: State? = nil, wall: UInt64, monotonic: Instant) {
     self.monotonic = monotonic
+    lastWall = wall
     startWall = wall
     start = monotonic
     guard let state else {
@@ -77,6 +81,12 @@ public struct EdgeClock: Equatable, Sendable {
       nanoseconds: monotonic.nanoseconds + passed * 1_000_000
     )
     time.age += passed
+    if Self.distance(wall, lastWall &+ passed) > Self.steadyMilliseconds {
+      // Somebody has set it. Nobody knows yet whether to the better.
+      isConfirmed = false
+      keepsTime = false
+    }
+    lastWall = wall
     let calendar = time.calendar + passed
     if wall >= calendar {
       let ahead = wall - calendar
@@ -94,16 +104,19 @@ public struct EdgeClock: Equatable, Sendable {
   /// answers how many milliseconds the calendar jumped forward.
   @discardableResult
   public mutating func confirm(wall: UInt64, monotonic now: Instant) -> UInt64 {
-    let expected = startWall + now.milliseconds(since: start)
+    let expected = startWall &+ now.milliseconds(since: start)
     let before = read(wall: wall, monotonic: now)
     if !isConfirmed {
       // The first witness also judges how the clock came through the time before the start.
-      let difference = wall > expected ? wall - expected : expected - wall
-      keepsTime = difference <= Self.steadyMilliseconds
+      keepsTime = Self.distance(wall, expected) <= Self.steadyMilliseconds
     }
     isConfirmed = true
     guard wall > before.calendar else { return 0 }
     time.calendar = wall
     return wall - before.calendar
+  }
+
+  private static func distance(_ first: UInt64, _ second: UInt64) -> UInt64 {
+    first > second ? first - second : second - first
   }
 }

@@ -1,0 +1,262 @@
+import ByteIO
+import EdgeEngine
+import HubContract
+import MessageLog
+
+/// A mistake that a driver of the store could make, to show that the simulation would find it.
+public enum EdgeSimMistake: CaseIterable, Sendable {
+  /// Senders are answered before their messages are durable.
+  case answersEarly
+  /// Messages are settled when they were sent, not when they were confirmed.
+  case settlesUnconfirmed
+  /// Nothing is sent again after a reconnection.
+  case forgetsToRewind
+  /// Lifetimes follow the system's clock.
+  case trustsTheClock
+}
+
+/// A year and more of an edge, from one seed: devices and modules that send, a link that is away for
+/// months, a power supply that fails at any write, a clock that jumps, a hub that restarts, answers
+/// that get lost, a disk that fills up.
+///
+/// It runs the real `EdgeStore`, `QueueReader`, `StateLog` and `EdgeClock` over a simulated disk, and
+/// looks at them from outside: what was acknowledged arrives, in each sender's order, unless its time
+/// is truly over.
+public struct EdgeSimulation: ~Copyable {
+  /// What happened.
+  public struct Report: Equatable, Sendable {
+    /// Messages that were acknowledged to their senders.
+    public var acknowledgedCount = 0
+    /// Messages that arrived at the hub and at the module, repeats not counted.
+    public var deliveredCount = 0
+    /// Messages that arrived once more.
+    public var duplicateCount = 0
+    /// Acknowledged messages whose time was over.
+    public var expiredCount = 0
+    /// Batches that a full disk refused.
+    public var refusedCount = 0
+    /// Power cuts.
+    public var powerCutCount = 0
+    /// Power cuts in the middle of a write.
+    public var tornWriteCount = 0
+    /// Steps of the system's clock.
+    public var clockStepCount = 0
+    /// Times that the link was lost.
+    public var linkLossCount = 0
+    /// Restarts of the hub.
+    public var hubRestartCount = 0
+    /// Confirmations that never arrived.
+    public var lostAnswerCount = 0
+    /// Days that were simulated.
+    public var days = 0
+    /// Whole days without a link, all together.
+    public var offlineDays = 0
+    /// The longest time without a link.
+    public var longestOfflineDays = 0
+    /// Times that everything at the edge had been delivered, and was counted.
+    public var drainCount = 0
+    /// The most messages that waited.
+    public var mostWaiting: UInt64 = 0
+    /// What is wrong; nil if all is well.
+    public var failure: String?
+
+    /// Nothing has happened.
+    public init() {}
+  }
+
+  enum Event {
+    case produce(Int)
+    case linkUp
+    case linkDown
+    case powerCut
+    case powerOn
+    case clockStep
+    case hubRestart
+    case moduleRestart
+    case diskFull
+    case diskRoom
+    case upkeep
+    case pump
+  }
+
+  static let day: UInt64 = 86_400_000
+  /// 2026-01-01.
+  static let begin: UInt64 = 1_767_225_600_000
+
+  let days: Int
+  let mistake: EdgeSimMistake?
+  var generator: SeededGenerator
+  var scheduler: SimScheduler<Event>
+  let disk: SimDisk
+  let stateDisk: SimDisk
+  var node: EdgeSimNode?
+  /// The numbers of the endpoints upstream and at the module, as of the last start.
+  var numbers: [UInt16] = []
+  var senders: [EdgeSimSender]
+  var hub: EdgeSimChecker
+  var module: EdgeSimChecker
+  var report = Report()
+  var isLinkUp = false
+  var linkChanged: UInt64 = 0
+  var isPumping = false
+  var isEnding = false
+  /// What the system's clock is wrong by, in milliseconds.
+  var wallError: Int64 = 0
+  /// Whether the system's clock keeps time without power; else it begins in the year 2000.
+  let hasBattery: Bool
+  /// What was sent upstream, and not confirmed.
+  var inFlight: [(priority: PriorityClass, sequence: UInt64)] = []
+
+  /// Prepares the story of `seed`.
+  public init(
+    seed: UInt64,
+    days: Int = 400,
+    powerCuts: Int = 200,
+    mistake: EdgeSimMistake? = nil
+  ) {
+    self.days = days
+    self.mistake = mistake
+    generator = SeededGenerator(seed: seed)
+    scheduler = SimScheduler(seed: generator.next())
+    disk = SimDisk(seed: generator.next())
+    stateDisk = SimDisk(seed: generator.next())
+    hasBattery = Bool.random(using: &generator)
+    senders = Self.makeSenders()
+    var lifetimes: [IdentityKey: UInt64] = [:]
+    for sender in senders {
+      lifetimes[sender.identity] = sender.lifetimeSeconds.map { UInt64($0) * 1000 }
+    }
+    hub = EdgeSimChecker(lifetime: lifetimes)
+    module = EdgeSimChecker(lifetime: [:])
+    plan(powerCuts: powerCuts)
+  }
+
+  /// Six devices and two modules; the modules' messages go to another module as well.
+  private static func makeSenders() -> [EdgeSimSender] {
+    (0..<8).map { index in
+      let isModule = index >= 6
+      let priority = PriorityClass(priority: [0, 3, 2_000_000_000, 2_000_000_000][index % 4])
+      // A third may wait two hours, another two weeks, the others for ever.
+      let lifetime: UInt32? = [nil, 7200, 1_209_600][index % 3]
+      return EdgeSimSender(
+        identity: isModule
+          ? IdentityKey(deviceID: "edge", moduleID: "module \(index)")
+          : IdentityKey(deviceID: "device \(index)"),
+        priority: priority,
+        lifetimeSeconds: lifetime,
+        isForModule: isModule
+      )
+    }
+  }
+
+  private mutating func plan(powerCuts: Int) {
+    for sender in senders.indices { schedule(.produce(sender), within: Self.day) }
+    schedule(.powerOn, within: 1)
+    schedule(.linkUp, within: Self.day)
+    schedule(.upkeep, within: 1)
+    for _ in 0..<powerCuts { scheduleSometime(.powerCut) }
+    for _ in 0..<days / 10 { scheduleSometime(.clockStep) }
+    for _ in 0..<days / 6 { scheduleSometime(.hubRestart) }
+    for _ in 0..<days / 6 { scheduleSometime(.moduleRestart) }
+    for _ in 0..<days / 40 { scheduleSometime(.diskFull) }
+  }
+
+  mutating func schedule(_ event: Event, within milliseconds: UInt64) {
+    scheduler.schedule(
+      event,
+      afterMilliseconds: UInt64.random(in: 0...milliseconds, using: &generator)
+    )
+  }
+
+  private mutating func scheduleSometime(_ event: Event) {
+    // What comes while the power is off is put off, so the last days are left free.
+    schedule(event, within: UInt64(days) * Self.day * 19 / 20)
+  }
+
+  /// True time in milliseconds since the simulation began.
+  var now: UInt64 { scheduler.now.nanoseconds / 1_000_000 }
+
+  /// What the system's clock says.
+  var wall: UInt64 { UInt64(clamping: Int64(Self.begin + now) + wallError) }
+
+  /// Lives through all of it; then the link comes back for good, and everything has to arrive.
+  public mutating func run() -> Report {
+    report.days = days
+    let end = Instant(nanoseconds: UInt64(days) * Self.day * 1_000_000)
+    while let event = scheduler.next(until: end), failure == nil { handle(event) }
+    settleDown()
+    report.deliveredCount = hub.deliveredCount + module.deliveredCount
+    report.duplicateCount = hub.duplicateCount + module.duplicateCount
+    report.expiredCount = hub.expiredCount + module.expiredCount
+    report.failure = failure
+    return report
+  }
+
+  var failure: String? { hub.failure ?? module.failure }
+
+  private mutating func handle(_ event: Event) {
+    switch event {
+    case .produce(let index):
+      senders[index].produce(Int.random(in: 1...12, using: &generator))
+      send([index])
+      schedule(.produce(index), within: 2 * Self.day)
+    case .linkUp: linkUp()
+    case .linkDown: linkDown(for: nextOutage())
+    case .powerCut: cutPower()
+    case .powerOn: powerOn()
+    case .clockStep: stepClock()
+    case .hubRestart:
+      guard isLinkUp else { return schedule(.hubRestart, within: 10 * Self.day) }
+      report.hubRestartCount += 1
+      linkDown(for: UInt64.random(in: 1000...60_000, using: &generator))
+    case .moduleRestart: node?.module.rewind()
+    case .diskFull:
+      disk.capacityBytes = disk.usedBytes + UInt64.random(in: 0...30_000, using: &generator)
+      schedule(.diskRoom, within: 3 * Self.day)
+    case .diskRoom: disk.capacityBytes = 1 << 40
+    case .upkeep:
+      upkeep()
+      scheduler.schedule(.upkeep, afterMilliseconds: 6 * 3_600_000)
+    case .pump: pump()
+    }
+  }
+
+  /// How long the link is away this time: mostly hours, but for half of the time once, and once more
+  /// for months.
+  private mutating func nextOutage() -> UInt64 {
+    let total = UInt64(days) * Self.day
+    if report.longestOfflineDays < days / 3, now > total / 20 { return total / 5 * 2 }
+    switch Int.random(in: 0..<10, using: &generator) {
+    case 0..<6: return UInt64.random(in: 60_000...Self.day / 2, using: &generator)
+    case 6..<9: return UInt64.random(in: Self.day / 2...4 * Self.day, using: &generator)
+    default: return UInt64.random(in: Self.day...total / 12, using: &generator)
+    }
+  }
+
+  /// Everything that fails is over: the edge gets power, room, the right time and its link.
+  private mutating func settleDown() {
+    guard failure == nil else { return }
+    isEnding = true
+    disk.capacityBytes = 1 << 40
+    if node == nil { powerOn() }
+    send(Array(senders.indices))
+    if !isLinkUp { linkUp() }
+    pump()
+    while failure == nil, isPumping, case .pump? = scheduler.next(only: { $0.isPump }) { pump() }
+    if senders.contains(where: { !$0.outbox.isEmpty }) {
+      hub.fail("it takes no messages at the end")
+    }
+  }
+}
+
+extension EdgeSimulation.Event {
+  fileprivate var isPump: Bool { if case .pump = self { true } else { false } }
+}
+
+extension SimScheduler {
+  /// The next event for which `isWanted` is true; the others are forgotten.
+  fileprivate mutating func next(only isWanted: (Event) -> Bool) -> Event? {
+    while let event = next() { if isWanted(event) { return event } }
+    return nil
+  }
+}
