@@ -57,7 +57,7 @@ struct WorkloadAPITests {
       identity: EdgeIdentity(hubHostName: "hub.example", deviceID: "e1"),
       credential: .key(HeldKey(key))
     )
-    let modules = try ModuleIdentities(
+    let modules = ModuleIdentities(
       account: account,
       settings: settings,
       store: store,

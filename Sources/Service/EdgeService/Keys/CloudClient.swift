@@ -116,6 +116,8 @@ package struct CloudClient: Sendable {
     var request = HTTPClientRequest(url: url)
     request.method = HTTPMethod(rawValue: method)
     request.headers.add(name: "User-Agent", value: "orrery-edge")
+    // Requests are rare, and a connection that idles is one more that the other side has to close.
+    request.headers.add(name: "Connection", value: "close")
     for (name, value) in headers { request.headers.add(name: name, value: value) }
     if let body {
       request.headers.add(name: "Content-Type", value: "application/json; charset=utf-8")

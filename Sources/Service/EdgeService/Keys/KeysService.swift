@@ -38,10 +38,6 @@ package struct KeysService: Service {
   ///
   /// - Throws: `Reprovisioned`; `SettingsFault` or `FileFault`, what keeps it from serving.
   package func run() async throws {
-    try await cancelWhenGracefulShutdown { try await serve() }
-  }
-
-  private func serve() async throws {
     let directory = settings.paths.data(of: .keys)
     try PrivateFile.makeDirectory(directory)
     let lock = try DirectoryLock(directory: directory)
@@ -75,15 +71,34 @@ package struct KeysService: Service {
     for moduleID in [ModuleID.edgeAgent, ModuleID.edgeHub] { changed.yield(.opened(moduleID)) }
 
     try await withThrowingTaskGroup(of: Void.self) { group in
+      // Listeners end by themselves when everything stops, and answer what is under way.
       group.addTask { await sockets.run(changes) }
       group.addTask { try await identities.run() }
       if let shared = sharedListener(api) { group.addTask { try await shared.run() } }
-      group.addTask { try await renew(authority, device, time) }
       group.addTask {
-        try await provision(device, store, time, changed, requests)
+        await cancelWhenGracefulShutdown { await renew(authority, device, time) }
       }
-      defer { group.cancelAll() }
-      try await group.waitForAll()
+      group.addTask {
+        try await Self.untilStopped {
+          try await provision(device, store, time, changed, requests)
+        }
+        changed.finish()
+      }
+      // The first failure ends the others too.
+      for try await _ in group {}
+    }
+  }
+
+  /// Does the work until everything stops, which is no failure.
+  private static func untilStopped(
+    _ work: @Sendable @escaping () async throws -> Void
+  ) async throws {
+    try await cancelWhenGracefulShutdown {
+      do {
+        try await work()
+      } catch is CancellationError {
+        return
+      }
     }
   }
 
@@ -122,10 +137,10 @@ package struct KeysService: Service {
     _ authority: EdgeAuthority,
     _ device: EdgeDevice,
     _ time: KnownTime
-  ) async throws {
+  ) async {
     var told: String?
     var end: Int64?
-    while true {
+    while !Task.isCancelled {
       do {
         let deviceID = await device.identity?.deviceID ?? settings.hostName
         let until = try authority.renew(deviceID: deviceID, now: time.seconds)
@@ -141,7 +156,7 @@ package struct KeysService: Service {
         if text != told { logger.error("no edge CA", metadata: ["error": "\(text)"]) }
         told = text
       }
-      try await Pause.sleep(for: Self.renewalInterval)
+      try? await Pause.sleep(for: Self.renewalInterval)
     }
   }
 }
@@ -162,7 +177,7 @@ extension KeysService {
       logger: logger
     )
     let account = try await account(provisioner, device)
-    let modules = try ModuleIdentities(
+    let modules = ModuleIdentities(
       account: account,
       settings: settings,
       store: store,

@@ -2,7 +2,7 @@ import ByteIO
 import HubContract
 import JSONTree
 package import Logging
-package import Platform
+import Platform
 
 /// The module identities of one device: asks the hub, or its parent, with the device's credential, and
 /// answers from what it last heard where there is no network (contract §4.3).
@@ -16,15 +16,14 @@ package actor ModuleIdentities {
   private let settings: EdgeSettings
   private let store: KeyStore
   private let time: KnownTime
-  private let client: CloudClient
+  private let environment: [String: String]
+  private var client: CloudClient?
   private let logger: Logger
   private var cache: IdentityCache
   /// Whether the last request got no answer: told once.
   private var isOffline = false
 
   /// The identities of the device; `close` them.
-  ///
-  /// - Throws: `SettingsFault` for a file that cannot be used.
   package init(
     account: DeviceAccount,
     settings: EdgeSettings,
@@ -32,24 +31,13 @@ package actor ModuleIdentities {
     time: KnownTime,
     environment: [String: String],
     logger: Logger
-  ) throws(SettingsFault) {
+  ) {
     self.account = account
     self.settings = settings
     self.store = store
     self.time = time
+    self.environment = environment
     self.logger = logger
-    var files: (chain: String, privateKey: String)?
-    if case .certificate(let chain, let privateKey) = account.credential {
-      files = (chain, privateKey)
-    }
-    client = try CloudClient(
-      authorities: settings.upstreamAuthorities,
-      identity: files,
-      proxy: settings.proxy(environment, for: account.identity.upstreamHostName),
-      seconds: settings.cloudTimeoutSeconds,
-      retries: settings.cloudRetries,
-      saw: { time.saw($0) }
-    )
     cache = IdentityCache(
       directory: settings.paths.data(of: .keys),
       identity: account.identity
@@ -62,7 +50,7 @@ package actor ModuleIdentities {
   /// All that is known without asking anybody.
   package var allKnown: [ModuleIdentityRecord] { cache.all }
 
-  package func close() async { await client.close() }
+  package func close() async { await client?.close() }
 
   /// All modules of the device.
   ///
@@ -254,6 +242,14 @@ extension ModuleIdentities {
     } catch {
       throw .refused(status: 500, "the device's key does not sign: \(error)")
     }
+    let client: CloudClient
+    do throws(SettingsFault) {
+      if let made = self.client { client = made } else { client = try makeClient() }
+    } catch {
+      // A file that is missing today may be there tomorrow; what is known here goes on meanwhile.
+      throw offline("\(error)")
+    }
+    self.client = client
     let answer: CloudClient.Answer
     do throws(CloudClient.Failure) {
       answer = try await client.send(method, url, headers: proof + headers, body: body)
@@ -269,6 +265,21 @@ extension ModuleIdentities {
     case 408, 429, 500...: throw offline("it answered \(answer.message)")
     default: throw .refused(status: answer.status, answer.message)
     }
+  }
+
+  private func makeClient() throws(SettingsFault) -> CloudClient {
+    var files: (chain: String, privateKey: String)?
+    if case .certificate(let chain, let privateKey) = account.credential {
+      files = (chain, privateKey)
+    }
+    return try CloudClient(
+      authorities: settings.upstreamAuthorities,
+      identity: files,
+      proxy: settings.proxy(environment, for: account.identity.upstreamHostName),
+      seconds: settings.cloudTimeoutSeconds,
+      retries: settings.cloudRetries,
+      saw: { [time] in time.saw($0) }
+    )
   }
 
   private func offline(_ reason: String) -> IdentityFault {

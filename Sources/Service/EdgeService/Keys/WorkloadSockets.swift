@@ -3,13 +3,11 @@ import Platform
 
 /// Serves the workload API on a socket for each module, for as long as the module is there.
 struct WorkloadSockets: Sendable {
-  private static let retry: Duration = .seconds(5)
-
   let api: WorkloadAPI
   let settings: EdgeSettings
   let logger: Logger
 
-  /// Opens and closes sockets as it is told, until it is cancelled.
+  /// Opens and closes sockets as it is told, until nothing is told any more and the sockets are closed.
   func run(_ changes: AsyncStream<WorkloadChange>) async {
     let directories = WorkloadDirectories(paths: settings.paths)
     await withDiscardingTaskGroup { group in
@@ -26,7 +24,6 @@ struct WorkloadSockets: Sendable {
           directories.remove(for: moduleID)
         }
       }
-      group.cancelAll()
     }
   }
 

@@ -487,7 +487,7 @@ package struct HubSettings: Sendable {
 
   /// Variables of the command line tool, which are not settings of the hub.
   package static let reservedVariables: Set<String> = [
-    "ORRERY_CONNECTION_STRING", "ORRERY_CA", "ORRERY_BIN", "ORRERY_CONFIG",
+    "ORRERY_CONNECTION_STRING", "ORRERY_CA", "ORRERY_BIN", "ORRERY_EDGE_BIN", "ORRERY_CONFIG",
     "ORRERY_INTEROP_NETWORK",
   ]
 

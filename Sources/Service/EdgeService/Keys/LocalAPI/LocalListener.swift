@@ -43,9 +43,8 @@ package struct LocalListener: Service {
     onListening: @escaping @Sendable () -> Void = {},
     respond: @escaping Respond
   ) {
-    var quiet = logger
-    // The server tells of each socket.
-    quiet.logLevel = .warning
+    // What the server itself would tell is thrown, or is of no use: each socket that comes or goes.
+    let quiet = Logger(label: "orrery.local") { _ in SwiftLogNoOpLogHandler() }
     let bindAddress: BindAddress =
       switch address {
       case .unix(let path): .unixDomainSocket(path: path)
