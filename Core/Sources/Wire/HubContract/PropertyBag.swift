@@ -125,6 +125,16 @@ public struct PropertyBag: ~Escapable {
     return SystemProperty(encodedKey: bytes.extracting(entry.key))
   }
 
+  /// Whether an entry's key begins with a `$`, escaped or not, as those of all system properties do.
+  @inlinable
+  public func beginsWithDollar(_ entry: Entry) -> Bool {
+    guard !entry.key.isEmpty else { return false }
+    let start = entry.key.lowerBound
+    if bytes[start] == UInt8(ascii: "$") { return true }
+    return bytes[start] == UInt8(ascii: "%") && entry.key.count >= 3
+      && bytes[start + 1] == UInt8(ascii: "2") && bytes[start + 2] == UInt8(ascii: "4")
+  }
+
   /// Whether an entry's key stands for `name`; escapes are resolved on the way, nothing is allocated.
   public func isNamed(_ entry: Entry, _ name: Span<UInt8>) -> Bool {
     var cursor = PercentCursor(bytes.extracting(entry.key))

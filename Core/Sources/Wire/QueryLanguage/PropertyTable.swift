@@ -36,10 +36,15 @@ public struct PropertyTable: Sendable {
   private let foldsCase: Bool
   /// Open-addressing table of the application properties' numbers + 1, 0 meaning free.
   private let table: [Int32]
+  /// Which lengths the application properties' names have.
+  private let lengths: UInt64
   /// First the application properties, then the system properties.
   private(set) var slots: [Slot]
   private(set) var text: [UInt8] = []
-  let applicationCount: Int
+  /// Whether some condition asks for an application property whose name begins with `$`.
+  ///
+  /// If not, a message need not tell those from its system properties.
+  public let asksDollarNames: Bool
   /// Whether the message has offered all its application properties.
   var isComplete = false
 
@@ -53,17 +58,18 @@ public struct PropertyTable: Sendable {
     }
     nameBytes = bytes
     self.foldsCase = foldsCase
-    applicationCount = applicationNames.count
+    asksDollarNames = applicationNames.contains { $0.utf8.first == UInt8(ascii: "$") }
     slots = Array(repeating: Slot(), count: names.count)
     var capacity = 8
     while capacity < applicationNames.count * 4 { capacity *= 2 }
     var table = Array(repeating: Int32(0), count: capacity)
     for (number, name) in applicationNames.enumerated() {
-      var place = Self.hash(name.utf8Span.span).value & (capacity - 1)
+      var place = Self.hash(name.utf8Span.span) & (capacity - 1)
       while table[place] != 0 { place = (place + 1) & (capacity - 1) }
       table[place] = Int32(number + 1)
     }
     self.table = table
+    lengths = applicationNames.reduce(0) { $0 | Self.lengthBit($1.utf8.count) }
   }
 
   /// Forgets the message.
@@ -78,13 +84,20 @@ public struct PropertyTable: Sendable {
 
   /// The number of the application property called `key`, nil if no condition asks for it.
   public func number(of key: Span<UInt8>) -> Int? {
-    let (hash, isASCII) = Self.hash(key)
-    if isASCII || !foldsCase { return number(of: key, hash) }
+    if !foldsCase || Self.isASCII(key) {
+      // Most keys that nobody asks for have another length.
+      guard lengths & Self.lengthBit(key.count) != 0 else { return nil }
+      return number(of: key, Self.hash(key))
+    }
     let copy = unsafe key.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
     let lowercased = copy.lowercased()
     let name = lowercased.utf8Span.span
-    return number(of: name, Self.hash(name).value)
+    return number(of: name, Self.hash(name))
   }
+
+  /// A bit for texts of `count` bytes, one for all that are long.
+  @inline(__always)
+  private static func lengthBit(_ count: Int) -> UInt64 { 1 << UInt64(min(count, 63)) }
 
   @inline(__always)
   private func number(of key: Span<UInt8>, _ hash: Int) -> Int? {
@@ -110,37 +123,46 @@ public struct PropertyTable: Sendable {
     return true
   }
 
-  /// A hash that does not tell capitals from small letters, and whether the text is ASCII.
+  /// A hash that does not tell capitals from small letters.
   ///
   /// Needs no seed: the names in the table come from the configuration, so no peer can fill it.
   @inline(__always)
-  private static func hash(_ text: Span<UInt8>) -> (value: Int, isASCII: Bool) {
-    var all: UInt64 = 0
+  private static func hash(_ text: Span<UInt8>) -> Int {
     var hash = UInt64(truncatingIfNeeded: text.count)
-    // Eight bytes at a time; the last word may overlap the one before it.
-    func take(_ word: UInt64) {
-      all |= word
+    forWords(of: text) { word in
       hash = (hash ^ (word | 0x2020_2020_2020_2020)) &* 0x9E37_79B9_7F4A_7C15
       hash ^= hash >> 32
     }
+    return Int(truncatingIfNeeded: hash)
+  }
+
+  @inline(__always)
+  private static func isASCII(_ text: Span<UInt8>) -> Bool {
+    var all: UInt64 = 0
+    forWords(of: text) { all |= $0 }
+    return all & 0x8080_8080_8080_8080 == 0
+  }
+
+  /// Goes through a text eight bytes at a time; the last word may overlap the one before it.
+  @inline(__always)
+  private static func forWords(of text: Span<UInt8>, _ body: (UInt64) -> Void) {
     let count = text.count
     if count >= 8 {
       var index = 0
       while index < count - 8 {
-        take(unsafe text.bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self))
+        body(unsafe text.bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self))
         index += 8
       }
-      take(unsafe text.bytes.unsafeLoadUnaligned(fromByteOffset: count - 8, as: UInt64.self))
+      body(unsafe text.bytes.unsafeLoadUnaligned(fromByteOffset: count - 8, as: UInt64.self))
     } else if count >= 4 {
       let low = unsafe text.bytes.unsafeLoadUnaligned(fromByteOffset: 0, as: UInt32.self)
       let high = unsafe text.bytes.unsafeLoadUnaligned(fromByteOffset: count - 4, as: UInt32.self)
-      take(UInt64(low) | UInt64(high) << 32)
+      body(UInt64(low) | UInt64(high) << 32)
     } else {
       var word: UInt64 = 0
       for index in text.indices { word = word << 8 | UInt64(text[index]) }
-      take(word)
+      body(word)
     }
-    return (Int(truncatingIfNeeded: hash), all & 0x8080_8080_8080_8080 == 0)
   }
 
   /// Answers the property with this number, nil for one without value; the last answer counts.
@@ -150,7 +172,7 @@ public struct PropertyTable: Sendable {
       return
     }
     let start = text.count
-    if Self.hash(value).isASCII {
+    if Self.isASCII(value) {
       unsafe value.withUnsafeBufferPointer { unsafe text.append(contentsOf: $0) }
     } else {
       // What is not UTF-8 becomes U+FFFD, as everywhere.

@@ -45,10 +45,16 @@ public struct EdgeMessage: MessageFields, ~Escapable {
 
   /// Offers all application properties in one walk; of several with one name the last counts.
   public func offerProperties(to table: inout PropertyTable) -> Bool {
+    let asksDollarNames = table.asksDollarNames
     var iterator = bag.makeIterator()
     while let entry = iterator.next() {
-      // What a bag says of the hub's own properties are no application properties.
-      guard bag.systemProperty(of: entry) == nil else { continue }
+      // What a bag says of the hub's own properties are no application properties; stock clients
+      // write their `$` as `%24`.
+      if asksDollarNames {
+        guard bag.systemProperty(of: entry) == nil else { continue }
+      } else if bag.beginsWithDollar(entry) {
+        continue
+      }
       if entry.isEscaped {
         let key = bag.decoded(entry.key)
         guard let number = table.number(of: key.span) else { continue }
