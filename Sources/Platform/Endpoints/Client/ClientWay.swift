@@ -134,7 +134,7 @@ package struct ClientWay: Sendable {
 
   private static func named(_ place: String, _ error: any Error) -> ClientFault {
     guard case .failed(let text) = ClientFault(error) else { return ClientFault(error) }
-    return .failed(text.hasPrefix("the ") ? text : "\(place): \(text)")
+    return .failed(text.hasPrefix(place) ? text : "\(place): \(text)")
   }
 
   private static func reason(_ error: any Error) -> String {
