@@ -25,6 +25,7 @@ final class UplinkOwner: UplinkDelegate {
   private(set) var acknowledged = 0
   private(set) var sendings = 0
   var bag: [UInt8] = []
+  var id: EdgeMessageID?
 
   init(
     _ settings: UplinkSettings,
@@ -55,6 +56,7 @@ final class UplinkOwner: UplinkDelegate {
           for: message.child,
           bag: bag.span,
           body: body.span,
+          id: id,
           delivery: UInt64(next)
         ) == .taken
       else { return }

@@ -69,6 +69,34 @@ struct UplinkTests {
     }
   }
 
+  @Test("Methods of two children and a module are asked and answered on the one connection")
+  func methods() async throws {
+    try await UplinkPlant.run { plant in
+      try await plant.uplink { owner in
+        let children = [UplinkPlant.leaf1, UplinkPlant.leaf2, UplinkPlant.module]
+        try await follow(children, plant, owner)
+        for identity in children {
+          var path = "/twins/\(plant.hub.encoded(identity.deviceID))"
+          if let module = identity.moduleID { path += "/modules/\(module)" }
+          let json =
+            #"{"methodName":"a*b","payload":7,"connectTimeoutInSeconds":10,"#
+            + #""responseTimeoutInSeconds":10}"#
+          let reply = try await plant.hub.send(.post, "\(path)/methods", json: json)
+          #expect(try reply.json() == ["status": 201, "payload": .string("\(identity)")])
+        }
+        let fact2 = try await owner.ask { $0.methods } == children.map { "\($0) a*b 7" }
+        #expect(fact2)
+        // Who is no longer followed is no longer there.
+        try await owner.ask { $0.uplink.follow(UplinkPlant.leaf1, []) }
+        try await plant.hub.until("leaf1 is gone") {
+          let json = #"{"methodName":"a","responseTimeoutInSeconds":5}"#
+          let reply = try await plant.hub.send(.post, "/twins/leaf1/methods", json: json)
+          return reply.errorCode == "DeviceNotOnline"
+        }
+      }
+    }
+  }
+
   @Test("Messages to children are completed and abandoned each by itself")
   func cloudToDevice() async throws {
     try await UplinkPlant.run { plant in
@@ -275,6 +303,33 @@ struct UplinkTests {
         #expect(fact9)
       }
       await relay.close()
+    }
+  }
+
+  @Test("A message that is durable already is acknowledged and dropped")
+  func repetition() async throws {
+    try await UplinkPlant.run { plant in
+      var sent: UInt64 = 0
+      for store in [7, 7, 8] as [UInt64] {
+        try await plant.uplink { owner in
+          for child in [UplinkPlant.leaf1, UplinkPlant.edge] {
+            let number = child == UplinkPlant.edge ? 2 : UInt64.max
+            for body in ["first", "again"] {
+              try await owner.ask { owner in
+                owner.id = EdgeMessageID(store: store, number: number)
+                owner.enqueue([(child, "\(body) of \(store)")])
+              }
+              sent += 1
+              let count = Int(sent)
+              try await owner.until("acknowledged") { $0.acknowledged == count }
+            }
+          }
+        }
+        sent = 0
+      }
+      for child in [UplinkPlant.leaf1, UplinkPlant.edge] {
+        #expect(try await plant.events(of: child) == ["first of 7", "first of 8"], "\(child)")
+      }
     }
   }
 

@@ -176,6 +176,11 @@ extension EndpointCounters {
         { $0.children.load(ordering: .relaxed) }
       ),
       (
+        "orrery_edge_repeated_total", .counter,
+        "Messages of edges that were durable already: acknowledged and dropped.",
+        { $0.repeated.load(ordering: .relaxed) }
+      ),
+      (
         "orrery_mqtt_accepted_total", .counter, "CONNECTs accepted.",
         { $0.accepted.load(ordering: .relaxed) }
       ),

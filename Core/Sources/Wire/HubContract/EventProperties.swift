@@ -82,6 +82,7 @@ extension EventView {
       case .creationTime: result.setApplication("iothub-creation-time-utc", value)
       case .connectionDeviceID: if flags.contains(.onBehalfOfChild) { device = value }
       case .connectionModuleID: if flags.contains(.onBehalfOfChild) { module = value }
+      case .edgeMessageID: extras.append(.init("iothub-edge-message-id", value))
       case .diagnosticID: extras.append(.init("Diagnostic-Id", value))
       case .correlationContext: extras.append(.init("Correlation-Context", value))
       }

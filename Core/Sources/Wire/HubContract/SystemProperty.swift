@@ -31,6 +31,8 @@ public enum SystemProperty: String, Sendable, CaseIterable {
   case connectionDeviceID = "$.cdid"
   /// Module on whose behalf an edge hub sends.
   case connectionModuleID = "$.cmid"
+  /// What an edge calls a message, so that a repetition is known as one: an extension of this hub.
+  case edgeMessageID = "$.emid"
   /// Trace ID.
   case diagnosticID = "$.diagid"
   /// Trace context.
@@ -70,6 +72,7 @@ public enum SystemProperty: String, Sendable, CaseIterable {
     case 0x63_7469_6D65: self = .creationTime
     case 0x6364_6964: self = .connectionDeviceID
     case 0x636D_6964: self = .connectionModuleID
+    case 0x656D_6964: self = .edgeMessageID
     case 0x6469_6167_6964: self = .diagnosticID
     case 0x64_6961_6763_7478: self = .correlationContext
     default: return nil

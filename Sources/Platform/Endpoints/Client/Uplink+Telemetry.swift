@@ -94,19 +94,3 @@ extension Uplink {
     acknowledgedNow.removeAll(keepingCapacity: true)
   }
 }
-
-extension EdgeMessageID {
-  /// Appends the property to a bag.
-  func append(to bag: inout [UInt8]) {
-    bag.append(contentsOf: "&$.emid=".utf8)
-    Self.append(store, to: &bag)
-    bag.append(UInt8(ascii: "-"))
-    Self.append(number, to: &bag)
-  }
-
-  private static func append(_ value: UInt64, to bag: inout [UInt8]) {
-    for shift in stride(from: 60, through: 0, by: -4) {
-      bag.append(Hex.character(UInt8(truncatingIfNeeded: value >> UInt64(shift)) & 0xF))
-    }
-  }
-}

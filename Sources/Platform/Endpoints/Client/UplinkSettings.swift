@@ -79,20 +79,6 @@ package struct UplinkTopics: OptionSet, Sendable, Hashable {
   }
 }
 
-/// Names a message to the server among all that an edge has ever sent, so that a repetition is known as
-/// one.
-package struct EdgeMessageID: Sendable, Equatable {
-  /// Drawn at random when the edge's store was made.
-  package let store: UInt64
-  /// The message's number in the store.
-  package let number: UInt64
-
-  package init(store: UInt64, number: UInt64) {
-    self.store = store
-    self.number = number
-  }
-}
-
 /// A direct method for someone whom the edge answers for.
 package struct UplinkMethod: Sendable {
   package let identity: IdentityKey

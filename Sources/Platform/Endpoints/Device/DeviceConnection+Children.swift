@@ -9,22 +9,33 @@ import Platform
 extension DeviceConnection {
   // MARK: Telemetry
 
-  /// Takes a message in for the child that it names; false if the connection is being closed.
+  /// Takes a message of an edge hub in, for the child that it names or else for itself; false if the
+  /// connection is being closed.
+  ///
+  /// `prefixed` is the child whose topic it came on.
   func deliver(
     _ publish: PublishLayout,
     _ bag: Span<UInt8>,
     _ body: Span<UInt8>,
-    for child: IdentityKey,
+    for prefixed: IdentityKey? = nil,
     of children: EdgeHubChildren
   ) -> Bool {
-    let flags: EventFlags = publish.retain ? .retain : []
+    let facts = PropertyBag(bag).edgeFacts
+    if let id = facts.id, children.messages.contains(id) {
+      loop.counters.repeated.count()
+      acknowledge(publish)
+      return slot >= 0
+    }
+    let message = EdgePublish(publish, facts.id)
+    guard let child = prefixed ?? facts.child else {
+      return append(message, children.device.stamp, children.device.partition, bag, body)
+    }
     switch children.known(child) {
-    case .accepted(let sender):
-      return append(sender, flags, bag, body, publish.packetIdentifier)
-    case .refused: return refuse(child, publish.packetIdentifier)
+    case .accepted(let sender): return append(message, sender.stamp, sender.partition, bag, body)
+    case .refused: return refuse(child, message.packetIdentifier)
     case .unavailable, nil: break
     }
-    held = HeldPublish(child, publish.packetIdentifier, flags, bag, body)
+    held = HeldPublish(child: child, message: message, bag: bag.array(), body: body.array())
     beginRequest()
     children.judge(child) { [self] in judged($0) }
     return true
@@ -37,15 +48,15 @@ extension DeviceConnection {
     case .accepted(let sender):
       guard
         append(
-          sender,
-          publish.flags,
+          publish.message,
+          sender.stamp,
+          sender.partition,
           publish.bag.span,
-          publish.body.span,
-          publish.packetIdentifier
+          publish.body.span
         )
       else { return }
     case .refused:
-      guard refuse(publish.child, publish.packetIdentifier) else { return }
+      guard refuse(publish.child, publish.message.packetIdentifier) else { return }
       flushUnlessProcessing()
     // It sends the message again on its next connection.
     case .unavailable: return drop(.overloaded)
@@ -54,23 +65,27 @@ extension DeviceConnection {
   }
 
   private func append(
-    _ sender: ChildSender,
-    _ flags: EventFlags,
+    _ message: EdgePublish,
+    _ stamp: EventStamp,
+    _ partition: UInt16,
     _ bag: Span<UInt8>,
-    _ body: Span<UInt8>,
-    _ packetIdentifier: UInt16
+    _ body: Span<UInt8>
   ) -> Bool {
     let isKept = loop.append(
       self,
-      stamp: sender.stamp,
-      partition: sender.partition,
-      flags: flags,
+      stamp: stamp,
+      partition: partition,
+      flags: message.flags,
       bag: bag,
       body: body,
-      identifier: packetIdentifier
+      identifier: message.packetIdentifier
     )
-    if !isKept { close() }
-    return isKept
+    guard isKept, let children else {
+      close()
+      return false
+    }
+    if let id = message.id { loop.identify(id, in: children.messages) }
+    return true
   }
 
   /// Acknowledges and drops a message for `child`, whom the edge hub may not send for; false if the
@@ -265,42 +280,43 @@ struct ChildWish: Sendable {
   }
 }
 
-/// A message that an edge hub sent for a child, out of its packet.
-struct HeldPublish {
-  let child: IdentityKey
+/// What is to be known of a message of an edge hub besides its contents.
+struct EdgePublish {
   let packetIdentifier: UInt16
   let flags: EventFlags
-  let bag: [UInt8]
-  let body: [UInt8]
+  let id: EdgeMessageID?
 
-  init(
-    _ child: IdentityKey,
-    _ packetIdentifier: UInt16,
-    _ flags: EventFlags,
-    _ bag: Span<UInt8>,
-    _ body: Span<UInt8>
-  ) {
-    self.child = child
-    self.packetIdentifier = packetIdentifier
-    self.flags = flags
-    self.bag = bag.array()
-    self.body = body.array()
+  init(_ publish: PublishLayout, _ id: EdgeMessageID?) {
+    packetIdentifier = publish.packetIdentifier
+    flags = publish.retain ? .retain : []
+    self.id = id
   }
 }
 
+/// A message that an edge hub sent for a child, out of its packet.
+struct HeldPublish {
+  let child: IdentityKey
+  let message: EdgePublish
+  let bag: [UInt8]
+  let body: [UInt8]
+}
+
 extension PropertyBag {
-  /// Whom `$.cdid` and `$.cmid` name, nil without them.
-  var child: IdentityKey? {
-    var (device, module): (Range<Int>?, Range<Int>?)
+  /// Whom `$.cdid` and `$.cmid` name, nil without them; and what `$.emid` calls the message.
+  var edgeFacts: (child: IdentityKey?, id: EdgeMessageID?) {
+    var (device, module, id): (Range<Int>?, Range<Int>?, Range<Int>?)
     var iterator = makeIterator()
     while let entry = iterator.next() {
       switch systemProperty(of: entry) {
       case .connectionDeviceID: device = entry.value
       case .connectionModuleID: module = entry.value
+      case .edgeMessageID: id = entry.value
       default: break
       }
     }
-    guard let device else { return nil }
-    return IdentityKey(deviceID: text(device), moduleID: module.map { text($0) })
+    return (
+      device.map { IdentityKey(deviceID: text($0), moduleID: module.map { text($0) }) },
+      id.flatMap { EdgeMessageID(bytes.extracting($0)) }
+    )
   }
 }

@@ -267,10 +267,8 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
       let bag = topic.extracting(range)
       let body = span.extracting(publish.payload)
       guard isTaken(bag, body) else { return false }
+      if let children { return deliver(publish, bag, body, of: children) }
       let flags: EventFlags = publish.retain ? .retain : []
-      if let children, let child = PropertyBag(bag).child {
-        return deliver(publish, bag, body, for: child, of: children)
-      }
       guard
         loop.append(
           self,

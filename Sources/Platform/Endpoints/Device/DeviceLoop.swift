@@ -29,6 +29,7 @@ package final class DeviceLoop {
   let counters: EndpointCounters
   let logger: Logger
   let limits: DeviceLimits
+  let edgeMessages: EdgeMessageMemory
   private let log: (any TelemetryLog)?
   private let router: (any TelemetryRouter)?
 
@@ -38,6 +39,9 @@ package final class DeviceLoop {
   private var identifiers: [UInt16] = []
   private var ridersUnderWay: [Rider] = []
   private var identifiersUnderWay: [UInt16] = []
+  /// Messages of edges in the batch, to be remembered when they are durable.
+  private var identified: [(messages: EdgeMessages, id: EdgeMessageID)] = []
+  private var identifiedUnderWay: [(messages: EdgeMessages, id: EdgeMessageID)] = []
   private var isUnderWay = false
   private var isFlushScheduled = false
   private var paused: [DeviceConnection] = []
@@ -62,6 +66,7 @@ package final class DeviceLoop {
     log: (any TelemetryLog)?,
     router: (any TelemetryRouter)? = nil,
     limits: DeviceLimits,
+    edgeMessages: EdgeMessageMemory = EdgeMessageMemory(),
     logger: Logger
   ) {
     self.eventLoop = eventLoop
@@ -69,6 +74,7 @@ package final class DeviceLoop {
     self.log = log
     self.router = router
     self.limits = limits
+    self.edgeMessages = edgeMessages
     self.logger = logger
     counters = EndpointCounters()
     budget = limits.messagesPerSecond
@@ -149,6 +155,11 @@ package final class DeviceLoop {
     return true
   }
 
+  /// What was just appended is a message that an edge calls `id`.
+  func identify(_ id: EdgeMessageID, in messages: EdgeMessages) {
+    identified.append((messages, id))
+  }
+
   /// Adds one record; all of it in one access to the batch.
   private static func append(
     to records: inout LogBatch,
@@ -213,6 +224,7 @@ package final class DeviceLoop {
     isUnderWay = true
     swap(&riders, &ridersUnderWay)
     swap(&identifiers, &identifiersUnderWay)
+    swap(&identified, &identifiedUnderWay)
     guard let log, let bound else {
       committed(.success(()))
       return
@@ -234,6 +246,12 @@ package final class DeviceLoop {
   /// A batch is durable, or lost: sends the acknowledgements, or closes who waits for one.
   private func committed(_ result: Result<Void, LogFault>) {
     isUnderWay = false
+    if !identifiedUnderWay.isEmpty {
+      if case .success = result {
+        for (messages, id) in identifiedUnderWay { messages.insert(id) }
+      }
+      identifiedUnderWay.removeAll(keepingCapacity: true)
+    }
     if !settling.isEmpty { advanceSettling(isAll: (try? result.get()) == nil) }
     if case .failure(let fault) = result {
       refused(fault)
@@ -278,6 +296,7 @@ package final class DeviceLoop {
     identifiersUnderWay.removeAll(keepingCapacity: true)
     riders.removeAll(keepingCapacity: true)
     identifiers.removeAll(keepingCapacity: true)
+    identified.removeAll(keepingCapacity: true)
     batch.records.removeAll(keepingCapacity: true)
     lastRefusal = fault
     for rider in lost where generations[rider.slot] == rider.generation {

@@ -30,6 +30,7 @@ package struct DeviceLoops: Sendable {
   ///   - unauthenticated: Connections of each protocol that may stand without having said who they
   ///     are.
   ///   - logger: For all of them.
+  /// - Throws: Why a loop takes no work.
   package init(
     group: any EventLoopGroup,
     backend: any DeviceBackend,
@@ -43,6 +44,8 @@ package struct DeviceLoops: Sendable {
     var loops: [ObjectIdentifier: NIOLoopBound<DeviceLoop>] = [:]
     var counters: [EndpointCounters] = []
     let all = Array(group.makeIterator())
+    // One for all loops: an edge comes back on any of them.
+    let edgeMessages = EdgeMessageMemory()
     var limits = limits
     limits.messagesPerSecond = messagesPerSecond.map { max(1, $0 / all.count) }
     let fixed = limits
@@ -54,6 +57,7 @@ package struct DeviceLoops: Sendable {
           log: log,
           router: router,
           limits: fixed,
+          edgeMessages: edgeMessages,
           logger: logger
         )
         return (NIOLoopBound(state, eventLoop: loop), state.metrics)

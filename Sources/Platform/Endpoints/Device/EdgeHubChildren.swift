@@ -19,6 +19,8 @@ final class EdgeHubChildren {
 
   let device: AdmittedDevice
   unowned let connection: DeviceConnection
+  /// The edge's messages that are durable already.
+  let messages: EdgeMessages
   /// Whether it wants answers and notices for children.
   ///
   /// Without, a message for somebody who is not below it closes the connection.
@@ -37,6 +39,7 @@ final class EdgeHubChildren {
   init(of device: AdmittedDevice, on connection: DeviceConnection) {
     self.device = device
     self.connection = connection
+    messages = connection.loop.edgeMessages.messages(of: device.identity)
   }
 
   /// The connection is gone, and with it everybody's presence.

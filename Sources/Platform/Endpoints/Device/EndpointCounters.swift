@@ -7,6 +7,8 @@ package final class EndpointCounters: Sendable {
   package let sharedConnections = Atomic<Int>(0)
   /// Those present on the connections of their edge hubs.
   package let children = Atomic<Int>(0)
+  /// Messages of edges that were durable already.
+  package let repeated = Atomic<Int>(0)
   package let unauthenticated = Atomic<Int>(0)
   package let accepted = Atomic<Int>(0)
   package let refused = Atomic<Int>(0)
