@@ -18,7 +18,8 @@ struct OrreryEdge: AsyncParsableCommand {
       154 the device has become another one, start again at once; 1 anything else.
       """,
     subcommands: [
-      RunCommand.self, KeysCommand.self, ConfigCommand.self, ModuleShimCommand.self,
+      RunCommand.self, KeysCommand.self, HubCommand.self, ConfigCommand.self,
+      ModuleShimCommand.self,
       ModuleLaunchCommand.self,
     ]
   )

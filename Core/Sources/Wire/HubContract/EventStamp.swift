@@ -79,6 +79,8 @@ public struct ConnectionAuthMethod: Hashable, Sendable {
 
 /// What every event of one connection has in common, encoded once when the connection is made.
 public struct EventStamp: Equatable, Sendable {
+  /// The sender.
+  public let identity: IdentityKey
   /// The encoded form, as it stands in every record; see `EventEncoder`.
   @usableFromInline let bytes: [UInt8]
   /// The encoded form behind the fixed fields of ordinary telemetry: what nearly every record begins
@@ -99,6 +101,7 @@ public struct EventStamp: Equatable, Sendable {
     generationID: String? = nil,
     modelID: String? = nil
   ) {
+    self.identity = identity
     var writer = ByteWriter(capacity: 96)
     writer.uint8(authMethod?.code ?? 0)
     Self.append(identity.deviceID, to: &writer)

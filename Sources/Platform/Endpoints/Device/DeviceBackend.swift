@@ -206,6 +206,8 @@ package protocol DeviceBackend: Sendable {
     of identity: IdentityKey,
     reply: @escaping @Sendable (Bool) -> Void
   )
+  /// The connection now takes changes of desired properties.
+  func desiredSubscribed(_ handle: DeviceHandle, _ identity: IdentityKey)
   /// The connection now takes direct methods, or more of them than before.
   func methodsSubscribed(_ handle: DeviceHandle, _ identity: IdentityKey)
   /// The connection takes none any more.
@@ -244,6 +246,9 @@ package protocol DeviceBackend: Sendable {
 }
 
 extension DeviceBackend {
+  /// A hub sends what changes to whoever is connected.
+  package func desiredSubscribed(_ handle: DeviceHandle, _ identity: IdentityKey) {}
+
   /// A hub has no inputs: an edge's routes fill them.
   package func openInputs(
     _ handle: DeviceHandle,

@@ -51,6 +51,9 @@ extension DeviceBackend {
     _ handle: DeviceHandle,
     _ identity: IdentityKey
   ) {
+    if granted.desired != nil, before.desired == nil {
+      desiredSubscribed(handle, identity)
+    }
     handle.takesMethods = granted.takesMethods
     if granted.takesMethods(beyond: before) {
       methodsSubscribed(handle, identity)

@@ -70,6 +70,9 @@ package final class DeviceDirectory: Sendable {
   /// Whether any connection is held by an edge hub for another identity.
   package var hasChained: Bool { state.withLock { $0.chained > 0 } }
 
+  /// Connected devices and modules.
+  package var count: Int { state.withLock { $0.entries.count } }
+
   /// Connected devices, modules not counted.
   package var deviceCount: Int { state.withLock { $0.devices } }
 }

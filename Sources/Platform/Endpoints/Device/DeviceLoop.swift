@@ -171,7 +171,7 @@ package final class DeviceLoop {
     body: Span<UInt8>
   ) -> Bool {
     // Routed nowhere: acknowledged, and dropped (contract §9.1).
-    if routing.destinations.isEmpty { return true }
+    if routing.isNowhere { return true }
     records.beginRecord(partition: partition)
     EventEncoder.append(
       stamp: stamp,

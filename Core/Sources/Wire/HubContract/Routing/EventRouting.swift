@@ -26,6 +26,9 @@ public struct EventRouting: Equatable, Sendable {
   /// Whether the record needs no trace of it.
   @inlinable public var isBuiltIn: Bool { destinations == .events && enrichments.isEmpty }
 
+  /// Whether the record goes nowhere.
+  @inlinable public var isNowhere: Bool { destinations.isEmpty && enrichments.isEmpty }
+
   /// Bytes that it takes in a record.
   @inlinable public var byteCount: Int { isBuiltIn ? 0 : 8 + enrichments.count }
 

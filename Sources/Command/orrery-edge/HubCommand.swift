@@ -1,0 +1,170 @@
+import ArgumentParser
+import EdgeService
+import Glibc
+import HubContract
+import Logging
+import Platform
+
+/// `orrery-edge hub`: the local hub on its own.
+struct HubCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "hub",
+    abstract: "Run the local hub: what an IoT hub is to modules and leaf devices.",
+    discussion: """
+      The supervisor starts it with the settings file. Without the other processes it runs as \
+      developer tools start one, with the environment variables IotHubConnectionString (of the \
+      module $edgeHub), EdgeDeviceHostName (names that clients use, parted by commas) and, for a \
+      hub whose certificate the system does not trust, EdgeHubUpstreamCACertificateFile:
+
+        IotHubConnectionString='HostName=…;DeviceId=…;ModuleId=$edgeHub;SharedAccessKey=…' \\
+          EdgeDeviceHostName=gateway.local orrery-edge hub --data ./edge
+      """
+  )
+
+  @OptionGroup var options: SettingsOptions
+
+  @Option(name: .long, help: "Address to listen on.")
+  var host = "0.0.0.0"
+
+  @Option(name: .long, help: "Port of MQTT over TLS; 0 takes any.")
+  var mqttPort = 8_883
+
+  @Option(name: .long, help: "Port of HTTPS and WebSocket; 0 takes any.")
+  var httpsPort = 443
+
+  @Option(name: .long, help: "Port of MQTT over TLS of the hub above.")
+  var upstreamMqttPort = 8_883
+
+  @Option(name: .long, help: "Port of HTTPS of the hub above.")
+  var upstreamHttpsPort = 443
+
+  func run() async throws {
+    let environment = ProcessEnvironment.variables
+    if let text = environment["IotHubConnectionString"] {
+      try await runAlone(text, environment)
+    } else {
+      try await runAsRole()
+    }
+  }
+
+  /// As one of the edge's processes: the keys process says who it is, and keeps its keys.
+  private func runAsRole() async throws {
+    let settings = try options.settings()
+    settings.bootstrapLogging()
+    let logger = Logger(label: "orrery.edge.hub")
+    let client = WorkloadClient(
+      .unix(path: settings.paths.workloadSocket(of: ModuleID.edgeHub)),
+      moduleID: ModuleID.edgeHub
+    )
+    let who = try await identity(client, logger)
+    let names = [settings.hostName] + settings.aliases
+    var hub = LocalHubOptions(
+      identity: who.edge,
+      names: names,
+      directory: settings.paths.data(of: .hub)
+    )
+    hub.host = settings.hub.host
+    hub.mqttPort = settings.hub.mqttPort
+    hub.httpsPort = settings.hub.httpsPort
+    hub.upstreamMQTTPort = settings.upstream.mqttPort
+    hub.upstreamHTTPSPort = settings.upstream.httpsPort
+    hub.upstreamAuthorityFiles = settings.upstream.authorities.map { [$0] } ?? []
+    hub.variables = try LocalHubVariables(settings.hub.environment)
+    let credentials = WorkloadCredentials(
+      client,
+      who,
+      names: names,
+      upstreamAuthorities: try settings.upstream.authorities.map { try PrivateFile.read($0) }
+    )
+    try await serve(hub, credentials, logger)
+    await client.close()
+  }
+
+  /// Asks the keys process who this is, until it knows.
+  private func identity(_ client: WorkloadClient, _ logger: Logger) async throws -> WorkloadIdentity
+  {
+    var wait = 1
+    while true {
+      var reason = "its key is not at the hub above yet"
+      do throws(LocalClient.Failure) {
+        let identity = try await client.identity()
+        if identity.isSettled { return identity }
+      } catch {
+        reason = "\(error)"
+      }
+      logger.info("waiting for the keys process", metadata: ["reason": "\(reason)"])
+      try await Pause.sleep(for: .seconds(wait))
+      wait = min(wait * 2, 15)
+    }
+  }
+
+  /// As developer tools start one.
+  private func runAlone(_ text: String, _ environment: [String: String]) async throws {
+    let (identity, key) = try Self.identity(text)
+    let names = (environment["EdgeDeviceHostName"] ?? "localhost")
+      .split(separator: ",", omittingEmptySubsequences: true)
+      .map { String($0.drop { $0 == " " }) }
+    let paths = options.paths
+    var hub = LocalHubOptions(identity: identity, names: names, directory: paths.data + "/hub")
+    hub.host = host
+    hub.mqttPort = mqttPort
+    hub.httpsPort = httpsPort
+    hub.upstreamMQTTPort = upstreamMqttPort
+    hub.upstreamHTTPSPort = upstreamHttpsPort
+    hub.variables = try LocalHubVariables(environment)
+    let authorities = environment["EdgeHubUpstreamCACertificateFile"]
+    hub.upstreamAuthorityFiles = authorities.map { [$0] } ?? []
+    try PrivateFile.makeDirectory(paths.data)
+    let files = environment["EdgeModuleHubServerCertificateFile"].flatMap { chain in
+      environment["EdgeModuleHubServerPrivateKeyFile"].map { (chain, $0) }
+    }
+    let credentials = try StandaloneCredentials(
+      identity: identity,
+      key: key,
+      directory: paths.data + "/certificates",
+      names: names,
+      files: files,
+      upstreamAuthorities: authorities
+    )
+    let level = Logger.Level(rawValue: environment["RuntimeLogLevel"] ?? "info") ?? .info
+    let format: LogFormat = isatty(2) == 1 ? .text : .json
+    LoggingSystem.bootstrap { LineLogHandler(label: $0, level: level, format: format) }
+    try await serve(hub, credentials, Logger(label: "orrery.edge.hub"))
+  }
+
+  private func serve(
+    _ hub: LocalHubOptions,
+    _ credentials: any UpstreamCredentials,
+    _ logger: Logger
+  ) async throws {
+    try await RoleProcess.run(
+      LocalHubServer(options: hub, credentials: credentials, logger: logger) { ports in
+        logger.notice(
+          "local hub ready",
+          metadata: ["mqtt": "\(ports.mqtt)", "https": "\(ports.https)"]
+        )
+        ServiceManager.notify("READY=1")
+      }
+    )
+  }
+
+  private static func identity(_ text: String) throws -> (EdgeIdentity, SymmetricKey) {
+    let string: ConnectionString
+    do throws(ConnectionStringFault) {
+      string = try ConnectionString(text)
+    } catch {
+      throw SettingsFault("IotHubConnectionString: \(error)")
+    }
+    guard case .identity(let host, let key, .key(let secret), let gateway) = string,
+      key.moduleID == ModuleID.edgeHub
+    else {
+      throw SettingsFault(
+        "IotHubConnectionString is not that of a module $edgeHub with a key",
+        remedy: "orrery module show EDGE $edgeHub --keys prints it."
+      )
+    }
+    return (
+      EdgeIdentity(hubHostName: host, deviceID: key.deviceID, parentHostName: gateway), secret
+    )
+  }
+}

@@ -1,0 +1,262 @@
+import ByteIO
+import EdgeEngine
+import Endpoints
+import HubContract
+import JSONTree
+package import Logging
+import NIOCore
+import NIOPosix
+import Platform
+import QueryLanguage
+import ServiceLifecycle
+
+/// The local hub with its listeners and its uplink: one process that can be run and stopped.
+package struct LocalHubServer: Service {
+  /// The wait before the first further try to learn who is below, and the longest.
+  private static let retrySeconds = 5...300
+  /// How long before its end, in seconds, a certificate is asked for anew.
+  private static let certificateMarginSeconds: Int64 = 300
+
+  private let options: LocalHubOptions
+  private let credentials: any UpstreamCredentials
+  private let lock: DirectoryLock
+  private let logger: Logger
+  private let onReady: @Sendable (LocalHubPorts) -> Void
+
+  /// Prepares the hub; nothing listens before `run`.
+  ///
+  /// - Throws: `SettingsFault` if another process is at its data, or it can't be had.
+  package init(
+    options: LocalHubOptions,
+    credentials: any UpstreamCredentials,
+    logger: Logger,
+    onReady: @escaping @Sendable (LocalHubPorts) -> Void = { _ in }
+  ) throws {
+    self.options = options
+    self.credentials = credentials
+    self.logger = logger
+    self.onReady = onReady
+    try PrivateFile.makeDirectory(options.directory)
+    lock = try DirectoryLock(directory: options.directory)
+  }
+
+  /// Serves until the service group stops.
+  ///
+  /// - Throws: `SettingsFault`, what keeps it from serving and how to mend it.
+  package func run() async throws {
+    let key = try await sealKey()
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: Machine.usableProcessors)
+    do {
+      try await serve(key, group)
+    } catch {
+      try? await group.shutdownGracefully()
+      throw error
+    }
+    try? await group.shutdownGracefully()
+  }
+
+  private func serve(_ key: [UInt8], _ group: MultiThreadedEventLoopGroup) async throws {
+    let seal = StateSeal(key: key)
+    func file(_ name: String) -> SealedFile {
+      SealedFile("\(options.directory)/\(name)", seal: seal)
+    }
+    let registry = try UpstreamRegistry(options: options, credentials: credentials)
+    let scope = ScopeService(
+      identity: options.identity,
+      upstream: registry,
+      file: file("scope"),
+      logger: logger
+    )
+    let store = try StoreService(
+      directory: options.directory + "/messages",
+      isDurable: options.isDurable,
+      logger: logger
+    )
+    let handle = UpstreamHandle()
+    var times = TwinCacheConfiguration()
+    times.reportedIntervalMilliseconds = UInt64(options.variables.reportedSyncSeconds) * 1_000
+    times.syncIntervalMilliseconds = UInt64(options.variables.twinSyncSeconds) * 1_000
+    let twins = try TwinService(
+      directory: options.directory + "/twins",
+      isDurable: options.isDurable,
+      configuration: times,
+      seal: seal,
+      handle: handle,
+      logger: logger
+    )
+    let hub = LocalHub(
+      options: options,
+      scope: scope,
+      store: store,
+      twins: twins,
+      commands: handle,
+      sessions: SessionStore(options.directory + "/sessions", logger: logger),
+      logger: logger
+    )
+    twins.attach(hub)
+    let configuration = ConfigurationService(
+      hub: hub,
+      file: file("configuration"),
+      profile: .lenient,
+      logger: logger
+    )
+    try configuration.restore()
+    let tls = try await serverTLS()
+    let uplink = try await connect(hub, handle, configuration, on: group.next())
+    do {
+      try await withThrowingTaskGroup(of: Void.self) { tasks in
+        tasks.addTask { await keepScope(scope) }
+        tasks.addTask { await keepCertificate(tls) }
+        tasks.addTask {
+          try await LocalHubListeners(hub: hub, tls: tls, group: group).run(onReady: onReady)
+        }
+        // The listeners alone end by themselves.
+        _ = try await tasks.next()
+        tasks.cancelAll()
+      }
+    } catch {
+      await stop(hub, uplink, handle, registry)
+      twins.close()
+      throw error
+    }
+    await stop(hub, uplink, handle, registry)
+    twins.close()
+  }
+
+  private func stop(
+    _ hub: LocalHub,
+    _ uplink: NIOLoopBound<UpstreamService>,
+    _ handle: UpstreamHandle,
+    _ registry: UpstreamRegistry
+  ) async {
+    try? await uplink.eventLoop.submit { uplink.value.stop() }.get()
+    handle.attach(nil)
+    hub.close()
+    await registry.close()
+  }
+
+  // MARK: Keys and certificates
+
+  /// The key of the state on disk, made at the first start and sealed by who keeps the keys.
+  private func sealKey() async throws -> [UInt8] {
+    let path = options.directory + "/seal"
+    if PrivateFile.exists(path) {
+      let sealed = try PrivateFile.read(path, limit: 4096)
+      return try await retrying { try await credentials.open(sealed) }
+    }
+    let key = Entropy.bytes(32)
+    try PrivateFile.replace(
+      path,
+      with: try await retrying { try await credentials.seal(key) }
+    )
+    return key
+  }
+
+  private func serverTLS() async throws -> ServerTLS {
+    let (chain, key) = try await retrying { try await credentials.serverCertificate() }
+    do throws(ServerTLS.Fault) {
+      return try ServerTLS(certificateChainPEM: chain, privateKeyPEM: key)
+    } catch {
+      throw SettingsFault("the local hub's certificate cannot be used: \(error)")
+    }
+  }
+
+  /// Tries until it works: the process that keeps the keys may start later.
+  private func retrying<Value>(_ body: () async throws -> Value) async throws -> Value {
+    var wait = 1
+    while true {
+      do {
+        return try await body()
+      } catch  where !Task.isCancelled && !(error is SettingsFault) {
+        logger.warning(
+          "the keys are not there yet; trying again",
+          metadata: ["reason": "\(error)", "seconds": "\(wait)"]
+        )
+        try await Pause.sleep(for: .seconds(wait))
+        wait = min(wait * 2, 30)
+      }
+    }
+  }
+
+  /// Gives connections a new certificate before the one they are shown ends.
+  private func keepCertificate(_ tls: ServerTLS) async {
+    var shown: [UInt8] = []
+    while !Task.isCancelled {
+      try? await Pause.sleep(for: .seconds(60))
+      let end = PresentedCertificate(shown)?.validity.to ?? 0
+      let now = SystemClock.wallMilliseconds() / 1_000
+      guard end - now < Self.certificateMarginSeconds || shown.isEmpty,
+        let (chain, key) = try? await credentials.serverCertificate(), chain != shown
+      else { continue }
+      do throws(ServerTLS.Fault) {
+        tls.replace(with: try ServerTLS(certificateChainPEM: chain, privateKeyPEM: key))
+        if !shown.isEmpty { logger.notice("the local hub has a new certificate") }
+        shown = chain
+      } catch {
+        logger.error("a new certificate cannot be used", metadata: ["fault": "\(error)"])
+      }
+    }
+  }
+
+  // MARK: Upstream
+
+  private func connect(
+    _ hub: LocalHub,
+    _ handle: UpstreamHandle,
+    _ configuration: ConfigurationService,
+    on eventLoop: any EventLoop
+  ) async throws -> NIOLoopBound<UpstreamService> {
+    let tls = try ClientTLS(trustAnchorsPEM: credentials.upstreamAuthorities)
+    let host = options.identity.upstreamHostName
+    var settings = UplinkSettings(
+      ways: [
+        ClientWay(host: host, port: options.upstreamMQTTPort, tls: tls),
+        ClientWay(host: host, port: options.upstreamHTTPSPort, tls: tls, isWebSocket: true),
+      ],
+      hubName: options.identity.hubHostName,
+      edgeID: options.identity.deviceID
+    )
+    settings.window = options.variables.upstreamWindow
+    let (fixed, credentials, logger) = (settings, credentials, logger)
+    return try await eventLoop.submit {
+      let uplink = Uplink(fixed, on: eventLoop, logger: logger) {
+        let (text, expiry) = try await credentials.token()
+        let left = expiry * 1_000 - SystemClock.wallMilliseconds()
+        return UplinkCredential(
+          token: Array(text.utf8),
+          expiry: SystemClock.now().adding(milliseconds: UInt64(clamping: left))
+        )
+      }
+      let service = UpstreamService(
+        hub: hub,
+        uplink: uplink,
+        handle: handle,
+        configuration: configuration
+      )
+      let bound = NIOLoopBound(service, eventLoop: eventLoop)
+      handle.attach(bound)
+      service.start()
+      return bound
+    }.get()
+  }
+
+  /// Asks who is below, until it is known, and then now and then.
+  private func keepScope(_ scope: ScopeService) async {
+    var wait = Self.retrySeconds.lowerBound
+    while !Task.isCancelled {
+      do {
+        try await scope.refresh()
+        wait = Self.retrySeconds.lowerBound
+        try await Pause.sleep(for: .seconds(options.variables.scopeRefreshSeconds))
+      } catch {
+        if Task.isCancelled { return }
+        logger.info(
+          "who is below this edge was not learnt",
+          metadata: ["reason": "\(error)", "known": "\(scope.count)"]
+        )
+        try? await Pause.sleep(for: .seconds(wait))
+        wait = min(wait * 2, Self.retrySeconds.upperBound)
+      }
+    }
+  }
+}

@@ -1,0 +1,141 @@
+import ByteIO
+import Endpoints
+import HTTPTypes
+import HubContract
+import HummingbirdCore
+import JSONTree
+import NIOCore
+import Platform
+
+/// The local hub's HTTPS: direct methods of modules to modules and leaf devices (edge contract
+/// section 8.3).
+struct MethodRequests: Sendable {
+  /// Bytes of a request's body: the largest payload, escaped, and what stands round it.
+  private static let bodyLimit = 1 << 20
+
+  let hub: LocalHub
+
+  /// Answers a request.
+  func respond(to request: Request) async -> Response {
+    do throws(Refusal) {
+      return try await serve(request)
+    } catch {
+      return Self.json(["message": .string(error.message)], error.status)
+    }
+  }
+
+  private struct Refusal: Error {
+    let status: Int
+    let message: String
+
+    init(_ status: Int, _ message: String) {
+      self.status = status
+      self.message = message
+    }
+  }
+
+  private func serve(_ request: Request) async throws(Refusal) -> Response {
+    let target = try target(request)
+    try authenticate(request)
+    let body = try await read(request)
+    let wish: DirectMethodRequest
+    do throws(HubError) {
+      wish = try DirectMethodRequest(
+        json: try RequestBody.parse(body),
+        payloadLimit: hub.quotas.methodPayloadBytes
+      )
+    } catch {
+      throw Refusal(400, error.message)
+    }
+    do throws(HubError) {
+      let answer = try await hub.methods.invoke(target, wish)
+      return Self.json(
+        ["status": .int(Int64(answer.status)), "payload": answer.payload ?? .null],
+        200
+      )
+    } catch {
+      throw Refusal(error.code.httpStatus, error.message)
+    }
+  }
+
+  /// The identity that the path names: `/twins/{d}/methods` or `/twins/{d}/modules/{m}/methods`.
+  private func target(_ request: Request) throws(Refusal) -> IdentityKey {
+    let path = (request.head.path ?? "").split(separator: "?", maxSplits: 1).first ?? ""
+    let parts = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
+      .map { PercentCoding.decode(String($0)) ?? "" }
+    let key: IdentityKey
+    switch (parts.count, parts.first, parts.last) {
+    case (3, "twins", "methods"): key = IdentityKey(deviceID: parts[1])
+    case (5, "twins", "methods") where parts[2] == "modules":
+      key = IdentityKey(deviceID: parts[1], moduleID: parts[3])
+    default:
+      throw Refusal(
+        404,
+        "Nothing is here; direct methods are at /twins/{device}/methods and "
+          + "/twins/{device}/modules/{module}/methods."
+      )
+    }
+    guard request.head.method == .post else { throw Refusal(405, "Methods are invoked by POST.") }
+    guard key.isValid || ModuleID.isReserved(key.moduleID ?? "") else {
+      throw Refusal(400, "The path names no device or module.")
+    }
+    return key
+  }
+
+  /// The caller shows the token of the module that it names.
+  private func authenticate(_ request: Request) throws(Refusal) {
+    guard let text = request.headers[.edgeModuleID] else {
+      throw Refusal(400, "The header x-ms-edge-moduleId is missing: it names the calling module.")
+    }
+    guard let caller = IdentityKey(clientID: text), caller.moduleID != nil else {
+      throw Refusal(400, "The header x-ms-edge-moduleId must be {device}/{module}.")
+    }
+    guard caller.deviceID == hub.identity.deviceID, hub.scope.isAllowed(caller),
+      let header = request.headers[.authorization],
+      let token = try? SharedAccessSignature(header), hub.answers(to: token.resource.host),
+      token.resource.covers(SASResource(host: token.resource.host, identity: caller)),
+      case .sas(let primary, let secondary)? = hub.scope.facts(of: caller).module?.authentication,
+      [primary, secondary].contains(where: {
+        token.isSigned(by: $0, hmacSHA256: Hashing.hmacSHA256)
+      }),
+      !token.isExpired(now: hub.store.calendar)
+    else {
+      throw Refusal(401, "The caller is no module of this edge, or its token does not hold.")
+    }
+  }
+
+  private func read(_ request: Request) async throws(Refusal) -> [UInt8] {
+    var bytes: [UInt8] = []
+    do {
+      for try await buffer in request.body {
+        guard buffer.readableBytes <= Self.bodyLimit - bytes.count else {
+          throw Refusal(413, "The body has more than \(Self.bodyLimit) bytes.")
+        }
+        bytes.append(contentsOf: buffer.readableBytesView)
+      }
+    } catch let refusal as Refusal {
+      throw refusal
+    } catch {
+      throw Refusal(400, "The body broke off.")
+    }
+    return bytes
+  }
+
+  private static func json(_ value: JSONValue, _ status: Int) -> Response {
+    Response(
+      status: HTTPResponse.Status(code: status),
+      headers: [.contentType: "application/json; charset=utf-8"],
+      body: ResponseBody(byteBuffer: ByteBuffer(bytes: JSON.bytes(value)))
+    )
+  }
+}
+
+extension HTTPField.Name {
+  /// Which module calls.
+  fileprivate static let edgeModuleID: HTTPField.Name = {
+    guard let name = HTTPField.Name("x-ms-edge-moduleId") else {
+      preconditionFailure("that is a token")
+    }
+    return name
+  }()
+}

@@ -1,0 +1,287 @@
+import ByteIO
+@preconcurrency import Dispatch
+import EdgeEngine
+import Endpoints
+import HubContract
+import JSONTree
+import Logging
+import MessageLog
+import Platform
+import Synchronization
+
+/// The twins of those who connect here: drives `TwinCache`, keeps what it says durable, and talks to the
+/// hub above for it.
+///
+/// All events are handled on one queue. Those that wait when it gets to them share one sync of the
+/// disk, before any of them is answered.
+final class TwinService: TwinsBelow, Sendable {
+  private typealias Event = @Sendable (inout TwinCache, inout Requests, Instant) -> [TwinAction]
+
+  /// Clients' requests by their number.
+  struct Requests: Sendable {
+    private var replies: [UInt64: @Sendable (TwinReply) -> Void] = [:]
+    private var last: UInt64 = 0
+
+    mutating func add(_ reply: @escaping @Sendable (TwinReply) -> Void) -> UInt64 {
+      last += 1
+      replies[last] = reply
+      return last
+    }
+
+    mutating func take(_ number: UInt64) -> (@Sendable (TwinReply) -> Void)? {
+      replies.removeValue(forKey: number)
+    }
+  }
+
+  private struct State {
+    var cache: TwinCache
+    /// Nil once it is closed.
+    var log: TwinLog?
+    var requests = Requests()
+    /// What waits until the disk has taken what is stored before it.
+    var owed: [TwinAction] = []
+    var isFailing = false
+  }
+
+  private let state: Mutex<State>
+  private let events = Mutex<(waiting: [Event], isRunning: Bool)>(([], false))
+  private let queue = DispatchQueue(label: "orrery.edge.twins")
+  private let timer: any DispatchSourceTimer
+  private let handle: UpstreamHandle
+  private let seal: StateSeal
+  private let logger: Logger
+  private let hub = Mutex<LocalHub?>(nil)
+
+  /// Takes up what is kept in `directory`.
+  ///
+  /// - Throws: `SettingsFault` for what can't be opened.
+  init(
+    directory: String,
+    isDurable: Bool,
+    configuration: TwinCacheConfiguration,
+    seal: StateSeal,
+    handle: UpstreamHandle,
+    logger: Logger
+  ) throws {
+    self.handle = handle
+    self.seal = seal
+    self.logger = logger
+    try PrivateFile.makeDirectory(directory)
+    let log = try TwinLog(directory: directory, isDurable: isDurable)
+    var cache = TwinCache(configuration)
+    let unreadable = log.restore(into: &cache, seal)
+    for key in unreadable {
+      logger.error("a stored twin cannot be read", metadata: ["key": "\(key)"])
+    }
+    state = Mutex(State(cache: cache, log: log))
+    timer = DispatchSource.makeTimerSource(queue: queue)
+    timer.setEventHandler { [weak self] in self?.submit { $0.timePassed(now: $2) } }
+    timer.activate()
+    handle.onConnection { [weak self] isConnected in
+      self?.submit { cache, _, now in
+        isConnected ? cache.linkUp(now: now) : cache.linkDown(now: now)
+      }
+    }
+    handle.onDesired { [weak self] identity, version, patch in
+      self?.submit { cache, _, now in
+        cache.desiredChanged(
+          identity,
+          patch.span,
+          version: UInt64(clamping: version ?? 0),
+          now: now
+        )
+      }
+    }
+  }
+
+  /// Serves the clients of `hub`.
+  func attach(_ hub: LocalHub) { self.hub.withLock { $0 = hub } }
+
+  // MARK: From clients
+
+  func twin(of identity: IdentityKey, reply: @escaping @Sendable (TwinReply) -> Void) {
+    submit { cache, requests, now in
+      cache.clientReads(identity, request: requests.add(reply), now: now)
+    }
+  }
+
+  func patchReported(
+    _ body: [UInt8],
+    of identity: IdentityKey,
+    reply: @escaping @Sendable (TwinReply) -> Void
+  ) {
+    submit { cache, requests, now in
+      cache.clientReports(identity, body.span, request: requests.add(reply), now: now)
+    }
+  }
+
+  func connected(_ identity: IdentityKey, _ device: DeviceHandle) { handle.reportSoon() }
+
+  func desiredWanted(_ identity: IdentityKey) {
+    handle.desiredWanted(identity)
+    submit { cache, _, now in cache.clientSubscribed(identity, now: now) }
+  }
+
+  func disconnected(_ identity: IdentityKey) {
+    handle.reportSoon()
+    submit { cache, _, now in cache.clientLeft(identity, now: now) }
+  }
+
+  /// Forgets the twins of identities that are gone.
+  func removed(_ identities: [IdentityKey]) {
+    submit { cache, _, now in identities.flatMap { cache.removed($0, now: now) } }
+  }
+
+  // MARK: Turns
+
+  private func submit(_ event: @escaping Event) {
+    let starts = events.withLock { events in
+      events.waiting.append(event)
+      defer { events.isRunning = true }
+      return !events.isRunning
+    }
+    if starts { queue.async { self.run() } }
+  }
+
+  private func run() {
+    while true {
+      let waiting = events.withLock { events -> [Event] in
+        defer { events.waiting = [] }
+        if events.waiting.isEmpty { events.isRunning = false }
+        return events.waiting
+      }
+      if waiting.isEmpty { return }
+      turn(waiting)
+    }
+  }
+
+  private func turn(_ waiting: [Event]) {
+    let now = SystemClock.now()
+    let (done, deadline) = state.withLock { state -> ([TwinAction], Instant?) in
+      for event in waiting { state.owed += event(&state.cache, &state.requests, now) }
+      return (commit(&state) ? take(&state) : [], state.cache.nextDeadline)
+    }
+    for action in done { perform(action) }
+    setTimer(deadline, now)
+  }
+
+  private func take(_ state: inout State) -> [TwinAction] {
+    defer { state.owed = [] }
+    return state.owed
+  }
+
+  /// Makes what is owed durable; false if the disk does not take it now.
+  private func commit(_ state: inout State) -> Bool {
+    guard let log = state.log else { return false }
+    do {
+      try log.keep(state.owed, seal)
+      if state.isFailing { logger.notice("twins are kept again") }
+      state.isFailing = false
+      return true
+    } catch {
+      if !state.isFailing {
+        logger.error(
+          "twins cannot be kept, so their clients get no answers; free space or mend the disk",
+          metadata: ["fault": "\(error)"]
+        )
+      }
+      state.isFailing = true
+      return false
+    }
+  }
+
+  private func setTimer(_ deadline: Instant?, _ now: Instant) {
+    let isFailing = state.withLock { $0.isFailing }
+    guard let deadline = isFailing ? now.adding(milliseconds: 1_000) : deadline else { return }
+    let left = deadline > now ? deadline.nanoseconds - now.nanoseconds : 0
+    timer.schedule(deadline: .now() + .nanoseconds(Int(clamping: left)), leeway: .milliseconds(5))
+  }
+
+  private func reply(_ request: UInt64, _ answer: TwinReply) {
+    state.withLock { $0.requests.take(request) }?(answer)
+  }
+
+  private func perform(_ action: TwinAction) {
+    switch action {
+    case .store, .forget: break
+    case .readTwin(let identity, let exchange): read(identity, exchange)
+    case .sendReported(let identity, let exchange, let patch): send(identity, exchange, patch)
+    case .deliverDesired(let identity, let version, let body):
+      hub.withLock { $0 }?.directory[identity]?.handle
+        .deliverDesired(version: Int64(clamping: version), body: body)
+      // A client that did not get it asks for its twin when it is back, as with the hub above.
+      submit { cache, _, _ in
+        cache.desiredConfirmed(identity, version: version)
+        return []
+      }
+    case .answerTwin(_, let request, let body): reply(request, TwinReply(status: 200, body: body))
+    case .answerReported(_, let request, let version):
+      reply(request, TwinReply(status: 204, version: Int64(clamping: version)))
+    case .refuse(_, let request, let error):
+      reply(request, TwinReply(status: error.code.httpStatus, body: Self.body(error)))
+    case .routeChange(let identity, let body): hub.withLock { $0 }?.routeChange(identity, body)
+    case .note(let identity, let text):
+      logger.warning("twin", metadata: ["identity": "\(identity)", "note": "\(text)"])
+    }
+  }
+
+  private static func body(_ error: HubError) -> [UInt8] {
+    JSON.bytes(["errorCode": .int(Int64(error.code.rawValue)), "message": .string(error.message)])
+  }
+
+  // MARK: To the hub above
+
+  private func read(_ identity: IdentityKey, _ exchange: UInt64) {
+    handle.tell { [self] service in
+      service.uplink.readTwin(of: identity) { [self] result in
+        let reply = try? result.get()
+        submit { cache, _, now in
+          guard let reply, reply.status == 200 else {
+            return cache.twinReadFailed(identity, exchange: exchange, now: now)
+          }
+          return cache.twinRead(identity, exchange: exchange, reply.body.span, now: now)
+        }
+      }
+    }
+  }
+
+  private func send(_ identity: IdentityKey, _ exchange: UInt64, _ patch: [UInt8]) {
+    handle.tell { [self] service in
+      service.uplink.patchReported(patch, of: identity) { [self] result in
+        submit { cache, _, now in
+          switch result {
+          case .success(let reply):
+            return cache.reportedAccepted(
+              identity,
+              exchange: exchange,
+              version: UInt64(clamping: reply.version ?? 0),
+              now: now
+            )
+          case .failure(.refused(let status, let body)) where (400..<500).contains(status):
+            let text = (try? JSON.parse(body))?["message"]?.stringValue ?? "status \(status)"
+            return cache.reportedRefused(
+              identity,
+              exchange: exchange,
+              HubError(.argumentInvalid, text),
+              now: now
+            )
+          case .failure:
+            return cache.reportedFailed(identity, exchange: exchange, now: now)
+          }
+        }
+      }
+    }
+  }
+
+  /// Keeps what has to be kept, and ends.
+  func close() {
+    timer.cancel()
+    queue.sync {
+      run()
+      state.withLock { state in
+        _ = commit(&state)
+        state.log = nil
+      }
+    }
+  }
+}

@@ -1,0 +1,327 @@
+import ByteIO
+import EdgeEngine
+import Endpoints
+import HubContract
+import JSONTree
+import Logging
+import MessageLog
+import NIOCore
+import Platform
+import Synchronization
+
+/// The local hub's side of the uplink: brings what waits in the store upstream, and to clients what
+/// comes from there.
+///
+/// Confined to the uplink's event loop; others reach it through `UpstreamHandle`.
+final class UpstreamService {
+  /// A message of the store that is on its way.
+  private struct Delivery {
+    let sequence: UInt64
+    let priority: PriorityClass
+  }
+
+  /// Messages that are read from the store at once.
+  private static let batch = 64
+  /// The pause before the reported properties are sent, so that many clients make one patch.
+  private static let reportDelay = TimeAmount.seconds(1)
+
+  let hub: LocalHub
+  let uplink: Uplink
+  private let handle: UpstreamHandle
+  private let configuration: ConfigurationService
+  private let logger: Logger
+  private let own: IdentityKey
+
+  private var reader: QueueReader<LinuxDisk>?
+  private var endpoint: UInt16?
+  private var generation = -1
+  private var watcher: UInt64 = 0
+  private var deliveries: [UInt64: Delivery] = [:]
+  private var lastDelivery: UInt64 = 0
+  private var isPumping = false
+
+  private var reported = ReportedProperties(last: nil, keys: ReportedProperties.hubKeys)
+  private var isReportDue = false
+  private var isReporting = false
+
+  init(
+    hub: LocalHub,
+    uplink: Uplink,
+    handle: UpstreamHandle,
+    configuration: ConfigurationService
+  ) {
+    self.hub = hub
+    self.uplink = uplink
+    self.handle = handle
+    self.configuration = configuration
+    logger = hub.logger
+    own = hub.identity.edgeHub
+  }
+
+  /// Begins to connect, and stays connected until `stop`.
+  func start() {
+    let handle = handle
+    watcher = hub.store.watch([]) { handle.tell { $0.pump() } }
+    uplink.delegate = self
+    uplink.follow(own, [.desired, .methods])
+    uplink.start()
+  }
+
+  /// Leaves in good order.
+  func stop() {
+    hub.store.unwatch(watcher)
+    tellStore()
+    uplink.stop()
+  }
+
+  // MARK: Messages
+
+  /// Sends what waits, as far as there is room.
+  func pump() {
+    guard uplink.isConnected, !isPumping else { return }
+    isPumping = true
+    defer { isPumping = false }
+    refresh()
+    guard let endpoint, reader != nil else { return }
+    while uplink.room > 0 {
+      guard let view = hub.store.endpoint(endpoint)?.view, send(from: view) else { return }
+    }
+  }
+
+  /// Sends one batch; false if there was nothing to send.
+  private func send(from view: QueueView) -> Bool {
+    do throws(LogFault) {
+      let limit = min(uplink.room, Self.batch)
+      let reading = try reader?.read(
+        in: view,
+        age: hub.store.now.age,
+        maxMessages: limit
+      ) { message in
+        lastDelivery += 1
+        let delivery = Delivery(sequence: message.sequence, priority: message.priority)
+        deliveries[lastDelivery] = delivery
+        let event = message.event
+        let sending = uplink.send(
+          for: event.identity,
+          bag: event.bag.bytes,
+          body: event.body,
+          id: Endpoints.EdgeMessageID(store: message.id.high, number: message.id.low),
+          delivery: lastDelivery
+        )
+        switch sending {
+        case .taken: break
+        case .full:
+          // It was asked for room before, so the connection has just ended: it is sent again.
+          deliveries[lastDelivery] = nil
+        case .unencodable:
+          logger.error(
+            "a message that no topic can carry was dropped",
+            metadata: ["sender": "\(event.identity)"]
+          )
+          deliveries[lastDelivery] = nil
+          unsendable.append(delivery)
+        }
+      }
+      for delivery in unsendable { settle(delivery) }
+      unsendable = []
+      guard let reading else { return false }
+      for damage in reading.damage {
+        logger.error("stored messages are damaged", metadata: ["place": "\(damage)"])
+      }
+      if reading.expiredCount > 0 { tellStore() }
+      return reading.messageCount > 0
+    } catch .viewOutdated {
+      // Space was given back meanwhile: the next view is there already.
+      return true
+    } catch {
+      logger.error("stored messages cannot be read", metadata: ["fault": "\(error)"])
+      return false
+    }
+  }
+
+  private var unsendable: [Delivery] = []
+
+  private func settle(_ delivery: Delivery) {
+    reader?.settle(delivery.sequence, delivery.priority)
+  }
+
+  private func tellStore() {
+    guard let endpoint, let news = reader?.takeSettlements() else { return }
+    hub.store.settle(endpoint, news)
+  }
+
+  /// Takes over the queue upstream, if it is another one now.
+  private func refresh() {
+    let current = hub.store.generation
+    guard current != generation else { return }
+    generation = current
+    let found = hub.store.endpoints(prefix: StoreService.Store.upstream).first {
+      $0.endpoint.name == StoreService.Store.upstream
+    }
+    guard found?.number != endpoint || reader == nil else { return }
+    endpoint = found?.number
+    reader = found.map { QueueReader(disk: $0.endpoint.disk, windowByteCount: 256 << 10) }
+    deliveries = [:]
+    hub.store.watch(Set(endpoint.map { [$0] } ?? []), as: watcher)
+  }
+
+  // MARK: Reported properties of the local hub
+
+  /// Something that is reported has changed.
+  func reportSoon() {
+    guard !isReportDue else { return }
+    isReportDue = true
+    let handle = handle
+    uplink.eventLoop.scheduleTask(in: Self.reportDelay) {
+      handle.tell { service in
+        service.isReportDue = false
+        service.report()
+      }
+    }
+  }
+
+  private func report() {
+    guard uplink.isConnected, !isReporting else { return }
+    let report = hub.clients.withLock {
+      $0.report(lastDesired: configuration.last, version: EdgeVersion.runtime)
+    }
+    send(reported.patches(for: report)[...], of: report)
+  }
+
+  private func send(_ patches: ArraySlice<JSONObject>, of report: JSONObject) {
+    guard let patch = patches.first else {
+      reported.sent(report)
+      isReporting = false
+      return
+    }
+    isReporting = true
+    let handle = handle
+    uplink.patchReported(JSON.bytes(.object(patch)), of: own) { result in
+      handle.tell { service in
+        if case .success = result {
+          service.send(patches.dropFirst(), of: report)
+        } else {
+          service.isReporting = false
+        }
+      }
+    }
+  }
+
+  /// Asks for the whole configuration.
+  func readConfiguration() {
+    uplink.readTwin(of: own) { [self] result in
+      guard case .success(let reply) = result, reply.status == 200,
+        let twin = try? JSON.parse(reply.body), let desired = twin["desired"]?.objectValue
+      else { return }
+      configuration.use(desired)
+      reportSoon()
+    }
+  }
+}
+
+// MARK: - What comes from upstream
+
+extension UpstreamService: UplinkDelegate {
+  func uplinkConnected(isMultiplexing: Bool) {
+    logger.notice("connected upstream", metadata: ["children": "\(isMultiplexing)"])
+    deliveries = [:]
+    reader?.rewind()
+    reported = ReportedProperties(last: nil, keys: ReportedProperties.hubKeys)
+    hub.store.confirmTime()
+    readConfiguration()
+    handle.connected(true)
+    pump()
+  }
+
+  func uplinkLost(_ fault: ClientFault?) {
+    logger.notice(
+      "the hub above is not reached; messages wait here",
+      metadata: ["reason": "\(fault.map { "\($0)" } ?? "stopped")"]
+    )
+    deliveries = [:]
+    tellStore()
+    handle.connected(false)
+  }
+
+  func uplinkAcknowledged(_ acknowledged: Span<UInt64>) {
+    for index in acknowledged.indices {
+      if let delivery = deliveries.removeValue(forKey: acknowledged[index]) { settle(delivery) }
+    }
+    tellStore()
+    pump()
+  }
+
+  func uplinkHasRoom() { pump() }
+
+  func uplinkDropped(for child: IdentityKey) {
+    logger.warning(
+      "the hub above takes no messages of this identity: it is not below this edge there",
+      metadata: ["identity": "\(child)"]
+    )
+  }
+
+  func uplinkUnfollowed(_ identity: IdentityKey, reason: String) {
+    logger.info(
+      "the hub above does not let this edge act for an identity",
+      metadata: ["identity": "\(identity)", "reason": "\(reason)"]
+    )
+  }
+
+  func uplinkDesired(of identity: IdentityKey, version: Int64?, patch: [UInt8]) {
+    guard identity == own else {
+      return handle.desired(of: identity, version: version, patch: patch)
+    }
+    // Routes are few and rarely changed: they are read as a whole.
+    readConfiguration()
+  }
+
+  func uplinkMethod(_ method: UplinkMethod) {
+    if method.identity == own { return answerOwn(method) }
+    let (hub, handle) = (hub, handle)
+    var wish = DirectMethodRequest(methodName: method.name)
+    // What the hub above waits for is its own business; here it may take as long as methods can.
+    wish.responseTimeoutSeconds = DirectMethodRequest.responseTimeouts.upperBound
+    if !method.payload.isEmpty { wish.payload = try? JSON.parse(method.payload) }
+    let request = wish
+    // Answers the hub above, which has a time limit of its own.
+    Task {
+      guard let answer = try? await hub.methods.invoke(method.identity, request) else { return }
+      handle.tell {
+        $0.uplink.answer(
+          method,
+          status: answer.status,
+          body: answer.payload.map { JSON.bytes($0) } ?? []
+        )
+      }
+    }
+  }
+
+  /// The local hub's own methods (edge contract section 8.3).
+  private func answerOwn(_ method: UplinkMethod) {
+    guard method.name.lowercased() == "refreshdevicescopeidentitycache" else {
+      let message: JSONValue = [
+        "message": .string(
+          "$edgeHub has no method \(method.name); it has RefreshDeviceScopeIdentityCache."
+        )
+      ]
+      return uplink.answer(method, status: 404, body: JSON.bytes(message))
+    }
+    let ids = (try? JSON.parse(method.payload))?["deviceIds"]?.arrayValue ?? []
+    let keys = ids.compactMap { $0.stringValue.flatMap { IdentityKey(clientID: $0) } }
+    let (hub, handle) = (hub, handle)
+    // Answers the hub above, which has a time limit of its own.
+    Task {
+      var failure: String?
+      if keys.isEmpty {
+        do { try await hub.scope.refresh() } catch { failure = "\(error)" }
+      } else {
+        for key in keys { _ = await hub.scope.refresh(key) }
+      }
+      let body: JSONValue = failure.map { ["message": .string($0)] } ?? .null
+      let (status, bytes) = (failure == nil ? 200 : 500, JSON.bytes(body))
+      handle.tell { $0.uplink.answer(method, status: status, body: bytes) }
+    }
+  }
+
+  func uplinkMessage(_ message: UplinkMessage) { handle.message(message) }
+}
