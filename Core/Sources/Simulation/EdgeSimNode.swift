@@ -7,6 +7,7 @@ struct EdgeSimNode: ~Copyable {
   var store: EdgeStore<SimStoreDisks>
   var state: StateLog<SimDisk>
   var clock: EdgeClock
+  var twins = TwinCache()
   /// Number of the endpoint upstream, and of the module's.
   let numbers: [UInt16]
   var upstream: QueueReader<SimFolder>

@@ -24,6 +24,7 @@ extension EdgeSimulation {
     numbers = node?.numbers ?? []
     inFlight = []
     send(Array(senders.indices))
+    restoreTwins()
     if isLinkUp { connected() }
   }
 
@@ -47,6 +48,8 @@ extension EdgeSimulation {
       disk.memory.scripted = []
     }
     node = nil
+    answers = []
+    twinTickAt = nil
     isPumping = false
     inFlight = []
     let survival = SimSurvival.allCases[

@@ -24,6 +24,7 @@ extension EdgeSimulation {
     _ = time()
     let (wall, monotonic) = (wall, scheduler.now)
     node?.clock.confirm(wall: wall, monotonic: monotonic)
+    twinLink(isUp: true)
     startPump()
   }
 
@@ -35,6 +36,7 @@ extension EdgeSimulation {
     report.lostAnswerCount += inFlight.count
     inFlight = []
     if mistake != .forgetsToRewind { node?.upstream.rewind() }
+    twinLink(isUp: false)
     scheduler.schedule(.linkUp, afterMilliseconds: milliseconds)
   }
 

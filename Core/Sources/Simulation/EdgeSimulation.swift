@@ -19,9 +19,9 @@ public enum EdgeSimMistake: CaseIterable, Sendable {
 /// months, a power supply that fails at any write, a clock that jumps, a hub that restarts, answers
 /// that get lost, a disk that fills up.
 ///
-/// It runs the real `EdgeStore`, `QueueReader`, `StateLog` and `EdgeClock` over a simulated disk, and
-/// looks at them from outside: what was acknowledged arrives, in each sender's order, unless its time
-/// is truly over.
+/// It runs the real `EdgeStore`, `QueueReader`, `StateLog`, `TwinCache` and `EdgeClock` over a simulated
+/// disk, and looks at them from outside: what was acknowledged arrives, in each sender's order, unless
+/// its time is truly over; and in the end every twin is the same at the hub and at its device.
 public struct EdgeSimulation: ~Copyable {
   /// What happened.
   public struct Report: Equatable, Sendable {
@@ -49,6 +49,8 @@ public struct EdgeSimulation: ~Copyable {
     public var lostAnswerCount = 0
     /// Days that were simulated.
     public var days = 0
+    /// Changes of desired and reported properties.
+    public var twinChangeCount = 0
     /// Whole days without a link, all together.
     public var offlineDays = 0
     /// The longest time without a link.
@@ -65,6 +67,10 @@ public struct EdgeSimulation: ~Copyable {
   }
 
   enum Event {
+    case reportTwin(Int)
+    case changeDesired(Int)
+    case twinTick
+    case twinAnswer
     case produce(Int)
     case linkUp
     case linkDown
@@ -93,6 +99,11 @@ public struct EdgeSimulation: ~Copyable {
   /// The numbers of the endpoints upstream and at the module, as of the last start.
   var numbers: [UInt16] = []
   var senders: [EdgeSimSender]
+  var twins: [EdgeSimTwin]
+  /// The hub's answers about twins that are on their way.
+  var answers: [EdgeSimAnswer] = []
+  /// When the twin cache is called next.
+  var twinTickAt: Instant?
   var hub: EdgeSimChecker
   var module: EdgeSimChecker
   var report = Report()
@@ -122,6 +133,7 @@ public struct EdgeSimulation: ~Copyable {
     stateDisk = SimDisk(seed: generator.next())
     hasBattery = Bool.random(using: &generator)
     senders = Self.makeSenders()
+    twins = (0..<6).map { EdgeSimTwin(IdentityKey(deviceID: "device \($0)")) }
     var lifetimes: [IdentityKey: UInt64] = [:]
     for sender in senders {
       lifetimes[sender.identity] = sender.lifetimeSeconds.map { UInt64($0) * 1000 }
@@ -151,6 +163,10 @@ public struct EdgeSimulation: ~Copyable {
 
   private mutating func plan(powerCuts: Int) {
     for sender in senders.indices { schedule(.produce(sender), within: Self.day) }
+    for twin in twins.indices {
+      schedule(.reportTwin(twin), within: 4 * Self.day)
+      schedule(.changeDesired(twin), within: 4 * Self.day)
+    }
     schedule(.powerOn, within: 1)
     schedule(.linkUp, within: Self.day)
     schedule(.upkeep, within: 1)
@@ -200,6 +216,14 @@ public struct EdgeSimulation: ~Copyable {
       senders[index].produce(Int.random(in: 1...12, using: &generator))
       send([index])
       schedule(.produce(index), within: 2 * Self.day)
+    case .reportTwin(let index):
+      reportTwin(index)
+      schedule(.reportTwin(index), within: 4 * Self.day)
+    case .changeDesired(let index):
+      changeDesired(index)
+      schedule(.changeDesired(index), within: 8 * Self.day)
+    case .twinTick: twinTick()
+    case .twinAnswer: twinAnswer()
     case .linkUp: linkUp()
     case .linkDown: linkDown(for: nextOutage())
     case .powerCut: cutPower()
@@ -240,17 +264,29 @@ public struct EdgeSimulation: ~Copyable {
     disk.capacityBytes = 1 << 40
     if node == nil { powerOn() }
     send(Array(senders.indices))
+    for index in twins.indices { sendPatch(index) }
     if !isLinkUp { linkUp() }
     pump()
-    while failure == nil, isPumping, case .pump? = scheduler.next(only: { $0.isPump }) { pump() }
+    while failure == nil, isPumping || isTwinBusy,
+      let event = scheduler.next(only: { $0.isExchange })
+    {
+      handle(event)
+    }
     if senders.contains(where: { !$0.outbox.isEmpty }) {
       hub.fail("it takes no messages at the end")
     }
+    if let difference = twins.lazy.compactMap(\.difference).first { hub.fail(difference) }
   }
 }
 
 extension EdgeSimulation.Event {
-  fileprivate var isPump: Bool { if case .pump = self { true } else { false } }
+  /// Whether it is a step in an exchange that is under way.
+  fileprivate var isExchange: Bool {
+    switch self {
+    case .pump, .twinTick, .twinAnswer: true
+    default: false
+    }
+  }
 }
 
 extension SimScheduler {

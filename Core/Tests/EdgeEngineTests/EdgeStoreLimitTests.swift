@@ -129,6 +129,34 @@ struct EdgeStoreLimitTests {
     #expect(try second.drain(reopened.view(again)).last == "after")
   }
 
+  @Test("nothing overtakes what was refused: not the rest of its batch, nor the batches behind")
+  func noOvertaking() throws {
+    let disk = SimDisk(seed: 1, capacityBytes: 8192)
+    var store = try openStore(disk)
+    let number = try store.configure(["iothub"])[0]
+    let delivery = StoreDelivery(endpoint: number)
+    _ = try store.store(texts(0..<30), to: [delivery])
+    // Larger than what is left, then small ones that would fit.
+    let large = (0..<5).map { _ in String(repeating: "x", count: 1100) }
+    store.append(
+      try messages(large + texts(30..<32), to: [delivery]),
+      firstID: EdgeMessageID(high: 0, low: 0),
+      now: time(0)
+    )
+    store.append(
+      try messages(texts(32..<33), to: [delivery]),
+      firstID: EdgeMessageID(high: 0, low: 9),
+      now: time(0)
+    )
+    #expect(store.commit(now: time(0)).faults == [.full, .full])
+    var reader = try store.reader(number)
+    #expect(try reader.drain(store.view(number)).allSatisfy { $0.count > 1000 || $0.count < 11 })
+    #expect(try reader.next(store.view(number)).given.isEmpty)
+    #expect(store.length(number) <= 34)
+    #expect(try store.store(["message 30"], to: [delivery]) == nil, "the next group may be taken")
+    #expect(try reader.drain(store.view(number)) == ["message 30"])
+  }
+
   @Test("on a full disk older messages give way if the route says so")
   func fullDiskDropping() throws {
     let disk = SimDisk(seed: 1, capacityBytes: 40_000)

@@ -7,7 +7,7 @@ import Glibc
 
 @Suite("An edge for 400 days (edge contract §7, §9)")
 struct EdgeScenarioTests {
-  @Test("400 days, 200 power cuts: what was acknowledged arrives, in each sender's order")
+  @Test("400 days, 200 power cuts: what was acknowledged arrives in order, twins agree")
   func aYear() {
     let seed: UInt64 = 20_260_101
     var simulation = EdgeSimulation(seed: seed)
@@ -15,7 +15,7 @@ struct EdgeScenarioTests {
     print("An edge for 400 days, seed \(seed): \(report)")
     #expect(report.failure == nil, "seed \(seed): \(report.failure ?? "")")
     // A net that catches nothing proves nothing: every kind of trouble must have occurred.
-    #expect(report.powerCutCount == 200)
+    #expect(report.powerCutCount >= 200)
     #expect(report.tornWriteCount > 40)
     #expect(report.clockStepCount > 30)
     #expect(report.longestOfflineDays > 150)
@@ -25,6 +25,7 @@ struct EdgeScenarioTests {
     #expect(report.acknowledgedCount > 15_000)
     #expect(report.expiredCount > 1000)
     #expect(report.mostWaiting > 2000)
+    #expect(report.twinChangeCount > 1000)
   }
 
   /// `ORRERY_EDGE_SEEDS=1000` runs as many others of the full length, and prints each that fails.

@@ -26,6 +26,9 @@ final class StoreQueue<Disk: LogDisk> {
   /// Whether a record of `staging` may make older ones give way.
   private var stagedDropsOldest = false
 
+  /// Why a part of the group is lost: what comes behind it must not overtake it.
+  private var groupFault: LogFault?
+
   // MARK: Settlement
 
   /// For each class, the number before which everything is settled.
@@ -104,6 +107,10 @@ final class StoreQueue<Disk: LogDisk> {
     _ faults: inout [LogFault?]
   ) {
     if staging.byteCount >= configuration.stagingBytes { flush(now, &faults) }
+    if let groupFault {
+      faults[batch] = groupFault
+      return
+    }
     let header = StoredHeader(
       expiry: delivery.lifetimeSeconds.map { now.age &+ UInt64($0) * 1000 } ?? .max,
       id: id,
@@ -136,6 +143,7 @@ final class StoreQueue<Disk: LogDisk> {
       isCheckpointOpen = hasCheckpoint
     } catch {
       for batch in stagedBatches { faults[batch] = error }
+      groupFault = error
       // It stays due, but is not tried again at once.
       if hasCheckpoint { checkpointDue = now.age + configuration.checkpointDelayMilliseconds }
     }
@@ -165,6 +173,7 @@ final class StoreQueue<Disk: LogDisk> {
   func commit(_ now: EdgeTime, _ faults: inout [LogFault?]) {
     if !staging.isEmpty || (checkpointDue ?? .max) <= now.age { flush(now, &faults) }
     commitOpen(now, &faults)
+    groupFault = nil
   }
 
   /// Finds out whether a log that had to stop can go on.
@@ -185,6 +194,7 @@ final class StoreQueue<Disk: LogDisk> {
       }
     } catch {
       for batch in openBatches { faults[batch] = error }
+      groupFault = error
     }
     isCheckpointOpen = false
     openBatches.removeAll(keepingCapacity: true)
