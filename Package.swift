@@ -193,7 +193,7 @@ let package = Package(
     .executableTarget(
       name: "orrery-edge",
       dependencies: [
-        "Platform", "Endpoints", "Containers", "EdgeService", "CLinux",
+        "Platform", "Endpoints", "Containers", "EdgeService", "OperatorCommands", "CLinux",
         core("ByteIO"), core("JSONTree"), core("HubContract"), core("EdgeEngine"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),

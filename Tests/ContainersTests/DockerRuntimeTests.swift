@@ -263,7 +263,7 @@ struct DockerRuntimeTests {
 
   @Test("an engine that is not there is told with its socket")
   func unreachable() async throws {
-    let runtime = DockerRuntime(socketPath: "/tmp/no/such.sock", networkID: "edge")
+    let runtime = DockerRuntime(address: "/tmp/no/such.sock", networkID: "edge")
     let fault = await fault { _ = try await runtime.modules() }
     await runtime.close()
     #expect(fault?.code == .unreachable)

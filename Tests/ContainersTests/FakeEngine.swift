@@ -57,7 +57,7 @@ final class FakeEngine: Sendable {
         }
       }
       .bind(unixDomainSocketPath: engine.socketPath).get()
-    let runtime = DockerRuntime(socketPath: engine.socketPath, networkID: "edge")
+    let runtime = DockerRuntime(address: engine.socketPath, networkID: "edge")
     do {
       try await body(runtime, engine)
     } catch {

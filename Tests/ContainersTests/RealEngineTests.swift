@@ -8,14 +8,14 @@ import Testing
 /// Needs an engine with the image `orrery-test:1`, as scripts/lib/container_engine.sh starts it.
 @Suite(
   "A real container engine",
-  .enabled(if: getenv("ORRERY_DOCKER_SOCKET") != nil),
+  .enabled(if: getenv("EDGE_TEST_DOCKER_SOCKET") != nil),
   .serialized,
   .timeLimit(.minutes(2))
 )
 struct RealEngineTests {
   private func withRuntime(_ body: (DockerRuntime) async throws -> Void) async throws {
-    let path = try #require(getenv("ORRERY_DOCKER_SOCKET").map { String(cString: $0) })
-    let runtime = DockerRuntime(socketPath: path, networkID: "edge")
+    let path = try #require(getenv("EDGE_TEST_DOCKER_SOCKET").map { String(cString: $0) })
+    let runtime = DockerRuntime(address: path, networkID: "edge")
     do {
       try await body(runtime)
     } catch {

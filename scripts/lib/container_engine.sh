@@ -3,7 +3,7 @@
 # terminal.sh, not run. Needs root.
 
 # Starts dockerd in the folder $1 and imports the image orrery-test:1, a program of a few bytes; sets
-# ORRERY_DOCKER_SOCKET. Says no with status 1 where that is not possible.
+# EDGE_TEST_DOCKER_SOCKET. Says no with status 1 where that is not possible.
 start_container_engine() {
   local folder=$1
   [[ $EUID == 0 ]] && command -v dockerd >/dev/null && command -v cc >/dev/null || return 1
@@ -32,7 +32,7 @@ C
   tar -C "$folder/root" -c module \
     | docker --host "unix://$folder/docker.sock" import --change 'ENTRYPOINT ["/module"]' - orrery-test:1 \
       >/dev/null
-  export ORRERY_DOCKER_SOCKET="$folder/docker.sock"
+  export EDGE_TEST_DOCKER_SOCKET="$folder/docker.sock"
 }
 
 # Ends that engine, and what runs in it.
@@ -40,5 +40,5 @@ stop_container_engine() {
   [[ -n "${container_engine_pid:-}" ]] || return 0
   kill "$container_engine_pid" 2>/dev/null || true
   wait "$container_engine_pid" 2>/dev/null || true
-  unset ORRERY_DOCKER_SOCKET container_engine_pid
+  unset EDGE_TEST_DOCKER_SOCKET container_engine_pid
 }

@@ -44,7 +44,7 @@ struct ImportRules {
       ],
       "orrery-edge": [
         "ByteIO", "JSONTree", "HubContract", "EdgeEngine", "Platform", "CLinux", "Endpoints",
-        "Containers", "EdgeService",
+        "Containers", "EdgeService", "OperatorCommands",
       ],
       "orrery": core.union([
         "Platform", "CLinux", "Endpoints", "AMQP", "HubService", "OperatorCommands",

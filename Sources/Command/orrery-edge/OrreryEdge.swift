@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import OperatorCommands
 import Platform
 
 /// The gateway's program: its processes, and what an operator does with them.
@@ -18,8 +19,8 @@ struct OrreryEdge: AsyncParsableCommand {
       154 the device has become another one, start again at once; 1 anything else.
       """,
     subcommands: [
-      RunCommand.self, KeysCommand.self, HubCommand.self, ConfigCommand.self,
-      ModuleShimCommand.self,
+      RunCommand.self, KeysCommand.self, AgentCommand.self, HubCommand.self, ConfigCommand.self,
+      ListCommand.self, LogsCommand.self, RestartCommand.self, ModuleShimCommand.self,
       ModuleLaunchCommand.self,
     ]
   )
@@ -37,6 +38,9 @@ struct OrreryEdge: AsyncParsableCommand {
     } catch let fault as SettingsFault {
       complain("\(fault.problem)", fault.remedy)
       Glibc.exit(ExitStatus.settings)
+    } catch let failure as CommandFailure {
+      complain(failure.problem, failure.remedy)
+      Glibc.exit(failure.status.rawValue)
     } catch let fault as FileFault {
       complain("\(fault)", fault.remedy)
       Glibc.exit(1)

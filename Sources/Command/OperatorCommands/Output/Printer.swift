@@ -1,5 +1,5 @@
 import ArgumentParser
-import JSONTree
+package import JSONTree
 
 /// In which form a command prints its result.
 package enum OutputFormat: String, ExpressibleByArgument, CaseIterable, Sendable {
@@ -19,7 +19,7 @@ package struct Printer: Sendable {
   private let isAskedFor: Bool
 
   /// A printer; without a format, tables go to terminals and JSON to everything else.
-  init(_ format: OutputFormat?, console: Console = .current) {
+  package init(_ format: OutputFormat?, console: Console = .current) {
     self.format = format ?? (console.isOutputTerminal ? .table : .json)
     self.console = console
     isAskedFor = format != nil
@@ -35,7 +35,7 @@ package struct Printer: Sendable {
   func jsonLine(_ value: JSONValue) { console.writeOutput(JSON.text(value) + "\n") }
 
   /// Prints rows; without any it prints nothing, and says `none` beside the output.
-  func table(_ table: Table, none: String) {
+  package func table(_ table: Table, none: String) {
     guard table.count > 0 else { return console.remark(Cell.visible(none)) }
     console.writeOutput(
       table.rendered(
@@ -60,12 +60,12 @@ package struct Printer: Sendable {
   }
 
   /// Tells a person that something is done; programs see the exit status.
-  func done(_ text: String) {
+  package func done(_ text: String) {
     if isForPeople { console.writeOutput(Cell.visible(text) + "\n") }
   }
 
   /// Prints `value` for programs, or what `render` makes of it for people.
-  func show(_ value: JSONValue, _ render: (Printer) -> Void) {
+  package func show(_ value: JSONValue, _ render: (Printer) -> Void) {
     switch format {
     case .json: json(value)
     case .table: render(self)

@@ -1,5 +1,5 @@
 /// How a piece of text stands out on a terminal (ECMA-48 §8.3.117).
-enum Style: Sendable, Equatable {
+package enum Style: Sendable, Equatable {
   /// Not at all.
   case plain
   /// Headings and names.

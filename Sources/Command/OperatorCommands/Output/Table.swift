@@ -6,7 +6,7 @@ package struct Cell: Sendable, Equatable {
   /// Creates a field; control characters are shown as `\u{…}`.
   ///
   /// Much of what is shown comes from devices, and a terminal would obey what a device wrote.
-  init(_ text: String, _ style: Style? = nil) {
+  package init(_ text: String, _ style: Style? = nil) {
     self.text = Self.visible(text)
     self.style = style ?? Style(state: text)
   }
@@ -39,13 +39,13 @@ package struct Table: Sendable {
   private var rows: [[Cell]] = []
 
   /// Creates an empty table.
-  init(_ titles: [String]) { self.titles = titles }
+  package init(_ titles: [String]) { self.titles = titles }
 
   /// Rows so far.
   var count: Int { rows.count }
 
   /// Adds a row, which has as many fields as there are titles.
-  mutating func append(_ row: [Cell]) { rows.append(row) }
+  package mutating func append(_ row: [Cell]) { rows.append(row) }
 
   /// The text, every line with its end.
   ///

@@ -18,15 +18,15 @@ package struct DockerRuntime: ModuleRuntime {
   /// Prepares the way to the engine; connects with the first request.
   ///
   /// - Parameters:
-  ///   - socketPath: where the engine listens.
+  ///   - address: where the engine listens: the path of its socket, or `http://host:port`.
   ///   - networkID: the network that modules join; made when it is missing.
   ///   - networkOptions: more members of the engine's call that makes it.
   package init(
-    socketPath: String = "/var/run/docker.sock",
+    address: String = "/var/run/docker.sock",
     networkID: String,
     networkOptions: JSONObject = [:]
   ) {
-    client = EngineClient(socketPath: socketPath)
+    client = EngineClient(address: address)
     self.networkID = networkID
     self.networkOptions = networkOptions
   }
@@ -50,7 +50,7 @@ package struct DockerRuntime: ModuleRuntime {
     guard let list = list.arrayValue else {
       throw RuntimeFault(
         .failed,
-        "Listing modules: the container engine at \(client.socketPath) answered with no list."
+        "Listing modules: the container engine at \(client.address) answered with no list."
       )
     }
     let ids = list.compactMap { $0["Id"]?.stringValue }

@@ -9,8 +9,9 @@ import Synchronization
 
 /// Speaks the Docker Engine API over its unix socket, as Docker, Moby and Podman serve it.
 final class EngineClient: Sendable {
-  /// Where the engine listens.
-  let socketPath: String
+  /// Where the engine listens: the path of its socket, or `http://host:port`.
+  let address: String
+  private let base: String
   private let client: HTTPClient
   /// The version of the API that both sides know, once the engine was asked.
   private let version = Mutex<String?>(nil)
@@ -24,8 +25,12 @@ final class EngineClient: Sendable {
   /// Connections at once; a follower of a log holds one for as long as it follows.
   private static let connections = 256
 
-  init(socketPath: String) {
-    self.socketPath = socketPath
+  init(address: String) {
+    self.address = address
+    base =
+      address.hasPrefix("http://")
+      ? String(address.hasSuffix("/") ? address.dropLast() : address[...])
+      : "http+unix://" + PercentCoding.encode(address)
     var configuration = HTTPClient.Configuration()
     configuration.timeout.connect = .seconds(10)
     configuration.connectionPool.retryConnectionEstablishment = false
@@ -64,7 +69,7 @@ final class EngineClient: Sendable {
     } catch let fault as JSONFault {
       throw RuntimeFault(
         .failed,
-        "\(request.subject): the container engine at \(socketPath) answered with what is no JSON, "
+        "\(request.subject): the container engine at \(address) answered with what is no JSON, "
           + "\(fault). Is that the socket of a container engine?"
       )
     } catch {
@@ -106,7 +111,7 @@ final class EngineClient: Sendable {
       target += index == 0 ? "?" : "&"
       target += "\(parameter.name)=\(PercentCoding.encode(parameter.value))"
     }
-    var message = HTTPClientRequest(url: "http+unix://\(PercentCoding.encode(socketPath))\(target)")
+    var message = HTTPClientRequest(url: base + target)
     message.method = request.method
     message.headers.add(name: "Host", value: "engine")
     for header in request.headers { message.headers.add(name: header.name, value: header.value) }
@@ -141,7 +146,7 @@ final class EngineClient: Sendable {
     guard let spoken else {
       throw RuntimeFault(
         .failed,
-        "what listens at \(socketPath) tells no version of the Docker Engine API. Is that the "
+        "what listens at \(address) tells no version of the Docker Engine API. Is that the "
           + "socket of a container engine?"
       )
     }
@@ -185,7 +190,7 @@ final class EngineClient: Sendable {
       case .deadlineExceeded, .readTimeout:
         return RuntimeFault(
           .timedOut,
-          "\(request.subject): the container engine at \(socketPath) did not answer within "
+          "\(request.subject): the container engine at \(address) did not answer within "
             + "\(request.seconds) seconds."
         )
       default: return unreachable(request, error.shortDescription)
@@ -215,7 +220,7 @@ final class EngineClient: Sendable {
   private func unreachable(_ request: Request, _ reason: String) -> RuntimeFault {
     RuntimeFault(
       .unreachable,
-      "\(request.subject): no container engine answers at \(socketPath): \(reason)"
+      "\(request.subject): no container engine answers at \(address): \(reason)"
     )
   }
 }

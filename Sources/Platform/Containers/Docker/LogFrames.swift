@@ -2,22 +2,22 @@
 /// stream and the last four the length, and then what was written.
 ///
 /// The log of a container with a terminal has no frames; all of it is output.
-struct LogFrames {
+package struct LogFrames {
   /// The longest frame that is taken for one; the engines cut at 16 KiB.
   static let lengthLimit = 16 << 20
 
   /// The stream is not made of frames.
-  struct Malformed: Error, Equatable {}
+  package struct Malformed: Error, Equatable {}
 
   private let isFramed: Bool
   private var header: [UInt8] = []
   private var stream = LogChunk.Stream.output
   private var left = 0
 
-  init(isFramed: Bool) { self.isFramed = isFramed }
+  package init(isFramed: Bool) { self.isFramed = isFramed }
 
   /// Takes what came, and gives what was written.
-  mutating func receive(_ bytes: [UInt8]) throws(Malformed) -> [LogChunk] {
+  package mutating func receive(_ bytes: [UInt8]) throws(Malformed) -> [LogChunk] {
     guard isFramed else { return bytes.isEmpty ? [] : [LogChunk(.output, bytes)] }
     var chunks: [LogChunk] = []
     var rest = bytes[...]

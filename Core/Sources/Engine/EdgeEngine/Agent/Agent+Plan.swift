@@ -164,7 +164,9 @@ extension Agent {
 
   /// Whether a module can be created; if its image has to be fetched first, that is begun.
   private mutating func isImageThere(_ module: ModuleConfiguration, _ pass: inout Pass) -> Bool {
-    guard module.kind == .docker, module.imagePullPolicy == .onCreate else { return true }
+    guard module.kind == .docker, module.imagePullPolicy == .onCreate,
+      !builtIns.contains(module.name)
+    else { return true }
     switch pulls[module.image] {
     case .done: return true
     case .underway: pass.isFetching = true

@@ -28,6 +28,8 @@ public struct Agent: Sendable {
   public var updateMode: UpdateMode
   /// The parent's host name in nested set-ups, which `$upstream` in images stands for.
   public var parentHostName: String?
+  /// Names of modules that are a part of the runtime itself, and need no image.
+  public var builtIns: Set<String> = []
   /// What is wanted, nil until something was deployed.
   public private(set) var configuration: AgentConfiguration?
   /// What is kept of each module; the driver stores it after every pass.
@@ -66,6 +68,9 @@ public struct Agent: Sendable {
     self.updateMode = updateMode
     self.parentHostName = parentHostName
   }
+
+  /// Takes what was kept of modules, before the first pass.
+  public mutating func restore(_ records: [String: ModuleRecord]) { self.records = records }
 
   /// Takes another deployment; what did not work in the one before is tried afresh.
   public mutating func deploy(_ configuration: AgentConfiguration) {

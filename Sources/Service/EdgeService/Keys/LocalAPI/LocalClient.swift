@@ -74,4 +74,35 @@ package struct LocalClient: Sendable {
     }
     return answer
   }
+
+  /// Asks for what is written bit by bit, and hands it to `sink` as it comes.
+  ///
+  /// - Throws: `Failure`, and what `sink` throws.
+  package func stream(
+    _ path: [String],
+    query: [(name: String, value: String)] = [],
+    to sink: ([UInt8]) throws -> Void
+  ) async throws {
+    var target = path.map { "/" + PercentCoding.encode($0) }.joined()
+    target += "?api-version=\(WorkloadAPI.newestVersion)"
+    for (name, value) in query { target += "&\(name)=\(PercentCoding.encode(value))" }
+    let response: HTTPClientResponse
+    do {
+      // It goes on for as long as somebody reads it.
+      response = try await client.execute(
+        HTTPClientRequest(url: base + target),
+        timeout: .hours(24 * 365)
+      )
+      guard response.status != .ok else {
+        for try await part in response.body { try sink(Array(part.readableBytesView)) }
+        return
+      }
+    } catch let error as HTTPClientError {
+      throw Failure(status: nil, "\(address) does not answer: \(error.shortDescription)")
+    }
+    let status = Int(response.status.code)
+    let bytes = try? await response.body.collect(upTo: Self.answerBytes)
+    let answer = bytes.flatMap { try? JSON.parse(Array($0.readableBytesView)) }
+    throw Failure(status: status, answer?["message"]?.stringValue ?? "\(address): \(status)")
+  }
 }

@@ -151,6 +151,24 @@ package struct LocalListener: Service {
   }
 
   private static func response(_ answer: LocalAnswer) -> Response {
+    if let stream = answer.stream {
+      let body = ResponseBody { writer in
+        let (parts, inbox) = AsyncThrowingStream.makeStream(of: [UInt8].self)
+        // Ended below, whichever way the answer ends.
+        let source = Task {
+          do {
+            try await stream.write { inbox.yield($0) }
+            inbox.finish()
+          } catch {
+            inbox.finish(throwing: error)
+          }
+        }
+        defer { source.cancel() }
+        for try await part in parts { try await writer.write(ByteBuffer(bytes: part)) }
+        try await writer.finish(nil)
+      }
+      return Response(status: .ok, headers: [.contentType: stream.type], body: body)
+    }
     guard let body = answer.body else { return Response(status: answer.status) }
     return Response(
       status: answer.status,

@@ -39,10 +39,24 @@ package struct LocalAnswer: Sendable {
   package let status: HTTPResponse.Status
   /// Nil for none.
   package let body: JSONValue?
+  /// What is written bit by bit in place of a body, and its type.
+  package let stream: (type: String, write: Stream)?
+
+  /// Writes an answer; it is handed what takes the parts.
+  package typealias Stream =
+    @Sendable (_ part: ([UInt8]) async throws -> Void) async throws -> Void
 
   package init(_ status: HTTPResponse.Status, _ body: JSONValue? = nil) {
     self.status = status
     self.body = body
+    stream = nil
+  }
+
+  /// A success that is written bit by bit; a fault on the way breaks it off.
+  package init(type: String, stream: @escaping Stream) {
+    status = .ok
+    body = nil
+    self.stream = (type, stream)
   }
 }
 

@@ -1,0 +1,346 @@
+import Containers
+import EdgeEngine
+import EdgeService
+import HubContract
+import JSONTree
+import Logging
+import Platform
+import Synchronization
+import Testing
+
+/// Keys that protect nothing.
+private final class FakeKeys: AgentKeys {
+  /// Modules that get no identity.
+  let refused: Set<String>
+  private let made = Mutex<[String]>([])
+
+  init(refused: Set<String> = []) { self.refused = refused }
+
+  var removed: [String] { made.withLock { $0 } }
+
+  func sign(_ bytes: [UInt8]) async throws -> [UInt8] { Array(repeating: 1, count: 32) }
+
+  func encrypt(_ plaintext: [UInt8], initializationVector: [UInt8]) async throws -> [UInt8] {
+    plaintext.map { $0 ^ 0x55 }
+  }
+
+  func decrypt(_ ciphertext: [UInt8], initializationVector: [UInt8]) async throws -> [UInt8] {
+    ciphertext.map { $0 ^ 0x55 }
+  }
+
+  func modules() async throws -> [ModuleIdentityRecord] { [] }
+
+  func makeModule(_ moduleID: String) async throws -> ModuleIdentityRecord {
+    if refused.contains(moduleID) { throw RuntimeFault(.failed, "too many modules") }
+    return ModuleIdentityRecord(
+      moduleID: moduleID,
+      generationID: "1",
+      managedBy: ModuleAgent.managedBy
+    )
+  }
+
+  func removeModule(_ moduleID: String) async throws { made.withLock { $0.append(moduleID) } }
+  func reprovision() async throws {}
+}
+
+@Suite("The agent's passes (edge contract section 3)", .timeLimit(.minutes(1)))
+struct ModuleAgentTests {
+  private struct Bench {
+    let agent: ModuleAgent
+    let docker: FakeRuntime
+    let process: FakeRuntime
+    let keys: FakeKeys
+    let folder: String
+  }
+
+  private static func manifest(
+    _ modules: [String: String],
+    kind: String = "docker",
+    policy: String = "always"
+  ) -> JSONObject {
+    let wanted = modules.sorted { $0.key < $1.key }.map { name, image in
+      let module: JSONObject = [
+        "type": .string(kind), "status": "running", "restartPolicy": .string(policy),
+        "settings": ["image": .string(image)],
+      ]
+      return (key: name, value: JSONValue.object(module))
+    }
+    return [
+      "schemaVersion": "1.1",
+      "runtime": ["type": "docker", "settings": ["loggingOptions": ""]],
+      "systemModules": [
+        "edgeAgent": ["type": "docker", "settings": ["image": "v/agent:1"]],
+        "edgeHub": [
+          "type": "docker", "status": "running", "settings": ["image": "v/hub:1"],
+        ],
+      ],
+      "modules": .object(JSONObject(wanted)),
+    ]
+  }
+
+  /// Runs an agent in a folder, with a machine that has nothing.
+  private func withAgent(
+    keys: FakeKeys = FakeKeys(),
+    docker: FakeRuntime = FakeRuntime(),
+    folder: String = "/tmp/agent-\(UInt32.random(in: 0 ... .max))",
+    environment: [String: String] = ["CoolOffTimeUnitInSeconds": "0"],
+    keepsFolder: Bool = false,
+    _ body: (Bench) async throws -> Void
+  ) async throws {
+    let process = FakeRuntime()
+    let agent = ModuleAgent(
+      surroundings: ModuleAgent.Surroundings(
+        identity: EdgeIdentity(hubHostName: "hub.example", deviceID: "e1"),
+        edgeHostName: "edge.example",
+        paths: EdgePaths(data: folder, run: folder + "/run"),
+        version: RuntimeVersion(version: "1")
+      ),
+      runtimes: ModuleRuntimes(docker: docker, process: process),
+      keys: keys,
+      options: try AgentOptions(environment),
+      metrics: AgentMetrics(hub: "hub.example", deviceID: "e1", instance: "1"),
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    )
+    let running = Task { try await agent.run() }
+    let bench = Bench(agent: agent, docker: docker, process: process, keys: keys, folder: folder)
+    do {
+      try await body(bench)
+    } catch {
+      running.cancel()
+      PrivateFile.removeTree(folder)
+      throw error
+    }
+    running.cancel()
+    _ = try? await running.value
+    if !keepsFolder { PrivateFile.removeTree(folder) }
+  }
+
+  /// The first report that is as wanted.
+  private func report(
+    _ bench: Bench,
+    _ isWanted: (JSONObject) -> Bool
+  ) async throws -> JSONObject {
+    for _ in 0..<300 {
+      let report = await bench.agent.latestReport
+      if let report, isWanted(report) { return report }
+      bench.agent.poke()
+      try await Pause.sleep(for: .milliseconds(20))
+    }
+    Issue.record("no such report; the last: \(String(describing: await bench.agent.latestReport))")
+    return [:]
+  }
+
+  private func code(_ report: JSONObject) -> Int64? {
+    report["lastDesiredStatus"]?["code"]?.int64Value
+  }
+
+  @Test("a deployment is fetched, made, started and reported; hub and agent need no image")
+  func deployment() async throws {
+    try await withAgent { bench in
+      await bench.agent.desired(Self.manifest(["a": "r/a:1"]), version: 7)
+      let report = try await report(bench) { code($0) == 200 }
+      #expect(report["lastDesiredVersion"]?.int64Value == 7)
+      #expect(report["modules"]?["a"]?["runtimeStatus"] == "running")
+      #expect(report["systemModules"]?["edgeHub"]?["runtimeStatus"] == "running")
+      #expect(await bench.docker.done == ["pull r/a:1", "create a", "start a"])
+    }
+  }
+
+  @Test("while an image is fetched, modules that crash are restarted, and nothing is called done")
+  func pullsBeside() async throws {
+    try await withAgent { bench in
+      await bench.agent.desired(Self.manifest(["a": "r/a:1"]), version: 1)
+      _ = try await report(bench) { code($0) == 200 }
+      await bench.docker.set { $0.isPullHanging = true }
+      await bench.agent.desired(Self.manifest(["a": "r/a:1", "b": "r/b:1"]), version: 2)
+      await bench.docker.end("a", code: 1, at: Timestamp(ticks: SystemClock.wallTicks()))
+      let waiting = try await report(bench) {
+        $0["modules"]?["a"]?["restartCount"]?.int64Value == 1
+      }
+      #expect(waiting["lastDesiredVersion"]?.int64Value == 1)
+      #expect(waiting["modules"]?["b"] == nil)
+      await bench.docker.set { $0.isPullHanging = false }
+      let report = try await report(bench) { $0["lastDesiredVersion"]?.int64Value == 2 }
+      #expect(code(report) == 200)
+    }
+  }
+
+  @Test("an image that cannot be fetched but is here is used; one that is not is told")
+  func failedPulls() async throws {
+    let docker = FakeRuntime()
+    await docker.set {
+      $0.pullFault = "no route to host"
+      $0.stored = ["r/a:1"]
+    }
+    try await withAgent(docker: docker) { bench in
+      await bench.agent.desired(Self.manifest(["a": "r/a:1", "b": "r/b:1"]), version: 1)
+      let report = try await report(bench) { code($0) == 500 && $0["modules"]?["a"] != nil }
+      #expect(report["modules"]?["a"]?["runtimeStatus"] == "running")
+      let text = try #require(report["lastDesiredStatus"]?["description"]?.stringValue)
+      #expect(text.contains("r/b:1") && text.contains("no route to host"))
+      #expect(!text.contains("r/a:1"))
+    }
+  }
+
+  @Test("a bad configuration is refused, and the one before stays")
+  func refused() async throws {
+    try await withAgent { bench in
+      await bench.agent.desired(Self.manifest(["a": "r/a:1"]), version: 1)
+      _ = try await report(bench) { code($0) == 200 }
+      await bench.agent.desired(["schemaVersion": "9.0"], version: 2)
+      let report = try await report(bench) { code($0) == 412 }
+      #expect(report["lastDesiredVersion"]?.int64Value == 2)
+      #expect(report["modules"]?["a"]?["runtimeStatus"] == "running")
+      await bench.agent.desired([:], version: 3)
+      _ = try await self.report(bench) { code($0) == 417 }
+      #expect(await !bench.docker.done.contains("stop a"))
+    }
+  }
+
+  @Test("a module without identity is told, and the others go on")
+  func identities() async throws {
+    try await withAgent(keys: FakeKeys(refused: ["a"])) { bench in
+      await bench.agent.desired(Self.manifest(["a": "r/a:1", "b": "r/b:1"]), version: 1)
+      let report = try await report(bench) { code($0) == 500 && $0["modules"]?["b"] != nil }
+      let text = try #require(report["lastDesiredStatus"]?["description"]?.stringValue)
+      #expect(text.contains("a has no identity: too many modules"))
+      #expect(report["modules"]?["a"] == nil)
+    }
+  }
+
+  @Test("a removed module loses the identity that the agent had made")
+  func removal() async throws {
+    try await withAgent { bench in
+      await bench.agent.desired(Self.manifest(["a": "r/a:1"]), version: 1)
+      _ = try await report(bench) { code($0) == 200 }
+      await bench.agent.desired(Self.manifest([:]), version: 2)
+      _ = try await report(bench) { $0["lastDesiredVersion"]?.int64Value == 2 }
+      #expect(await bench.docker.done.suffix(2) == ["stop a", "remove a"])
+      #expect(bench.keys.removed == ["a"])
+    }
+  }
+
+  @Test("a cold start goes on with the last configuration, and keeps restarts")
+  func coldStart() async throws {
+    let folder = "/tmp/agent-\(UInt32.random(in: 0 ... .max))"
+    let docker = FakeRuntime()
+    try await withAgent(docker: docker, folder: folder, keepsFolder: true) { bench in
+      await bench.agent.desired(Self.manifest(["a": "r/a:1"]), version: 1)
+      _ = try await report(bench) { code($0) == 200 }
+      await docker.end("a", code: 1, at: Timestamp(ticks: SystemClock.wallTicks()))
+      _ = try await report(bench) { $0["modules"]?["a"]?["restartCount"]?.int64Value == 1 }
+    }
+    let backup = try PrivateFile.read(folder + "/agent/backup.json")
+    #expect(!String(decoding: backup, as: UTF8.self).contains("r/a:1"))
+    try await withAgent(docker: docker, folder: folder) { bench in
+      let report = try await report(bench) { code($0) == 200 }
+      #expect(report["lastDesiredVersion"]?.int64Value == 1)
+      #expect(report["modules"]?["a"]?["restartCount"]?.int64Value == 1)
+      #expect(await docker.done.filter { $0 == "create a" }.count == 1)
+    }
+  }
+
+  @Test("a machine that cannot be read is told, without its modules")
+  func unreadable() async throws {
+    try await withAgent { bench in
+      await bench.agent.desired(Self.manifest(["a": "r/a:1"]), version: 1)
+      _ = try await report(bench) { code($0) == 200 }
+      await bench.docker.set { $0.fault = RuntimeFault(.unreachable, "no engine") }
+      let report = try await report(bench) { code($0) == 500 }
+      #expect(report.keys.sorted() == ["lastDesiredStatus", "lastDesiredVersion"])
+    }
+  }
+
+  @Test("without an engine, processes run")
+  func withoutEngine() async throws {
+    let docker = FakeRuntime()
+    await docker.set { $0.fault = RuntimeFault(.unreachable, "no engine") }
+    try await withAgent(docker: docker) { bench in
+      await bench.agent.desired(Self.manifest(["a": "/bin/a"], kind: "process"), version: 1)
+      let report = try await report(bench) { code($0) == 200 }
+      #expect(report["modules"]?["a"]?["type"] == "process")
+      #expect(await bench.process.done == ["create a", "start a"])
+    }
+  }
+
+  @Test("an orderly end stops everything, and says so")
+  func shutdown() async throws {
+    try await withAgent { bench in
+      await bench.agent.desired(Self.manifest(["a": "r/a:1", "b": "r/b:1"]), version: 1)
+      _ = try await report(bench) { code($0) == 200 }
+      let last = await bench.agent.stopModules()
+      #expect(code(last) == 406)
+      #expect(last["modules"]?["a"]?["runtimeStatus"] == "unknown")
+      #expect(last["systemModules"]?["edgeHub"]?["runtimeStatus"] == "unknown")
+      #expect(await bench.docker.done.suffix(2).sorted() == ["stop a", "stop b"])
+    }
+  }
+
+  @Test("an image goes when no module has used it for a week; what no module ever used stays")
+  func imageCollection() async throws {
+    let text = """
+      [provisioning]
+      source = "manual"
+      connection_string = "HostName=h;DeviceId=d;SharedAccessKey=AAAA"
+      """
+    let settings = try EdgeSettings(Array(text.utf8), file: "edge.toml", paths: EdgePaths())
+    let docker = FakeRuntime()
+    await docker.set { $0.stored = ["other/x:1"] }
+    try await withAgent(docker: docker) { bench in
+      let collector = ImageCollector(
+        agent: bench.agent,
+        runtime: docker,
+        settings: settings.imageCollection,
+        path: bench.folder + "/images.json",
+        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+      )
+      let now = Timestamp(ticks: SystemClock.wallTicks())
+      await bench.agent.desired(Self.manifest(["a": "r/a:1"]), version: 1)
+      _ = try await report(bench) { code($0) == 200 }
+      try await collector.collect(now: now)
+      try await collector.collect(now: now.adding(seconds: 30 * 86_400))
+      #expect(await docker.stored == ["other/x:1", "r/a:1"])
+      await bench.agent.desired(Self.manifest([:]), version: 2)
+      _ = try await report(bench) { $0["lastDesiredVersion"]?.int64Value == 2 }
+      try await collector.collect(now: now.adding(seconds: 36 * 86_400))
+      #expect(await docker.stored == ["other/x:1", "r/a:1"])
+      try await collector.collect(now: now.adding(seconds: 37 * 86_400))
+      #expect(await docker.stored == ["other/x:1"])
+    }
+  }
+
+  @Test("a local file is the configuration, if the settings say so")
+  func localFile() async throws {
+    let folder = "/tmp/agent-\(UInt32.random(in: 0 ... .max))"
+    try PrivateFile.makeDirectory(folder)
+    let file = folder + "/config.json"
+    try PrivateFile.replace(file, with: JSON.bytes(.object(Self.manifest(["a": "r/a:1"]))))
+    try await withAgent(
+      folder: folder,
+      environment: ["configsource": "local", "LocalConfigPath": file]
+    ) { bench in
+      _ = try await report(bench) { code($0) == 200 }
+      try PrivateFile.replace(file, with: Array("{".utf8))
+      let report = try await report(bench) { code($0) == 400 }
+      #expect(report["lastDesiredStatus"]?["description"]?.stringValue?.contains(file) == true)
+      #expect(report["modules"]?["a"]?["runtimeStatus"] == "running")
+    }
+  }
+
+  @Test(
+    "options that make no sense are refused by name",
+    arguments: [
+      ["ConfigSource": "moon"], ["MaxRestartCount": "0"], ["ModuleUpdateMode": "Later"],
+      ["CoolOffTimeUnitInSeconds": "301"], ["ConfigRefreshFrequencySecs": "x"],
+      ["PerformanceMetricsUpdateFrequency": "a:b"],
+    ]
+  )
+  func options(_ environment: [String: String]) throws {
+    let name = try #require(environment.keys.first)
+    #expect {
+      _ = try AgentOptions(environment)
+    } throws: {
+      ($0 as? SettingsFault)?.problem.contains("agent.env.\(name)") == true
+    }
+  }
+}
