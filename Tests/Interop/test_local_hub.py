@@ -2,7 +2,7 @@
 
 import itertools
 import json
-import os
+import queue
 import threading
 import time
 
@@ -141,6 +141,36 @@ def test_a_module_invokes_a_method_of_a_leaf(site, stock, monkeypatch):
     assert answer_ == {"status": 207, "payload": {"got": {"door": 1}}}
 
 
+def test_the_hub_above_reaches_a_leaf(site, stock, registry):
+    """Desired properties, a direct method and a message, each over the edge's one connection."""
+    from azure.iot.hub.models import CloudToDeviceMethod, Twin, TwinProperties
+
+    leaf = site.leaf()
+    site.hub.start()
+    site.hub.wait_for_log("connected upstream")
+    client = stock.make(leaf)
+    patches, messages = queue.Queue(), queue.Queue()
+    client.on_twin_desired_properties_patch_received = patches.put
+    client.on_message_received = messages.put
+    client.on_method_request_received = lambda request: client.send_method_response(
+        MethodResponse.create_from_method_request(request, 200, {"name": request.name}))
+    client.connect()
+    assert client.get_twin()["desired"]["$version"] == 1
+    twin = Twin(properties=TwinProperties(desired={"interval": 5}))
+    registry.update_twin(leaf.device_id, twin, "*")
+    assert patches.get(timeout=10) == {"interval": 5, "$version": 2}
+    client.patch_twin_reported_properties({"seen": 5})
+    end = time.monotonic() + 15
+    while "seen" not in registry.get_twin(leaf.device_id).properties.reported:
+        assert time.monotonic() < end, "the reported property did not arrive above"
+        time.sleep(0.1)
+    answer = registry.invoke_device_method(
+        leaf.device_id, CloudToDeviceMethod(method_name="blink", payload=1))
+    assert (answer.status, answer.payload) == (200, {"name": "blink"})
+    site.rest.send_c2d(leaf.device_id, b"wake up")
+    assert messages.get(timeout=10).data == b"wake up"
+
+
 def test_nothing_that_was_acknowledged_is_lost(hub_factory, tmp_path, request):
     """The hub above goes away, the edge is killed, both come back: every message, in order."""
     above = hub_factory(data=tmp_path / "above")
@@ -148,12 +178,17 @@ def test_nothing_that_was_acknowledged_is_lost(hub_factory, tmp_path, request):
     stock = conftest.StockClients()
     site = Site(above, identities, tmp_path)
     leaf = site.leaf()
+    site.configure(up="FROM /messages/* INTO $upstream")
     site.hub.start()
+    site.hub.wait_for_log("configuration in force")
     client = stock.make(leaf)
     client.connect()
     client.send_message("0")
     site.hub.wait_for_log("connected upstream")
     above.stop()
+    # The twin is answered from the copy, and what is reported now is kept.
+    client.patch_twin_reported_properties({"while": "offline"})
+    assert client.get_twin()["reported"]["while"] == "offline"
     for number in range(1, 40):
         client.send_message(str(number))
     client.shutdown()
@@ -174,6 +209,11 @@ def test_nothing_that_was_acknowledged_is_lost(hub_factory, tmp_path, request):
         numbers += [
             int(body_of(event)) for event in stream.wait_for(1, 20, device=leaf.device_id)]
     client.shutdown()
+    end = time.monotonic() + 15
+    while "while" not in above.rest().call(
+            "GET", f"/twins/{leaf.device_id}", expect=200).json()["properties"]["reported"]:
+        assert time.monotonic() < end, "what was reported meanwhile did not arrive above"
+        time.sleep(0.1)
     site.hub.stop()
     first = sorted(set(numbers), key=numbers.index)
     assert first == list(range(60)), numbers
