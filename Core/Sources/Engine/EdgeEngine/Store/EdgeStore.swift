@@ -21,7 +21,9 @@ public import MessageLog
 /// nothing of the others' alive. A message that goes to two is written to both; it is acknowledged
 /// when it is durable in both.
 ///
-/// **Order.** In one class of a queue messages have the order in which they were appended.
+/// **Order.** In one class of a queue messages have the order in which they were appended. What comes
+/// behind a refused batch in its group is refused too; a driver has to stop a sender whose message was
+/// refused before it appends the next one in another group.
 ///
 /// **Settlement.** A reader says how far it is; that is durable with the next group of the queue, or
 /// `checkpointDelayMilliseconds` later. After a crash everything beyond is given again. Space is
@@ -57,6 +59,8 @@ public struct EdgeStore<Disks: StoreDisks>: ~Copyable {
 
   /// The faults of the batches since the last commit.
   private var faults: [LogFault?] = []
+  /// Whether a batch of the group was refused for want of room.
+  private var isGroupRefused = false
   /// When messages at the heads of the queues are looked at, in `EdgeTime.age`.
   private var expiryDue: UInt64 = 0
 
@@ -78,7 +82,9 @@ public struct EdgeStore<Disks: StoreDisks>: ~Copyable {
   public mutating func append(_ batch: LogBatch, firstID: EdgeMessageID, now: EdgeTime) {
     let number = faults.count
     faults.append(nil)
-    guard hasRoom(for: batch, now) else {
+    // Nothing that comes behind a refused batch may overtake it.
+    guard !isGroupRefused, hasRoom(for: batch, now) else {
+      isGroupRefused = true
       faults[number] = .full
       refusedBatchCount += 1
       return
@@ -123,6 +129,7 @@ public struct EdgeStore<Disks: StoreDisks>: ~Copyable {
   public mutating func commit(now: EdgeTime) -> StoreCommit {
     var commit = StoreCommit()
     swap(&commit.faults, &faults)
+    isGroupRefused = false
     let looksForExpired = expiryDue <= now.age
     var isDone = true
     for case let queue? in queues {
