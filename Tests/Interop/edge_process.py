@@ -67,6 +67,7 @@ class Edge:
         authority.write_text(hub.ca_pem)
         self.settings_path.write_text(
             f'{top}{settings}\n[upstream]\nca_cert = "{authority}"\n'
+            "[metrics]\nkeys_port = 0\n"
             '[logging]\nformat = "json"\n'
         )
         self.settings_path.chmod(0o600)

@@ -12,6 +12,7 @@ import time
 from urllib.parse import quote
 
 import pytest
+import requests
 from cryptography import x509
 
 import certificates
@@ -411,6 +412,24 @@ def test_wrong_credentials_are_told_and_tried_again(edges, hub, device):
     edge.configure(hub, manual(hub, device))
     edge.start()
     settled(edge)
+
+
+def test_metrics_tell_when_the_authority_ends(edges, hub, device):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    edge = edges(hub, manual(hub, device))
+    text = edge.settings_path.read_text().replace("keys_port = 0", f"keys_port = {port}")
+    edge.settings_path.write_text(text)
+    edge.start()
+    settled(edge)
+    edge.wait_for(lambda: "orrery_edge_system_modules_settled 1" in requests.get(
+        f"http://127.0.0.1:{port}/metrics", timeout=5).text)
+    page = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
+    assert "orrery_edge_device_known 1" in page
+    end = float(page.split("\norrery_edge_ca_expiry_timestamp_seconds ")[1].split("\n")[0])
+    assert 89 * 86400 < end - time.time() <= 90 * 86400
+    assert requests.get(f"http://127.0.0.1:{port}/", timeout=5).status_code == 404
 
 
 def test_no_secret_in_log_or_arguments(edge, device, rest):

@@ -20,6 +20,7 @@ package struct KeysService: Service {
   private let environment: [String: String]
   private let logger: Logger
   private let onReady: @Sendable () -> Void
+  private let metrics = KeysMetrics()
 
   /// A service with these settings; `onReady` is called once its own sockets are there.
   package init(
@@ -73,6 +74,7 @@ package struct KeysService: Service {
     try await withThrowingTaskGroup(of: Void.self) { group in
       // Listeners end by themselves when everything stops, and answer what is under way.
       group.addTask { await sockets.run(changes) }
+      group.addTask { await metrics.serve(settings.metrics, logger: logger) }
       group.addTask { try await identities.run() }
       if let shared = sharedListener(api) { group.addTask { try await shared.run() } }
       group.addTask {
@@ -150,6 +152,7 @@ package struct KeysService: Service {
             metadata: ["until": "\(Timestamp(seconds: until).iso8601)"]
           )
         }
+        metrics.authorityEnds(until)
         (end, told) = (until, nil)
       } catch {
         let text = "\(error)"
@@ -192,6 +195,7 @@ extension KeysService {
       ]
     )
     await device.isKnown(account, modules)
+    metrics.deviceIsKnown()
     let ended: Result<Void, any Error>
     do {
       for record in await modules.allKnown { changed.yield(.opened(record.moduleID)) }
@@ -262,6 +266,7 @@ extension KeysService {
         try await Pause.sleep(for: Self.retry)
       }
     }
+    metrics.deviceIsSettled()
     logger.notice("the system modules have their keys at the hub")
   }
 

@@ -54,10 +54,11 @@ struct EdgeUsers {
       if !users.isEmpty { try give(directory, nil, mode: 0o711) }
     }
     for role in EdgeRole.allCases {
-      for directory in [paths.data(of: role), paths.run(of: role)] {
-        try PrivateFile.makeDirectory(directory)
-        try give(directory, users[role], mode: 0o700)
-      }
+      try PrivateFile.makeDirectory(paths.data(of: role))
+      try give(paths.data(of: role), users[role], mode: 0o700)
+      try PrivateFile.makeDirectory(paths.run(of: role))
+      // The keys process, which is in every role's group, asks the agent for its modules.
+      try give(paths.run(of: role), users[role], mode: users.isEmpty ? 0o700 : 0o710)
     }
     try PrivateFile.makeDirectory(paths.workload)
     try give(paths.workload, users[.keys], mode: 0o711)
