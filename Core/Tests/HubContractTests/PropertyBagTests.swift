@@ -36,7 +36,7 @@ struct PropertyBagTests {
 
   @Test("every system property is known by its key, escaped or not")
   func systemProperties() {
-    #expect(SystemProperty.allCases.count == 16)
+    #expect(SystemProperty.allCases.count == 17)
     for property in SystemProperty.allCases {
       let plain = [UInt8](property.rawValue.utf8)
       let escapedDollar = [UInt8]("%24".utf8) + plain.dropFirst()
