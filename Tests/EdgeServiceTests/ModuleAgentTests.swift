@@ -281,7 +281,7 @@ struct ModuleAgentTests {
     let text = """
       [provisioning]
       source = "manual"
-      connection_string = "HostName=h;DeviceId=d;SharedAccessKey=AAAA"
+      connection_string = "HostName=h;DeviceId=d;SharedAccessKey=MDEyMzQ1Njc4OWFiY2RlZg=="
       """
     let settings = try EdgeSettings(Array(text.utf8), file: "edge.toml", paths: EdgePaths())
     let docker = FakeRuntime()

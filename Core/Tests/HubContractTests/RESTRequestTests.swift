@@ -6,7 +6,9 @@ import Testing
 struct RESTRequestTests {
   @Test("known api-versions pass, missing and unknown ones are 400001")
   func versions() {
-    for version in ["2021-04-12", "2018-06-30", "2020-05-31-preview", "2018-08-30-preview", "2017-11-08-preview"] {
+    for version in [
+      "2021-04-12", "2018-06-30", "2020-05-31-preview", "2018-08-30-preview", "2017-11-08-preview",
+    ] {
       #expect(throws: Never.self) { try APIVersion.check(version) }
     }
     for version in [nil, "", "2021-04-13", "2021-04-12 ", "latest"] {
