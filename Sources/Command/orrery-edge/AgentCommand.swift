@@ -21,7 +21,7 @@ struct AgentCommand: AsyncParsableCommand {
     MetricsSystem.bootstrap(metrics)
     let service = try AgentService(
       settings: settings,
-      version: "0.1.0",
+      version: EdgeVersion.runtime.version,
       metrics: metrics,
       logger: Logger(label: "orrery.agent"),
       onReady: { ServiceManager.notify("READY=1") }

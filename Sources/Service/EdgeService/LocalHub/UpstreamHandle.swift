@@ -21,9 +21,6 @@ final class UpstreamHandle: CommandsFromAbove, Sendable {
     var last: UInt64 = 0
   }
 
-  /// Cloud-to-device messages for one device that wait here; beyond, they wait above.
-  private static let messageLimit = 50
-
   private let service = Mutex<NIOLoopBound<UpstreamService>?>(nil)
   private let state = Mutex(State())
   private let onDesired = Mutex<(@Sendable (IdentityKey, Int64?, [UInt8]) -> Void)?>(nil)

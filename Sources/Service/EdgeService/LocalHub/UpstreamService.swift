@@ -20,6 +20,15 @@ final class UpstreamService {
     let priority: PriorityClass
   }
 
+  /// A message that was read when the connection had just become full.
+  private struct Held {
+    let sender: IdentityKey
+    let bag: [UInt8]
+    let body: [UInt8]
+    let id: Endpoints.EdgeMessageID
+    let delivery: UInt64
+  }
+
   /// Messages that are read from the store at once.
   private static let batch = 64
   /// The pause before the reported properties are sent, so that many clients make one patch.
@@ -39,6 +48,8 @@ final class UpstreamService {
   private var deliveries: [UInt64: Delivery] = [:]
   private var lastDelivery: UInt64 = 0
   private var isPumping = false
+  /// What was read and not sent: a part of one batch, which goes before everything else.
+  private var held: [Held] = []
 
   private var reported = ReportedProperties(last: nil, keys: ReportedProperties.hubKeys)
   private var isReportDue = false
@@ -82,8 +93,8 @@ final class UpstreamService {
     isPumping = true
     defer { isPumping = false }
     refresh()
-    guard let endpoint, reader != nil else { return }
-    while uplink.room > 0 {
+    guard let endpoint, reader != nil, sendHeld() else { return }
+    while uplink.room > 0, held.isEmpty {
       guard let view = hub.store.endpoint(endpoint)?.view, send(from: view) else { return }
     }
   }
@@ -101,28 +112,37 @@ final class UpstreamService {
         let delivery = Delivery(sequence: message.sequence, priority: message.priority)
         deliveries[lastDelivery] = delivery
         let event = message.event
-        let sending = uplink.send(
-          for: event.identity,
-          bag: event.bag.bytes,
-          body: event.body,
-          id: Endpoints.EdgeMessageID(store: message.id.high, number: message.id.low),
-          delivery: lastDelivery
+        let (sender, id) = (
+          event.identity,
+          Endpoints.EdgeMessageID(store: message.id.high, number: message.id.low)
         )
+        // Nothing overtakes what is held.
+        let sending =
+          held.isEmpty
+          ? uplink.send(
+            for: sender,
+            bag: event.bag.bytes,
+            body: event.body,
+            id: id,
+            delivery: lastDelivery
+          ) : .full
         switch sending {
         case .taken: break
         case .full:
-          // It was asked for room before, so the connection has just ended: it is sent again.
-          deliveries[lastDelivery] = nil
-        case .unencodable:
-          logger.error(
-            "a message that no topic can carry was dropped",
-            metadata: ["sender": "\(event.identity)"]
+          // The socket takes no more; what the batch still brings waits here.
+          held.append(
+            Held(
+              sender: sender,
+              bag: event.bag.bytes.array(),
+              body: event.body.array(),
+              id: id,
+              delivery: lastDelivery
+            )
           )
-          deliveries[lastDelivery] = nil
-          unsendable.append(delivery)
+        case .unencodable: unsendable.append((lastDelivery, sender))
         }
       }
-      for delivery in unsendable { settle(delivery) }
+      for (delivery, sender) in unsendable { giveUp(delivery, of: sender) }
       unsendable = []
       guard let reading else { return false }
       for damage in reading.damage {
@@ -139,7 +159,38 @@ final class UpstreamService {
     }
   }
 
-  private var unsendable: [Delivery] = []
+  private var unsendable: [(delivery: UInt64, sender: IdentityKey)] = []
+
+  /// Sends what was held; false if some of it still is.
+  private func sendHeld() -> Bool {
+    var sent = 0
+    defer { held.removeFirst(sent) }
+    for message in held {
+      let sending = uplink.send(
+        for: message.sender,
+        bag: message.bag.span,
+        body: message.body.span,
+        id: message.id,
+        delivery: message.delivery
+      )
+      switch sending {
+      case .taken: break
+      case .full: return false
+      case .unencodable: giveUp(message.delivery, of: message.sender)
+      }
+      sent += 1
+    }
+    return true
+  }
+
+  /// A message can never be sent: it is dropped, so that it does not hold up the others.
+  private func giveUp(_ delivery: UInt64, of sender: IdentityKey) {
+    logger.error(
+      "a message that no topic can carry was dropped",
+      metadata: ["sender": "\(sender)"]
+    )
+    if let delivery = deliveries.removeValue(forKey: delivery) { settle(delivery) }
+  }
 
   private func settle(_ delivery: Delivery) {
     reader?.settle(delivery.sequence, delivery.priority)
@@ -162,6 +213,7 @@ final class UpstreamService {
     endpoint = found?.number
     reader = found.map { QueueReader(disk: $0.endpoint.disk, windowByteCount: 256 << 10) }
     deliveries = [:]
+    held = []
     hub.store.watch(Set(endpoint.map { [$0] } ?? []), as: watcher)
   }
 
@@ -225,6 +277,7 @@ extension UpstreamService: UplinkDelegate {
   func uplinkConnected(isMultiplexing: Bool) {
     logger.notice("connected upstream", metadata: ["children": "\(isMultiplexing)"])
     deliveries = [:]
+    held = []
     reader?.rewind()
     reported = ReportedProperties(last: nil, keys: ReportedProperties.hubKeys)
     hub.store.confirmTime()
@@ -239,6 +292,7 @@ extension UpstreamService: UplinkDelegate {
       metadata: ["reason": "\(fault.map { "\($0)" } ?? "stopped")"]
     )
     deliveries = [:]
+    held = []
     tellStore()
     handle.connected(false)
   }
