@@ -68,16 +68,25 @@ struct HubCommand: AsyncParsableCommand {
     hub.httpsPort = settings.hub.httpsPort
     hub.upstreamMQTTPort = settings.upstream.mqttPort
     hub.upstreamHTTPSPort = settings.upstream.httpsPort
-    hub.upstreamAuthorityFiles = settings.upstream.authorities.map { [$0] } ?? []
+    hub.upstreamAuthorityFiles = settings.upstreamAuthorities
+    hub.proxy = try settings.proxy(
+      ProcessEnvironment.variables,
+      for: who.edge.upstreamHostName
+    )
     hub.variables = try LocalHubVariables(settings.hub.environment)
     let credentials = WorkloadCredentials(
       client,
       who,
       names: names,
-      upstreamAuthorities: try settings.upstream.authorities.map { try PrivateFile.read($0) }
+      upstreamAuthorities: try Self.authorities(settings.upstreamAuthorities)
     )
     try await serve(hub, credentials, logger)
     await client.close()
+  }
+
+  /// The PEM of all files, nil where there are none: then the system's authorities are trusted.
+  private static func authorities(_ files: [String]) throws -> [UInt8]? {
+    files.isEmpty ? nil : try files.flatMap { try PrivateFile.read($0) + [UInt8(ascii: "\n")] }
   }
 
   /// Asks the keys process who this is, until it knows.

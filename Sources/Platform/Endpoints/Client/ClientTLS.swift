@@ -8,18 +8,25 @@ package struct ClientTLS: Sendable {
   ///
   /// - Parameters:
   ///   - trustAnchorsPEM: Authorities to trust; nil trusts the system's.
+  ///   - trustsSystem: Whether the system's are trusted besides.
   ///   - certificateChainPEM: What the client presents, leaf first; nil presents nothing.
   ///   - privateKeyPEM: The leaf's key.
   /// - Throws: `NIOSSLError` or `BoringSSLError` when something cannot be read or does not fit.
   package init(
     trustAnchorsPEM: [UInt8]?,
+    trustsSystem: Bool = false,
     certificateChainPEM: [UInt8]? = nil,
     privateKeyPEM: [UInt8]? = nil
   ) throws {
     var configuration = TLSConfiguration.makeClientConfiguration()
     configuration.minimumTLSVersion = .tlsv12
     if let trustAnchorsPEM {
-      configuration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(trustAnchorsPEM))
+      let anchors = try NIOSSLCertificate.fromPEMBytes(trustAnchorsPEM)
+      if trustsSystem {
+        configuration.additionalTrustRoots = [.certificates(anchors)]
+      } else {
+        configuration.trustRoots = .certificates(anchors)
+      }
     }
     if let certificateChainPEM, let privateKeyPEM {
       let chain = try NIOSSLCertificate.fromPEMBytes(certificateChainPEM)

@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+package import Endpoints
 package import JSONTree
 import NIOCore
 import NIOHTTP1
@@ -51,7 +52,7 @@ package struct CloudClient: Sendable {
   package init(
     authorities: [String],
     identity: (chain: String, privateKey: String)?,
-    proxy: ProxyURL?,
+    proxy: HTTPProxy?,
     seconds: Int,
     retries: Int,
     saw: @escaping @Sendable (Int64) -> Void
@@ -80,7 +81,7 @@ package struct CloudClient: Sendable {
       configuration.proxy = .server(
         host: proxy.host,
         port: proxy.port,
-        authorization: proxy.credential.map { .basic(username: $0.user, password: $0.password) }
+        authorization: proxy.user.map { .basic(username: $0, password: proxy.password ?? "") }
       )
     }
     client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)

@@ -1,3 +1,4 @@
+package import Endpoints
 package import Platform
 
 /// What one local hub is told at its start.
@@ -21,6 +22,8 @@ package struct LocalHubOptions: Sendable {
   package var upstreamHTTPSPort = 443
   /// PEM files with the authorities of the hub above, besides the system's.
   package var upstreamAuthorityFiles: [String] = []
+  /// The proxy on the way there, nil for none.
+  package var proxy: HTTPProxy?
   /// What it knows of the variables of its container (edge contract section 11).
   package var variables = LocalHubVariables()
   /// Whether what is acknowledged survives the machine's end, and not just the process's.

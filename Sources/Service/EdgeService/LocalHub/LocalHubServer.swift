@@ -142,7 +142,17 @@ package struct LocalHubServer: Service {
     let path = options.directory + "/seal"
     if PrivateFile.exists(path) {
       let sealed = try PrivateFile.read(path, limit: 4096)
-      return try await retrying { try await credentials.open(sealed) }
+      do {
+        return try await retrying { try await credentials.open(sealed) }
+      } catch is StateSeal.Damaged {
+        // Without the key that sealed it nobody will ever read it again; messages are not sealed.
+        logger.error(
+          "what was kept of twins, identities and the configuration can't be read any more: the keys "
+            + "process has another master key; it is learnt anew from the hub above",
+          metadata: ["file": "\(path)"]
+        )
+        try PrivateFile.move(path, to: path + ".unreadable")
+      }
     }
     let key = Entropy.bytes(32)
     try PrivateFile.replace(
@@ -167,7 +177,7 @@ package struct LocalHubServer: Service {
     while true {
       do {
         return try await body()
-      } catch  where !Task.isCancelled && !(error is SettingsFault) {
+      } catch where Self.mayPass(error) {
         logger.warning(
           "the keys are not there yet; trying again",
           metadata: ["reason": "\(error)", "seconds": "\(wait)"]
@@ -176,6 +186,11 @@ package struct LocalHubServer: Service {
         wait = min(wait * 2, 30)
       }
     }
+  }
+
+  /// Whether another try may go better.
+  private static func mayPass(_ error: any Error) -> Bool {
+    !Task.isCancelled && !(error is SettingsFault) && !(error is StateSeal.Damaged)
   }
 
   /// Gives connections a new certificate before the one they are shown ends.
@@ -206,12 +221,21 @@ package struct LocalHubServer: Service {
     _ configuration: ConfigurationService,
     on eventLoop: any EventLoop
   ) async throws -> NIOLoopBound<UpstreamService> {
-    let tls = try ClientTLS(trustAnchorsPEM: credentials.upstreamAuthorities)
+    let tls = try ClientTLS(
+      trustAnchorsPEM: credentials.upstreamAuthorities,
+      trustsSystem: true
+    )
     let host = options.identity.upstreamHostName
     var settings = UplinkSettings(
       ways: [
-        ClientWay(host: host, port: options.upstreamMQTTPort, tls: tls),
-        ClientWay(host: host, port: options.upstreamHTTPSPort, tls: tls, isWebSocket: true),
+        ClientWay(host: host, port: options.upstreamMQTTPort, tls: tls, proxy: options.proxy),
+        ClientWay(
+          host: host,
+          port: options.upstreamHTTPSPort,
+          tls: tls,
+          isWebSocket: true,
+          proxy: options.proxy
+        ),
       ],
       hubName: options.identity.hubHostName,
       edgeID: options.identity.deviceID

@@ -18,7 +18,7 @@ final class UpstreamRegistry: RegistryAbove {
     client = try CloudClient(
       authorities: options.upstreamAuthorityFiles,
       identity: nil,
-      proxy: nil,
+      proxy: options.proxy,
       seconds: 20,
       retries: 1,
       saw: { _ in }

@@ -35,7 +35,7 @@ package struct WorkloadCredentials: UpstreamCredentials {
   package func serverCertificate() async throws -> (chainPEM: [UInt8], privateKeyPEM: [UInt8]) {
     let made = try await client.serverCertificate(
       commonName: names.first ?? identity.hostName,
-      generationID: identity.generationID
+      generationID: WorkloadAPI.noGeneration
     )
     return (Array(made.chainPEM.utf8), Array(made.privateKeyPEM.utf8))
   }
@@ -43,11 +43,22 @@ package struct WorkloadCredentials: UpstreamCredentials {
   /// What sealed bytes are bound to; the bytes are random, so one vector will do.
   private static let vector = Array("orrery-local-hub".utf8)
 
+  // Not bound to the generation: what is kept outlives a new identity of the local hub.
+
   package func seal(_ key: [UInt8]) async throws -> [UInt8] {
-    try await client.encrypt(key, vector: Self.vector, generationID: identity.generationID)
+    try await client.encrypt(key, vector: Self.vector, generationID: WorkloadAPI.noGeneration)
   }
 
   package func open(_ sealed: [UInt8]) async throws -> [UInt8] {
-    try await client.decrypt(sealed, vector: Self.vector, generationID: identity.generationID)
+    do throws(LocalClient.Failure) {
+      return try await client.decrypt(
+        sealed,
+        vector: Self.vector,
+        generationID: WorkloadAPI.noGeneration
+      )
+    } catch {
+      guard error.status == 400 else { throw error }
+      throw StateSeal.Damaged()
+    }
   }
 }

@@ -1,3 +1,4 @@
+package import Endpoints
 import HubContract
 package import Platform
 
@@ -221,9 +222,9 @@ extension EdgeSettings {
   package func proxy(
     _ environment: [String: String],
     for authority: String
-  ) throws(SettingsFault) -> ProxyURL? {
-    do throws(ProxyURLFault) {
-      return try ProxyURL.from(environment, for: SASResource(decoded: authority).host)
+  ) throws(SettingsFault) -> HTTPProxy? {
+    do throws(HTTPProxyFault) {
+      return try HTTPProxy.from(environment, for: SASResource(decoded: authority).host)
     } catch {
       throw SettingsFault("environment variable https_proxy: \(error)")
     }
