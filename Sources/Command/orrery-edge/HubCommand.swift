@@ -66,6 +66,8 @@ struct HubCommand: AsyncParsableCommand {
     hub.host = settings.hub.host
     hub.mqttPort = settings.hub.mqttPort
     hub.httpsPort = settings.hub.httpsPort
+    hub.metricsHost = settings.metrics.host
+    hub.metricsPort = settings.metrics.ports[.hub] ?? 0
     hub.upstreamMQTTPort = settings.upstream.mqttPort
     hub.upstreamHTTPSPort = settings.upstream.httpsPort
     hub.upstreamAuthorityFiles = settings.upstreamAuthorities

@@ -1,7 +1,5 @@
-import HTTPTypes
 import Logging
 import Platform
-import ServiceLifecycle
 import Synchronization
 
 /// What an operator watches of the keys process, on a page of its own.
@@ -17,35 +15,16 @@ final class KeysMetrics: Sendable {
   /// The system modules have their keys at the hub.
   func deviceIsSettled() { isSettled.store(true, ordering: .relaxed) }
 
-  /// Serves the page until everything stops; a port that is taken is told, and harms nothing else.
+  /// Serves the page until everything stops.
   func serve(_ settings: MetricsSettings, logger: Logger) async {
-    guard let port = settings.ports[.keys], port > 0 else { return }
     let metrics = PrometheusMetrics()
     metrics.collect { [self] in samples }
-    let listener = LocalListener(
-      .http(host: settings.host, port: port),
-      queue: RequestQueue(limit: 4),
-      logger: logger,
-      respond: { request in
-        guard request.method == .get, request.path == ["metrics"] else {
-          throw LocalRefusal(.notFound, "here is GET /metrics alone")
-        }
-        return LocalAnswer(
-          type: "text/plain; version=0.0.4; charset=utf-8",
-          stream: { write in try await write(Array(metrics.page().utf8)) }
-        )
-      }
-    )
-    do {
-      try await listener.run()
-    } catch is CancellationError {
-      return
-    } catch {
-      logger.error(
-        "no metrics: metrics.keys_port cannot be listened on",
-        metadata: ["port": "\(port)", "error": "\(error)"]
-      )
-    }
+    await MetricsPage(
+      metrics: metrics,
+      host: settings.host,
+      port: settings.ports[.keys] ?? 0,
+      setting: "metrics.keys_port"
+    ).serve(logger)
   }
 
   private var samples: [PrometheusMetrics.Sample] {

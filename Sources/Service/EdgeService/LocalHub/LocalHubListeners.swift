@@ -1,3 +1,4 @@
+import ByteIO
 import Endpoints
 import HTTPTypes
 import HummingbirdCore
@@ -19,6 +20,7 @@ struct LocalHubListeners {
   let hub: LocalHub
   let tls: ServerTLS
   let group: MultiThreadedEventLoopGroup
+  let metrics: PrometheusMetrics
 
   /// Binds and serves until the task is cancelled.
   ///
@@ -35,6 +37,8 @@ struct LocalHubListeners {
       unauthenticated: 1_000,
       logger: logger
     )
+    let figures = LocalHubMetrics(hub: hub, loops: loops, instance: Hex.encode(Entropy.bytes(8)))
+    metrics.collect { figures.samples }
     let mqtt = try await MQTTListener(
       group: group,
       host: options.host,

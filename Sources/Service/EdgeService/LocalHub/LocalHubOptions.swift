@@ -12,9 +12,9 @@ package struct LocalHubOptions: Sendable {
   package var mqttPort = 8_883
   package var amqpPort = 5_671
   package var httpsPort = 443
-  /// Address of `/metrics`, plain HTTP; port 0 takes any.
+  /// Address of `/metrics`, plain HTTP; port 0 serves none.
   package var metricsHost = "127.0.0.1"
-  package var metricsPort = 9_600
+  package var metricsPort = 0
   /// Where messages and state are kept.
   package var directory: String
   /// Ports of the hub above.

@@ -17,6 +17,9 @@ package struct LocalHubServer: Service {
   /// How long before its end, in seconds, a certificate is asked for anew.
   private static let certificateMarginSeconds: Int64 = 300
 
+  /// What the end of a part means for the others.
+  private enum Part { case ends, goesOn }
+
   private let options: LocalHubOptions
   private let credentials: any UpstreamCredentials
   private let lock: DirectoryLock
@@ -102,16 +105,35 @@ package struct LocalHubServer: Service {
     )
     try configuration.restore()
     let tls = try await serverTLS()
+    let metrics = PrometheusMetrics()
+    let page = MetricsPage(
+      metrics: metrics,
+      host: options.metricsHost,
+      port: options.metricsPort,
+      setting: "metrics.hub_port"
+    )
     let uplink = try await connect(hub, handle, configuration, on: group.next())
     do {
-      try await withThrowingTaskGroup(of: Void.self) { tasks in
-        tasks.addTask { await keepScope(scope) }
-        tasks.addTask { await keepCertificate(tls) }
+      try await withThrowingTaskGroup(of: Part.self) { tasks in
         tasks.addTask {
-          try await LocalHubListeners(hub: hub, tls: tls, group: group).run(onReady: onReady)
+          await page.serve(logger)
+          return .goesOn
         }
-        // The listeners alone end by themselves.
-        _ = try await tasks.next()
+        tasks.addTask {
+          await keepScope(scope)
+          return .goesOn
+        }
+        tasks.addTask {
+          await keepCertificate(tls)
+          return .goesOn
+        }
+        tasks.addTask {
+          try await LocalHubListeners(hub: hub, tls: tls, group: group, metrics: metrics)
+            .run(onReady: onReady)
+          return .ends
+        }
+        // The listeners end everything; a page that can't be served ends by itself.
+        while try await tasks.next() == .goesOn {}
         tasks.cancelAll()
       }
     } catch {
@@ -177,7 +199,7 @@ package struct LocalHubServer: Service {
     while true {
       do {
         return try await body()
-      } catch where Self.mayPass(error) {
+      } catch  where Self.mayPass(error) {
         logger.warning(
           "the keys are not there yet; trying again",
           metadata: ["reason": "\(error)", "seconds": "\(wait)"]
