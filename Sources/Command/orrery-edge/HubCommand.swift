@@ -32,6 +32,9 @@ struct HubCommand: AsyncParsableCommand {
   @Option(name: .long, help: "Port of HTTPS and WebSocket; 0 takes any.")
   var httpsPort = 443
 
+  @Option(name: .long, help: "Port of /metrics on loopback; 0 for none.")
+  var metricsPort = 0
+
   @Option(name: .long, help: "Port of MQTT over TLS of the hub above.")
   var upstreamMqttPort = 8_883
 
@@ -120,6 +123,7 @@ struct HubCommand: AsyncParsableCommand {
     hub.host = host
     hub.mqttPort = mqttPort
     hub.httpsPort = httpsPort
+    hub.metricsPort = metricsPort
     hub.upstreamMQTTPort = upstreamMqttPort
     hub.upstreamHTTPSPort = upstreamHttpsPort
     hub.variables = try LocalHubVariables(environment)
