@@ -113,7 +113,7 @@ CONNECTED_PACKETS = {
     "NUL": publish_packet("{topic}a\x00b"),
     "topic beyond the packet": packet(3, b"\xff\xffabc", 2),
     "no identifier": packet(3, wire.text("{topic}"), 2), "one byte": packet(3, b"\x00", 2),
-    "oversize": packet(3, b"")[:1] + wire.remaining_length(262_144 + 65_535 + 5),
+    "oversize": packet(3, b"")[:1] + wire.remaining_length(262_144 + 512 + 65_535 + 5),
     "largest": b"\x32\xff\xff\xff\x7f", "endless length": b"\x32\xff\xff\xff\xff\x01",
     "SUBSCRIBE without flags": b"\x80" + wire.subscribe_packet(1, ("a", 1))[1:],
     "SUBSCRIBE of nothing": packet(8, b"\x00\x01", 2),

@@ -1,4 +1,5 @@
 import ArgumentParser
+import EdgeEngine
 import EdgeService
 import Logging
 import Metrics

@@ -4,6 +4,8 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <signal.h>
+#include <spawn.h>
+#include <sys/resource.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -29,6 +31,18 @@ void clinux_return_free_memory(void) {
 #endif
 }
 
+int clinux_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); }
+
+int clinux_no_new_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }
+
+int clinux_rlimit_processes(void) { return RLIMIT_NPROC; }
+
+int clinux_pipe(int files[2]) { return pipe2(files, O_CLOEXEC); }
+
+int clinux_spawn_closes_from(void *actions, int first) {
+  return posix_spawn_file_actions_addclosefrom_np(actions, first);
+}
+
 static int become(const struct clinux_user *user) {
   prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
   if (setgroups(user->group_count, user->groups) != 0) return -1;
@@ -43,8 +57,8 @@ static int become(const struct clinux_user *user) {
   return 0;
 }
 
-pid_t clinux_spawn(const char *path, char *const arguments[], char *const environment[],
-                   const struct clinux_user *user) {
+int clinux_spawn(const char *path, char *const arguments[], char *const environment[],
+                 const struct clinux_user *user) {
   pid_t parent = getpid();
   pid_t child = fork();
   if (child != 0) return child;

@@ -7,14 +7,9 @@
 #endif
 #include <fcntl.h>
 #include <sched.h>
-#include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/types.h>
 #include <time.h>
-#include <unistd.h>
 
 /// Nanoseconds of CLOCK_MONOTONIC.
 static inline uint64_t clinux_monotonic_nanoseconds(void) {
@@ -50,28 +45,30 @@ int clinux_has_crc32c(void);
 /// Only where `clinux_has_crc32c` says yes.
 uint32_t clinux_crc32c(uint32_t previous, const uint8_t *bytes, size_t count);
 
+// From here on without the system's own types: its headers read with other feature macros than
+// elsewhere would make the same types twice.
+
 /// Has the kernel kill this process when its parent ends; execve(2) keeps that.
-static inline int clinux_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, 9); }
+int clinux_die_with_parent(void);
 
 /// Takes from this process, for good, what programs with the set-user-ID bit could give it.
-static inline int clinux_no_new_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }
+int clinux_no_new_privileges(void);
 
 /// RLIMIT_NPROC, which the importer leaves out.
-static const int clinux_rlimit_processes = RLIMIT_NPROC;
+int clinux_rlimit_processes(void);
 
 /// pipe2(2) with O_CLOEXEC: the end to read from, and the one to write to.
-static inline int clinux_pipe(int files[2]) { return pipe2(files, O_CLOEXEC); }
+int clinux_pipe(int files[2]);
 
-/// Has the program that is started begin without the open files from `first` on.
-static inline int clinux_spawn_closes_from(posix_spawn_file_actions_t *actions, int first) {
-  return posix_spawn_file_actions_addclosefrom_np(actions, first);
-}
+/// Has the program that is started begin without the open files from `first` on; `actions` is a
+/// posix_spawn_file_actions_t.
+int clinux_spawn_closes_from(void *actions, int first);
 
 /// A user that a program is started as.
 struct clinux_user {
-  uid_t user;
-  gid_t group;
-  const gid_t *groups;
+  uint32_t user;
+  uint32_t group;
+  const uint32_t *groups;
   size_t group_count;
 };
 
@@ -79,7 +76,7 @@ struct clinux_user {
 /// user unless `user` is NULL, who keeps the right to bind ports below 1024 where the caller has it.
 ///
 /// The process ID, or -1 with errno. What fails in the child ends it with 127.
-pid_t clinux_spawn(const char *path, char *const arguments[], char *const environment[],
-                   const struct clinux_user *user);
+int clinux_spawn(const char *path, char *const arguments[], char *const environment[],
+                 const struct clinux_user *user);
 
 #endif

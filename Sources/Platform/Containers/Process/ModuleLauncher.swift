@@ -61,12 +61,12 @@ package enum ModuleLauncher {
       limit(number(RLIMIT_AS), UInt64(bytes), UInt64(bytes))
     }
     if let count = program.processLimit, !group.limit(processes: count) {
-      limit(clinux_rlimit_processes, UInt64(count), UInt64(count))
+      limit(clinux_rlimit_processes(), UInt64(count), UInt64(count))
     }
     if let processors = program.nanoProcessors { _ = group.limit(nanoProcessors: processors) }
     limit(number(RLIMIT_CORE), 0, 0)
     let known = [
-      "nofile": number(RLIMIT_NOFILE), "nproc": clinux_rlimit_processes,
+      "nofile": number(RLIMIT_NOFILE), "nproc": clinux_rlimit_processes(),
       "core": number(RLIMIT_CORE), "cpu": number(RLIMIT_CPU), "as": number(RLIMIT_AS),
       "data": number(RLIMIT_DATA), "stack": number(RLIMIT_STACK), "fsize": number(RLIMIT_FSIZE),
     ]

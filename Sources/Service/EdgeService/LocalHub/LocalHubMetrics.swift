@@ -1,6 +1,7 @@
 import EdgeEngine
 import Endpoints
 import Platform
+import Synchronization
 
 /// What dashboards for edges read of the local hub (edge contract section 10).
 struct LocalHubMetrics: Sendable {

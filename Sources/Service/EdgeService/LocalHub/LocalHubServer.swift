@@ -169,8 +169,7 @@ package struct LocalHubServer: Service {
       } catch is StateSeal.Damaged {
         // Without the key that sealed it nobody will ever read it again; messages are not sealed.
         logger.error(
-          "what was kept of twins, identities and the configuration can't be read any more: the keys "
-            + "process has another master key; it is learnt anew from the hub above",
+          "what was kept of twins, identities and the configuration is lost: the keys are others now",
           metadata: ["file": "\(path)"]
         )
         try PrivateFile.move(path, to: path + ".unreadable")
