@@ -13,6 +13,12 @@ enum RoleProcess {
       gracefulShutdownSignals: [.sigterm, .sigint],
       logger: Logger(label: "orrery.lifecycle") { _ in SwiftLogNoOpLogHandler() }
     )
+    // By then the start is over, which ran through most of the program once; ends with the role.
+    let release = Task {
+      try await Pause.sleep(for: .seconds(5))
+      ProgramCode.release()
+    }
+    defer { release.cancel() }
     // The supervisor waits a minute, then kills.
     configuration.maximumGracefulShutdownDuration = .seconds(55)
     try await ServiceGroup(configuration: configuration).run()

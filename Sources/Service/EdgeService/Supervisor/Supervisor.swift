@@ -56,6 +56,7 @@ package struct Supervisor {
       for action in supervision.wake(now: now) { perform(action, &supervision, users) }
       if !isReady {
         ServiceManager.notify("READY=1")
+        ProgramCode.release()
         isReady = true
       }
       switch wait(for: signals, until: supervision.nextDeadline) {
