@@ -325,7 +325,10 @@ package actor AgentUpstream {
   }
 
   private func sendReport(_ link: ClientLink) async {
-    while isReporting { try? await Pause.sleep(for: .milliseconds(50)) }
+    while isReporting {
+      // Who waits no longer must not turn in circles.
+      guard (try? await Pause.sleep(for: .milliseconds(50))) != nil else { return }
+    }
     guard let report, let held = reported else { return }
     isReporting = true
     defer { isReporting = false }

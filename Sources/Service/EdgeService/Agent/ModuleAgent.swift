@@ -376,8 +376,9 @@ package actor ModuleAgent {
   /// Stops all modules at once, and gives the last report (edge contract section 3.7).
   package func stopModules() async -> JSONObject {
     isStopping = true
-    // Else a step that is under way could start what is stopped here.
-    while isPassing { try? await Pause.sleep(for: .milliseconds(20)) }
+    // Else a step that is under way could start what is stopped here. Each pause is a task of its own,
+    // which is awaited at once: one of this task would not last once that is cancelled.
+    while isPassing { await Task { try? await Pause.sleep(for: .milliseconds(20)) }.value }
     try? await observe()
     await withDiscardingTaskGroup { group in
       for (name, kind) in homes {
