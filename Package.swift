@@ -68,6 +68,7 @@ let package = Package(
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOWebSocket", package: "swift-nio"),
+        .product(name: "NIOTLS", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
         .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
@@ -91,6 +92,19 @@ let package = Package(
       swiftSettings: settings
     ),
     .target(
+      name: "AMQPEndpoints",
+      dependencies: [
+        "AMQP", "Endpoints", "Platform",
+        core("AMQPCodec"), core("ByteIO"), core("HubContract"), core("MessageLog"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      path: "Sources/Platform/AMQPEndpoints",
+      swiftSettings: settings
+    ),
+    .target(
       name: "Containers",
       dependencies: [
         "Platform", "CLinux",
@@ -99,6 +113,7 @@ let package = Package(
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "Logging", package: "swift-log"),
       ],
       path: "Sources/Platform/Containers",
@@ -107,7 +122,7 @@ let package = Package(
     .target(
       name: "HubService",
       dependencies: [
-        "Platform", "Endpoints", "AMQP",
+        "Platform", "Endpoints", "AMQP", "AMQPEndpoints",
         core("ByteIO"), core("JSONTree"), core("MQTT"), core("AMQPCodec"), core("HubContract"),
         core("MessageLog"), core("HubEngine"), core("ProvisioningEngine"), core("QueryLanguage"),
         .product(name: "NIOCore", package: "swift-nio"),
@@ -131,7 +146,7 @@ let package = Package(
     .target(
       name: "EdgeService",
       dependencies: [
-        "Platform", "Endpoints", "AMQP", "Containers", "CLinux",
+        "Platform", "Endpoints", "AMQPEndpoints", "Containers", "CLinux",
         core("ByteIO"), core("JSONTree"), core("MQTT"), core("AMQPCodec"), core("HubContract"),
         core("MessageLog"), core("EdgeEngine"), core("QueryLanguage"),
         .product(name: "NIOCore", package: "swift-nio"),
@@ -155,8 +170,9 @@ let package = Package(
     .target(
       name: "OperatorCommands",
       dependencies: [
-        "Platform", "Endpoints",
+        "Platform", "Endpoints", "Containers", "CLinux",
         core("ByteIO"), core("JSONTree"), core("MQTT"), core("HubContract"), core("EdgeEngine"),
+        core("Simulation"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Crypto", package: "swift-crypto"),
@@ -225,7 +241,7 @@ let package = Package(
     .testTarget(
       name: "HubServiceTests",
       dependencies: [
-        "HubService", "Endpoints", "Platform", "AMQP",
+        "HubService", "Endpoints", "Platform", "AMQP", "AMQPEndpoints",
         core("ByteIO"), core("JSONTree"), core("MQTT"), core("AMQPCodec"), core("HubContract"),
         core("HubEngine"), core("MessageLog"),
         .product(name: "Crypto", package: "swift-crypto"),
@@ -279,6 +295,7 @@ let package = Package(
       dependencies: [
         "OperatorCommands", "HubService", "Platform",
         core("ByteIO"), core("JSONTree"), core("HubContract"), core("HubEngine"),
+        core("EdgeEngine"), core("Simulation"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

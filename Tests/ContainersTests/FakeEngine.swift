@@ -25,6 +25,8 @@ final class FakeEngine: Sendable {
   enum Answer: Sendable {
     case text(Int, String)
     case parts(Int, [[UInt8]])
+    /// An empty body, with a header.
+    case header(Int, String, String)
     /// Bytes that need not be HTTP, and then the end of the connection.
     case bytes([UInt8])
   }
@@ -48,15 +50,7 @@ final class FakeEngine: Sendable {
     _ body: (DockerRuntime, FakeEngine) async throws -> Void
   ) async throws {
     let engine = FakeEngine(answer)
-    let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-      .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          let sync = channel.pipeline.syncOperations
-          try sync.configureHTTPServerPipeline(withErrorHandling: false)
-          try sync.addHandler(Handler(engine))
-        }
-      }
-      .bind(unixDomainSocketPath: engine.socketPath).get()
+    let server = try await engine.server().bind(unixDomainSocketPath: engine.socketPath).get()
     let runtime = DockerRuntime(address: engine.socketPath, networkID: "edge")
     do {
       try await body(runtime, engine)
@@ -68,6 +62,33 @@ final class FakeEngine: Sendable {
     await runtime.close()
     try await server.close()
     unlink(engine.socketPath)
+  }
+
+  private func server() -> ServerBootstrap {
+    ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .childChannelInitializer { [self] channel in
+        channel.eventLoop.makeCompletedFuture {
+          let sync = channel.pipeline.syncOperations
+          try sync.configureHTTPServerPipeline(withErrorHandling: false)
+          try sync.addHandler(Handler(self))
+        }
+      }
+  }
+
+  /// Runs `body` with the address of a server of this machine that answers by `answer`.
+  static func listen(
+    _ answer: @escaping @Sendable (Request) -> Answer?,
+    _ body: (String, FakeEngine) async throws -> Void
+  ) async throws {
+    let engine = FakeEngine(answer)
+    let server = try await engine.server().bind(host: "127.0.0.1", port: 0).get()
+    do {
+      try await body("127.0.0.1:\(server.localAddress?.port ?? 0)", engine)
+    } catch {
+      try await server.close()
+      throw error
+    }
+    try await server.close()
   }
 
   private func respond(to request: Request) -> Answer {
@@ -117,6 +138,14 @@ final class FakeEngine: Sendable {
         for part in parts {
           context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: part)))), promise: nil)
         }
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+      case .header(let status, let name, let value):
+        let head = HTTPResponseHead(
+          version: .http1_1,
+          status: .init(statusCode: status),
+          headers: [name: value, "Content-Length": "0"]
+        )
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
       case .bytes(let bytes):
         let channel = context.channel

@@ -26,7 +26,11 @@ struct ProcessRuntimeTests {
     _ body: (ProcessRuntime, _ folder: String) async throws -> Void
   ) async throws {
     let folder = "/tmp/modules-\(getpid())-\(UInt32.random(in: 0 ... .max))"
-    let runtime = try ProcessRuntime(root: folder + "/modules", program: Self.program)
+    let runtime = try ProcessRuntime(
+      root: folder + "/modules",
+      program: Self.program,
+      hidden: [folder + "/modules", folder + "/secret"]
+    )
     func clean() async {
       for module in (try? await runtime.modules()) ?? [] { try? await runtime.remove(module.name) }
       PrivateFile.removeTree(folder)
@@ -120,6 +124,68 @@ struct ProcessRuntimeTests {
       #expect(lines.contains("oops"))
       let numbers = lines.compactMap { Int($0) }
       #expect(numbers.count == 2 && numbers.first == numbers.last)
+    }
+  }
+
+  @Test(
+    "a module reads what is not hidden, and writes to what is its own",
+    .enabled(if: ProcessRuntime.isConfining)
+  )
+  func confined() async throws {
+    try await withRuntime { runtime, folder in
+      try PrivateFile.replace(folder + "/secret", with: Array("key".utf8), mode: 0o644)
+      try PrivateFile.replace(folder + "/open", with: Array("text".utf8), mode: 0o644)
+      try PrivateFile.makeDirectory(folder + "/given")
+      let program = try script(
+        """
+        try() { name=$1; shift; if "$@" 2>/dev/null >/dev/null; then echo "$name yes"; \
+        else echo "$name no"; fi; }
+        try read-hidden cat \(folder)/secret
+        try list-modules ls \(folder)/modules
+        try read-open cat \(folder)/open
+        try write-open sh -c 'echo x > \(folder)/open'
+        try write-tmp sh -c 'echo x > /tmp/module-was-here-\(getpid())'
+        try write-own sh -c 'echo x > "$TMPDIR/a" && mkdir b && echo x > b/c && rm -r b'
+        try write-given sh -c 'echo x > \(folder)/given/a'
+        try write-bound-hidden sh -c 'echo x > \(folder)/modules/filter/module.json'
+        try null sh -c 'echo x > /dev/null'
+        try signal kill -0 \(getpid())
+        grep -q 0000000000000000 /proc/self/status; echo end
+        """,
+        in: folder
+      )
+      try await make(
+        runtime,
+        program,
+        options: #"{"HostConfig":{"Binds":["\#(folder)/given:/given","\#(folder)/open:/open:ro","#
+          + #""\#(folder)/modules:/modules"]}}"#
+      )
+      try await runtime.start("filter")
+      _ = try await awaitEnd(runtime)
+      let lines = try await text(runtime).split(separator: "\n").dropLast().map(String.init)
+      #expect(
+        lines == [
+          "read-hidden no", "list-modules no", "read-open yes", "write-open no", "write-tmp no",
+          "write-own yes", "write-given yes", "write-bound-hidden no", "null yes", "signal no",
+        ]
+      )
+    }
+  }
+
+  @Test("a module of root keeps few rights, and those that it is given")
+  func capabilities() async throws {
+    guard geteuid() == 0 else { return }
+    for (options, expected) in [
+      ("{}", "00000000a00425fb"), (#"{"HostConfig":{"CapDrop":["ALL"]}}"#, "0000000000000000"),
+      (#"{"HostConfig":{"CapAdd":["CAP_SYS_TIME"],"CapDrop":["all"]}}"#, "0000000002000000"),
+    ] {
+      try await withRuntime { runtime, folder in
+        let program = try script("grep CapBnd /proc/self/status", in: folder)
+        try await make(runtime, program, options: options)
+        try await runtime.start("filter")
+        _ = try await awaitEnd(runtime)
+        #expect(try await text(runtime) == "CapBnd:\t\(expected)\n")
+      }
     }
   }
 

@@ -1,3 +1,4 @@
+import EdgeEngine
 import EdgeService
 import HubContract
 import JSONTree
@@ -244,7 +245,10 @@ struct EdgeSettingsTests {
         "identity_pk is missing"
       ),
       ("[provisioning]\nsource = \"dps\"", "[provisioning.attestation]"),
-      ("[provisioning]\nsource = \"dps\"\nattestation = {method=\"tpm\"}", "is tpm"),
+      (
+        "[provisioning]\nsource = \"dps\"\nattestation = {method=\"tpm\"}",
+        "registration_id is missing"
+      ),
       ("parent_hostname=\"p\"\n[provisioning]\nsource = \"external\"", "must be one of manual"),
       (Self.manual + "[edge_ca]\ncert = \"/a\"", "edge_ca.pk is missing"),
       (Self.manual + "[edge_ca]\nmethod = \"est\"", "is est"),
@@ -257,11 +261,46 @@ struct EdgeSettingsTests {
       (Self.manual + "[listen]\nworkload_uri = \"http://h\"", "http://127.0.0.1:15580"),
       (Self.manual + "[hub]\nmqtt_port = 65536", "hub.mqtt_port must be"),
       (Self.manual + "[hub.env]\nx = []", "hub.env.x must be a text"),
+      (Self.manual + "[image_signatures.\"r.example\"]", "keys is missing"),
+      (Self.manual + "[image_signatures.\"team/app\"]\nkeys = [\"/k\"]", "is no registry"),
+      (Self.manual + "[image_signatures.\"r.io/a:1\"]\nkeys = [\"/k\"]", "is no registry"),
+      (Self.manual + "[image_signatures]\nrequire = true", "must be a table"),
+      (Self.manual + "[image_signatures.\"*\"]\nkeys = [\"k\"]", "must be a file"),
+      (Self.manual + "[image_signatures.\"*\"]\nkey = \"/k\"", "Did you mean"),
+      (Self.manual + "[image_registries]\nca_cert = 5", "image_registries.ca_cert"),
     ]
     for (text, part) in rows {
       let fault = fault(text)
       #expect(fault?.description.contains(part) == true, "\(text): \(fault?.description ?? "-")")
     }
+  }
+
+  @Test("rules for signatures are read")
+  func signatures() throws {
+    let settings = try Self.read(
+      Self.manual + """
+        [image_signatures."*"]
+        require = false
+        [image_signatures."r.example:5000/team"]
+        keys = ["/a.pub", "file:///b.pub"]
+        any_name = true
+        [image_registries]
+        plain_http = ["r.example:5000"]
+        """
+    )
+    #expect(
+      settings.images.rules == [
+        SignaturePolicy.Rule(name: "*", isRequired: false, keys: []),
+        SignaturePolicy.Rule(
+          name: "r.example:5000/team",
+          isRequired: true,
+          keys: ["/a.pub", "/b.pub"],
+          checksName: false
+        ),
+      ]
+    )
+    #expect(settings.images.plainHosts == ["r.example:5000"])
+    #expect(try Self.read(Self.manual).images.rules.isEmpty)
   }
 
   @Test("no fault shows a key")

@@ -9,6 +9,8 @@ actor FakeRuntime: ModuleRuntime {
   private(set) var machine: [String: ModuleObservation] = [:]
   /// What was done, in order.
   private(set) var done: [String] = []
+  /// What modules were made of, by name.
+  private(set) var made: [String: String] = [:]
   /// Images that are here.
   var stored: Set<String> = []
   /// Why fetching fails; nil if it does not.
@@ -38,15 +40,19 @@ actor FakeRuntime: ModuleRuntime {
     done.append("pull \(source.reference)")
     while isPullHanging { try await Pause.sleep(for: .milliseconds(20)) }
     if let pullFault { throw RuntimeFault(.failed, pullFault) }
-    stored.insert(source.reference.description)
+    let reference = source.reference
+    stored.insert(
+      reference.digest.map { reference.pinned(to: $0).description } ?? reference.description
+    )
   }
 
-  func hasImage(_ reference: ImageReference) async throws -> Bool {
-    stored.contains(reference.description)
+  func image(_ name: String) async throws -> StoredImage? {
+    try await images().first { $0.names.contains(name) || $0.id == name }
   }
 
   func create(_ name: String, _ body: ContainerBody) async throws {
     done.append("create \(name)")
+    made[name] = body.object["Image"]?.stringValue
     var labels: [String: String] = [:]
     for (key, value) in body.object["Labels"]?.objectValue ?? [:] {
       labels[key] = value.stringValue
@@ -93,8 +99,18 @@ actor FakeRuntime: ModuleRuntime {
     ["Config": ["Env": ["KEY=secret"], "Labels": ["net.azure-devices.edge.env": "secret"]]]
   }
 
+  /// The digest at which the registry has an image, by the image's name; none for what no registry has.
+  var digests: [String: String] = [:]
+
   func images() async throws -> [StoredImage] {
-    stored.sorted().map { StoredImage(id: "sha256:\($0)", names: [$0], byteCount: 1) }
+    stored.sorted().map { name in
+      let digest = digests[name].flatMap { ImageReference(name)?.pinned(to: $0).description }
+      return StoredImage(
+        id: "sha256:\(name)",
+        names: [name] + (digest.map { [$0] } ?? []),
+        byteCount: 1
+      )
+    }
   }
 
   func removeImage(_ id: String) async throws {

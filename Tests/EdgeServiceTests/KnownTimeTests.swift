@@ -1,4 +1,5 @@
 import ByteIO
+import EdgeEngine
 import EdgeService
 import Synchronization
 import Testing
@@ -59,5 +60,35 @@ struct KnownTimeTests {
     clocks.wall.withLock { $0 = 1_800_000_001 }
     #expect(time.seconds == 1_800_000_001)
     #expect(self.time().seconds == 1_800_000_001)
+  }
+
+  @Test("what passed while it ran offline is certain after a restart, without the time it was off")
+  func elapsed() {
+    let first = time()
+    first.saw(1_800_000_000)
+    clocks.monotonic.withLock { $0 = 86_400_000_000_000 }
+    #expect(first.judged.least == 1_800_086_400)
+    let again = time()
+    #expect(again.judged.least == 1_800_086_400)
+    #expect(!again.judged.isSteady)
+  }
+
+  @Test("a wall clock is steady until its time is impossible, it is set, or the hub disagrees")
+  func steady() {
+    #expect(!time().judged.isSteady)
+    clocks.wall.withLock { $0 = 1_800_000_000 }
+    let right = time()
+    #expect(right.judged.isSteady)
+    right.saw(1_800_000_010)
+    #expect(right.judged.isSteady)
+    clocks.wall.withLock { $0 = 1_790_000_000 }
+    #expect(right.judged == JudgedTime(seconds: 0, least: 1_800_000_000, isSteady: false))
+    // It was set once; a restart does not make it believable, the hub does.
+    clocks.wall.withLock { $0 = 1_800_000_100 }
+    #expect(!time().judged.isSteady)
+    let again = time()
+    again.saw(1_800_000_100)
+    #expect(again.judged.isSteady)
+    #expect(time().judged.isSteady)
   }
 }

@@ -82,6 +82,7 @@ struct ModuleAgentTests {
   private func withAgent(
     keys: FakeKeys = FakeKeys(),
     docker: FakeRuntime = FakeRuntime(),
+    verifier: ImageVerifier = ImageVerifier(),
     folder: String = "/tmp/agent-\(UInt32.random(in: 0 ... .max))",
     environment: [String: String] = ["CoolOffTimeUnitInSeconds": "0"],
     keepsFolder: Bool = false,
@@ -97,8 +98,9 @@ struct ModuleAgentTests {
       ),
       runtimes: ModuleRuntimes(docker: docker, process: process),
       keys: keys,
+      verifier: verifier,
       options: try AgentOptions(environment),
-      metrics: AgentMetrics(hub: "hub.example", deviceID: "e1", instance: "1"),
+      metrics: AgentMetrics(labels: []),
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     )
     let running = Task { try await agent.run() }
@@ -179,6 +181,80 @@ struct ModuleAgentTests {
       let text = try #require(report["lastDesiredStatus"]?["description"]?.stringValue)
       #expect(text.contains("r/b:1") && text.contains("no route to host"))
       #expect(!text.contains("r/a:1"))
+    }
+  }
+
+  @Test("a module is made of the digest that it is pinned to, and of nothing else")
+  func pinned() async throws {
+    let digest = "sha256:" + String(repeating: "a", count: 64)
+    var desired = Self.manifest(["a": "r.example/a:1", "b": "r.example/b:1"])
+    desired["modules"] = .object(
+      try #require(desired["modules"]?.objectValue).setting(
+        "a",
+        ["settings", "digest"],
+        .string(digest)
+      )
+    )
+    try await withAgent { bench in
+      await bench.agent.desired(desired, version: 1)
+      _ = try await report(bench) { code($0) == 200 }
+      #expect(await bench.docker.made["a"] == "r.example/a@\(digest)")
+      #expect(await bench.docker.made["b"] == "r.example/b:1")
+      #expect(await bench.docker.done.contains("pull r.example/a:1@\(digest)"))
+    }
+    // Another image of that name is here, and the one that is meant cannot be had.
+    let docker = FakeRuntime()
+    await docker.set {
+      $0.stored = ["r.example/a:1"]
+      $0.digests = ["r.example/a:1": "sha256:" + String(repeating: "b", count: 64)]
+      $0.pullFault = "no network"
+    }
+    try await withAgent(docker: docker) { bench in
+      await bench.agent.desired(desired, version: 1)
+      let report = try await report(bench) { code($0) == 500 }
+      let text = report["lastDesiredStatus"]?["description"]?.stringValue ?? ""
+      #expect(text.contains("no network") && text.contains(digest), "\(text)")
+      #expect(await docker.made["a"] == nil)
+    }
+  }
+
+  @Test("an image that must be signed and came from no registry is not run; the others are")
+  func unsigned() async throws {
+    let folder = "/tmp/agent-keys-\(UInt32.random(in: 0 ... .max))"
+    try PrivateFile.makeDirectory(folder)
+    defer { PrivateFile.removeTree(folder) }
+    let key = folder + "/key.pub"
+    let pem = """
+      -----BEGIN PUBLIC KEY-----
+      MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+      -----END PUBLIC KEY-----
+      """
+    try PrivateFile.replace(key, with: Array(pem.utf8))
+    let clients = HostClients()
+    let verifier = try ImageVerifier(
+      rules: [SignaturePolicy.Rule(name: "r.example/signed", isRequired: true, keys: [key])],
+      parentHostName: nil,
+      registry: RegistryClient(clients),
+      folder: folder
+    )
+    try await withAgent(verifier: verifier) { bench in
+      let images = ["a": "r.example/signed/a:1", "b": "r.example/b:1"]
+      await bench.agent.desired(Self.manifest(images), version: 1)
+      let report = try await report(bench) {
+        code($0) == 500 && $0["modules"]?["b"]?["runtimeStatus"] == "running"
+      }
+      let text = report["lastDesiredStatus"]?["description"]?.stringValue ?? ""
+      #expect(text.contains("it came from no registry") && text.contains(key), "\(text)")
+      #expect(await bench.docker.made["a"] == nil)
+    }
+    await clients.close()
+    #expect(throws: SettingsFault.self) {
+      try ImageVerifier(
+        rules: [SignaturePolicy.Rule(name: "*", isRequired: true, keys: [folder + "/none"])],
+        parentHostName: nil,
+        registry: RegistryClient(clients),
+        folder: folder
+      )
     }
   }
 
@@ -342,5 +418,20 @@ struct ModuleAgentTests {
     } throws: {
       ($0 as? SettingsFault)?.problem.contains("agent.env.\(name)") == true
     }
+  }
+}
+
+extension JSONObject {
+  /// This with another value at a path in one of its members.
+  fileprivate func setting(_ key: String, _ path: [String], _ value: JSONValue) -> JSONObject {
+    var object = self
+    var inner = self[key]?.objectValue ?? [:]
+    if path.count > 1, let next = path.first {
+      inner = inner.setting(next, Array(path.dropFirst()), value)
+    } else if let last = path.first {
+      inner[last] = value
+    }
+    object[key] = .object(inner)
+    return object
   }
 }

@@ -148,4 +148,38 @@ struct SupervisionTests {
     #expect(supervision.isOver)
     #expect(supervision.wake(now: Self.time(100)).isEmpty)
   }
+
+  @Test("one that is told to restart is stopped, starts again at once, and leaves the others alone")
+  func restart() {
+    var supervision = Self.running()
+    #expect(supervision.restart([.agent], now: Self.time(20)) == [.stop(2)])
+    #expect(supervision.restart([.agent], now: Self.time(20)).isEmpty)
+    #expect(supervision.status(now: Self.time(20)).map(\.isStopping) == [false, true, false])
+    #expect(
+      supervision.ended(2, .exit(0), now: Self.time(21)) == [.tell(.stopped(.agent, .exit(0)))]
+    )
+    #expect(supervision.wake(now: Self.time(21)) == [.start(.agent)])
+    _ = supervision.started(.agent, 9, now: Self.time(21))
+    let agent = supervision.status(now: Self.time(51))[1]
+    #expect(agent.processID == 9)
+    #expect(agent.seconds == 30)
+    #expect(agent.restarts == 1)
+    #expect(agent.lastEnding == .exit(0))
+    #expect(!agent.isStopping)
+    #expect(supervision.status(now: Self.time(51))[0].restarts == 0)
+    // One that hangs is killed, as with everything that stops.
+    _ = supervision.restart(EdgeRole.allCases, now: Self.time(60))
+    #expect(supervision.nextDeadline == Self.time(120))
+  }
+
+  @Test("one that waits for its next attempt is started at once when it is told to restart")
+  func restartWhileDue() {
+    var supervision = Self.running()
+    _ = supervision.ended(3, .exit(1), now: Self.time(1))
+    #expect(supervision.status(now: Self.time(1))[2].processID == nil)
+    #expect(supervision.restart([.hub], now: Self.time(1)).isEmpty)
+    #expect(supervision.wake(now: Self.time(1)) == [.start(.hub)])
+    _ = supervision.stop(now: Self.time(2))
+    #expect(supervision.restart([.keys], now: Self.time(2)).isEmpty)
+  }
 }

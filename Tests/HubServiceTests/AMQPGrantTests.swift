@@ -1,4 +1,5 @@
 import AMQP
+import AMQPEndpoints
 import HTTPTypes
 import HubContract
 import HubEngine
@@ -26,7 +27,7 @@ struct AMQPGrantTests {
   @Test("A token is taken for what it says, until it ends, with its own key alone")
   func tokens() async throws {
     try await RESTHub.run(settings: [("sas.skew_seconds", "0")]) { hub in
-      let authenticator = AMQPAuthenticator(hub: hub.hub)
+      let authenticator = AMQPAuthenticator(backend: HubAMQP(hub: hub.hub))
       let key = try #require(hub.policies["service"]).primaryKey
       let second = try #require(hub.policies["service"]).secondaryKey
       let other = try #require(Self.stranger)
@@ -70,7 +71,7 @@ struct AMQPGrantTests {
   @Test("A password is a policy's key or a token")
   func passwords() async throws {
     try await RESTHub.run { hub in
-      let authenticator = AMQPAuthenticator(hub: hub.hub)
+      let authenticator = AMQPAuthenticator(backend: HubAMQP(hub: hub.hub))
       let policy = try #require(hub.policies["service"])
       let other = try #require(Self.stranger)
       let token = RESTHub.token(Self.host, policy.primaryKey, policy: "service")
@@ -96,7 +97,7 @@ struct AMQPGrantTests {
   @Test("A policy opens what its rights and its resource cover")
   func policies() async throws {
     try await RESTHub.run { hub in
-      let authenticator = AMQPAuthenticator(hub: hub.hub)
+      let authenticator = AMQPAuthenticator(backend: HubAMQP(hub: hub.hub))
       func grant(_ name: String, _ resource: String) async throws -> AMQPGrant {
         let key = try #require(hub.policies[name]).primaryKey
         return try await authenticator.judge(
@@ -130,7 +131,7 @@ struct AMQPGrantTests {
   func identities() async throws {
     try await RESTHub.run { hub in
       guard case .key(let key, _, _) = try await hub.device("a") else { return }
-      let authenticator = AMQPAuthenticator(hub: hub.hub)
+      let authenticator = AMQPAuthenticator(backend: HubAMQP(hub: hub.hub))
       let own = try #require(SymmetricKey(base64: key))
       let grant = try await authenticator.judge(
         RESTHub.token("\(Self.host)/devices/a", own),
@@ -155,7 +156,7 @@ struct AMQPGrantTests {
   @Test("A grant holds as long as its policy has the key and the rights")
   func holds() async throws {
     try await RESTHub.run { hub in
-      let authenticator = AMQPAuthenticator(hub: hub.hub)
+      let authenticator = AMQPAuthenticator(backend: HubAMQP(hub: hub.hub))
       let key = try #require(hub.policies["service"]).primaryKey
       let grant = try await authenticator.judge(
         RESTHub.token(Self.host, key, policy: "service"),

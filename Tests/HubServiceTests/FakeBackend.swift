@@ -118,6 +118,7 @@ final class FakeBackend: DeviceBackend {
     _ handle: DeviceHandle,
     of identity: IdentityKey,
     limit: Int,
+    isTimed: Bool,
     reply: @escaping @Sendable ([CloudToDeviceDelivery]) -> Void
   ) {
     note("take")
@@ -129,4 +130,6 @@ final class FakeBackend: DeviceBackend {
   }
 
   func completeCloudToDevice(token: [UInt8], of identity: IdentityKey) { note("complete") }
+
+  func rejectCloudToDevice(token: [UInt8], of identity: IdentityKey) { note("reject") }
 }

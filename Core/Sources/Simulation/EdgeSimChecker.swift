@@ -12,6 +12,10 @@ struct EdgeSimChecker {
 
   /// How long messages may wait here in milliseconds, nil for ever.
   let lifetime: [IdentityKey: UInt64]
+  /// The size of each body, nil for several.
+  var bodyBytes: Int?
+  /// Whether routes let the oldest messages give way to newer ones.
+  var mayGiveWay = false
   private var waiting: [IdentityKey: [Accepted]] = [:]
   private var highest: [IdentityKey: Int] = [:]
   private var arrived: [IdentityKey: Set<Int>] = [:]
@@ -19,6 +23,8 @@ struct EdgeSimChecker {
   private(set) var deliveredCount = 0
   private(set) var duplicateCount = 0
   private(set) var expiredCount = 0
+  private(set) var droppedCount = 0
+  private(set) var lostCount = 0
   private(set) var failure: String?
 
   init(lifetime: [IdentityKey: UInt64]) { self.lifetime = lifetime }
@@ -35,7 +41,7 @@ struct EdgeSimChecker {
 
   /// Takes note that a message has arrived.
   mutating func arrived(_ sender: IdentityKey, _ body: [UInt8], id: EdgeMessageID) {
-    guard let number = EdgeSimSender.number(body) else {
+    guard let number = EdgeSimSender.number(body, bodyBytes) else {
       return fail("a body of \(sender) arrived that nobody sent")
     }
     let isFirst = arrived[sender, default: []].insert(number).inserted
@@ -48,7 +54,9 @@ struct EdgeSimChecker {
       fail("\(sender): message \(number) arrived after \(highest)")
     }
     highest[sender] = number
-    waiting[sender]?.removeAll { $0.number == number }
+    if let index = waiting[sender]?.firstIndex(where: { $0.number == number }) {
+      waiting[sender]?.remove(at: index)
+    }
     if let other = identifiers.updateValue(number, forKey: id), other != number {
       fail("messages \(other) and \(number) have the same identifier")
     }
@@ -62,7 +70,10 @@ struct EdgeSimChecker {
         // A second for the rest of milliseconds that no clock counts.
         if let lifetime = lifetime[sender], time - message.time + 1000 >= lifetime {
           expiredCount += 1
+        } else if mayGiveWay, let highest = highest[sender], message.number < highest {
+          droppedCount += 1
         } else {
+          lostCount += 1
           fail("message \(message.number) of \(sender), acknowledged at \(message.time), is lost")
         }
       }

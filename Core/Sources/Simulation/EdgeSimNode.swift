@@ -13,6 +13,11 @@ struct EdgeSimNode: ~Copyable {
   var upstream: QueueReader<SimFolder>
   var module: QueueReader<SimFolder>
   var nextID: EdgeMessageID
+  /// The authority's certificate, and the local hub's.
+  var authority: EdgeSimCertificate?
+  var shown: EdgeSimCertificate?
+  /// When making the authority anew failed, in seconds since 1970.
+  var failedRenewal: Int64?
   private var keepsTime: Bool
 
   static let endpoints = [EdgeStore<SimStoreDisks>.upstream, "filter/in"]
@@ -46,7 +51,8 @@ struct EdgeSimNode: ~Copyable {
     stateDisk: SimDisk,
     wall: UInt64,
     monotonic: Instant,
-    generator: inout SeededGenerator
+    generator: inout SeededGenerator,
+    maxSizeBytes: UInt64? = nil
   ) throws {
     var state = try StateLog.open(
       stateDisk,
@@ -54,12 +60,13 @@ struct EdgeSimNode: ~Copyable {
       salt: generator.next()
     )
     let stored = try state.value(Self.clockKey).flatMap { Self.clockState($0) }
+    authority = try state.value(EdgeSimCertificate.key).flatMap { EdgeSimCertificate($0) }
     var store = try EdgeStore.open(
       SimStoreDisks(disk),
       configuration: Self.configuration,
       salt: generator.next()
     )
-    numbers = try store.configure(Self.endpoints)
+    numbers = try store.configure(Self.endpoints, maxSizeBytes: maxSizeBytes)
     guard let upstreamDisk = store.disk(numbers[0]), let moduleDisk = store.disk(numbers[1]) else {
       preconditionFailure("an endpoint that was configured has a queue")
     }

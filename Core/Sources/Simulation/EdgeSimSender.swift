@@ -10,6 +10,10 @@ struct EdgeSimSender {
   let lifetimeSeconds: UInt32?
   /// Whether they go to a module too, there for ever and with the default priority.
   let isForModule: Bool
+  /// The size of each body, nil for several.
+  var bodyBytes: Int?
+  /// Whether its oldest messages give way in a full store.
+  var dropsOldest = false
   /// Messages that are not acknowledged, oldest first.
   private(set) var outbox: [Int] = []
   private var nextNumber = 0
@@ -34,7 +38,8 @@ struct EdgeSimSender {
     let upstream = StoreDelivery(
       endpoint: numbers[0],
       priority: priority,
-      lifetimeSeconds: lifetimeSeconds
+      lifetimeSeconds: lifetimeSeconds,
+      dropsOldest: dropsOldest
     )
     return isForModule ? [upstream, StoreDelivery(endpoint: numbers[1])] : [upstream]
   }
@@ -48,14 +53,16 @@ struct EdgeSimSender {
 
   mutating func acknowledged() { outbox.removeAll() }
 
-  static func body(_ number: Int) -> [UInt8] {
-    [UInt8]("\(number) \(String(repeating: "x", count: number % 61))".utf8)
+  static func body(_ number: Int, _ byteCount: Int?) -> [UInt8] {
+    let head = [UInt8]("\(number) ".utf8)
+    let count = byteCount.map { max($0 - head.count, 0) } ?? number % 61
+    return head + [UInt8](repeating: UInt8(ascii: "x"), count: count)
   }
 
   /// The number in a body, nil if it is nobody's.
-  static func number(_ body: [UInt8]) -> Int? {
+  static func number(_ body: [UInt8], _ byteCount: Int?) -> Int? {
     guard let end = body.firstIndex(of: UInt8(ascii: " ")) else { return nil }
     let number = Int(String(decoding: body[..<end], as: UTF8.self))
-    return number.flatMap { Self.body($0) == body ? $0 : nil }
+    return number.flatMap { Self.body($0, byteCount) == body ? $0 : nil }
   }
 }

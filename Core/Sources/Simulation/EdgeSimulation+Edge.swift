@@ -15,7 +15,8 @@ extension EdgeSimulation {
         stateDisk: stateDisk,
         wall: wall,
         monotonic: scheduler.now,
-        generator: &generator
+        generator: &generator,
+        maxSizeBytes: offline?.maxSizeBytes
       )
     } catch {
       hub.fail("it does not start: \(error)")
@@ -23,6 +24,7 @@ extension EdgeSimulation {
     }
     numbers = node?.numbers ?? []
     inFlight = []
+    keepCertificates()
     send(Array(senders.indices))
     restoreTwins()
     if isLinkUp { connected() }
@@ -76,8 +78,13 @@ extension EdgeSimulation {
     guard node != nil else { return schedule(.clockStep, within: Self.day) }
     report.clockStepCount += 1
     let reach = Int64(Bool.random(using: &generator) ? 1_800_000 : 3 * 365 * Self.day)
+    // Beyond the end of the root nothing would help those who share this clock.
+    let limit = Int64(EdgeSimCertificate.rootYears / 2 * 365 * Self.day)
     wallError += Int64.random(in: -reach...reach, using: &generator)
+    wallError = min(max(wallError, -limit), limit)
+    clockSet = now
     _ = time()
+    scheduler.schedule(.certificates, afterMilliseconds: Self.certificateInterval)
   }
 
   mutating func upkeep() {
@@ -85,9 +92,16 @@ extension EdgeSimulation {
     let time = time()
     _ = node?.store.commit(now: time)
     node?.saveClock(time)
+    keepCertificates()
+    noteUse()
     for figures in node?.store.figures ?? [] {
       report.mostWaiting = max(report.mostWaiting, figures.length)
     }
+  }
+
+  /// Takes note of what waits.
+  mutating func noteUse() {
+    report.mostBytes = max(report.mostBytes, node?.store.usedByteCount ?? 0)
   }
 
   // MARK: - Senders
@@ -95,7 +109,7 @@ extension EdgeSimulation {
   /// The senders try to get rid of what they have, in one group.
   mutating func send(_ indices: [Int]) {
     guard node != nil else { return }
-    let indices = indices.filter { !senders[$0].outbox.isEmpty }
+    let indices = indices.filter { !senders[$0].outbox.isEmpty && isTrusted(by: $0) }
     let batches = indices.map { batch(of: senders[$0]) }
     let time = time()
     let faults: [LogFault?]
@@ -131,7 +145,7 @@ extension EdgeSimulation {
         stamp: stamp,
         routing: routing,
         bag: [UInt8]().span,
-        body: EdgeSimSender.body(number).span,
+        body: EdgeSimSender.body(number, sender.bodyBytes).span,
         to: &batch
       )
       // Forty short messages are within every limit.

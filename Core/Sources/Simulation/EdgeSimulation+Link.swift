@@ -4,7 +4,7 @@ import MessageLog
 
 extension EdgeSimulation {
   /// Messages that may be on their way upstream.
-  private static var window: Int { 60 }
+  private var window: Int { offline == nil ? 60 : EdgeOfflineCase.drainPerSecond / 20 }
 
   mutating func linkUp() {
     guard !isLinkUp else { return }
@@ -14,7 +14,7 @@ extension EdgeSimulation {
     report.longestOfflineDays = max(report.longestOfflineDays, Int(away))
     linkChanged = now
     connected()
-    if !isEnding { schedule(.linkDown, within: Self.day) }
+    if !isCalm { schedule(.linkDown, within: Self.day) }
   }
 
   /// The link is there and the edge too: the time service sets the clock, and the hub agrees.
@@ -53,13 +53,13 @@ extension EdgeSimulation {
       return
     }
     let time = time()
-    if !inFlight.isEmpty, !isEnding, Int.random(in: 0..<50, using: &generator) == 0 {
+    if !inFlight.isEmpty, !isCalm, Int.random(in: 0..<50, using: &generator) == 0 {
       isPumping = false
       return linkDown(for: UInt64.random(in: 1000...3_600_000, using: &generator))
     }
     // Confirmations come in any order, and not all at once.
     inFlight.shuffle(using: &generator)
-    let staying = isEnding ? 0 : inFlight.count / 8
+    let staying = isCalm ? 0 : inFlight.count / 8
     for (priority, sequence) in inFlight.dropFirst(staying) {
       node?.upstream.settle(sequence, priority)
     }
@@ -81,13 +81,13 @@ extension EdgeSimulation {
   }
 
   private mutating func sendUpstream(_ time: EdgeTime) {
-    while inFlight.count < Self.window {
+    while inFlight.count < window {
       guard let found = node?.readUpstream(time) else { return }
       guard case .success(let messages) = found else { return hub.fail("\(found)") }
       if messages.isEmpty { return }
       // Of a batch during which the hub stops, it has kept the first.
       let kept =
-        isEnding || Int.random(in: 0..<200, using: &generator) > 0
+        isCalm || Int.random(in: 0..<200, using: &generator) > 0
         ? messages.count : Int.random(in: 0..<messages.count, using: &generator)
       for message in messages.prefix(kept) {
         hub.arrived(message.sender, message.body, id: message.id)

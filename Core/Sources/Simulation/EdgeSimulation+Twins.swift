@@ -74,6 +74,7 @@ extension EdgeSimulation {
 
   mutating func twinLink(isUp: Bool) {
     answers = []
+    if isUp, mistake == .forgetsTwins { return }
     let now = scheduler.now
     perform(isUp ? node?.twins.linkUp(now: now) : node?.twins.linkDown(now: now))
   }
@@ -117,7 +118,7 @@ extension EdgeSimulation {
       guard node?.storeTwin(key, record, time) == true else {
         return hub.fail("the twin of \(key) cannot be stored")
       }
-      if !isEnding, Int.random(in: 0..<60, using: &generator) == 0 { cutPower() }
+      if !isCalm, Int.random(in: 0..<60, using: &generator) == 0 { cutPower() }
     case .forget(let key): hub.fail("the twin of \(key) is forgotten")
     case .readTwin(let key, let exchange):
       guard isLinkUp, let index = index(of: key) else { return }
@@ -126,7 +127,7 @@ extension EdgeSimulation {
       guard isLinkUp, let index = index(of: key) else { return }
       let version = twins[index].report(patch)
       // Now and then the hub has it, and its answer never arrives.
-      if !isEnding, Int.random(in: 0..<12, using: &generator) == 0 {
+      if !isCalm, Int.random(in: 0..<12, using: &generator) == 0 {
         report.lostAnswerCount += 1
         return linkDown(for: UInt64.random(in: 1000...600_000, using: &generator))
       }

@@ -13,15 +13,24 @@ public enum EdgeSimMistake: CaseIterable, Sendable {
   case forgetsToRewind
   /// Lifetimes follow the system's clock.
   case trustsTheClock
+  /// Certificates are made anew when they have ended.
+  case renewsWhenEnded
+  /// Certificates end as if the system's clock were always steady.
+  case trustsTheClockForCertificates
+  /// The local hub shows the certificate that it had at its start.
+  case keepsItsCertificate
+  /// Twins are not compared when the link is back.
+  case forgetsTwins
 }
 
 /// A year and more of an edge, from one seed: devices and modules that send, a link that is away for
 /// months, a power supply that fails at any write, a clock that jumps, a hub that restarts, answers
 /// that get lost, a disk that fills up.
 ///
-/// It runs the real `EdgeStore`, `QueueReader`, `StateLog`, `TwinCache` and `EdgeClock` over a simulated
-/// disk, and looks at them from outside: what was acknowledged arrives, in each sender's order, unless
-/// its time is truly over; and in the end every twin is the same at the hub and at its device.
+/// It runs the real `EdgeStore`, `QueueReader`, `StateLog`, `TwinCache`, `EdgeClock` and `RenewalRule`
+/// over a simulated disk, and looks at them from outside: what was acknowledged arrives, in each
+/// sender's order, unless its time is truly over; no client is shown a certificate that has ended by
+/// the client's own clock; and in the end every twin is the same at the hub and at its device.
 public struct EdgeSimulation: ~Copyable {
   /// What happened.
   public struct Report: Equatable, Sendable {
@@ -33,6 +42,14 @@ public struct EdgeSimulation: ~Copyable {
     public var duplicateCount = 0
     /// Acknowledged messages whose time was over.
     public var expiredCount = 0
+    /// Acknowledged messages that made room for newer ones, as their routes allow.
+    public var droppedCount = 0
+    /// Acknowledged messages that are missing; the first of them is the failure.
+    public var lostCount = 0
+    /// The most bytes that waited, as looked at four times a day.
+    public var mostBytes: UInt64 = 0
+    /// Milliseconds that all that waited took to arrive at the end.
+    public var drainMilliseconds: UInt64 = 0
     /// Batches that a full disk refused.
     public var refusedCount = 0
     /// Power cuts.
@@ -51,6 +68,10 @@ public struct EdgeSimulation: ~Copyable {
     public var days = 0
     /// Changes of desired and reported properties.
     public var twinChangeCount = 0
+    /// Times that the edge's certificate authority was made anew.
+    public var renewalCount = 0
+    /// Renewals that failed and were tried again.
+    public var failedRenewalCount = 0
     /// Whole days without a link, all together.
     public var offlineDays = 0
     /// The longest time without a link.
@@ -82,6 +103,7 @@ public struct EdgeSimulation: ~Copyable {
     case diskFull
     case diskRoom
     case upkeep
+    case certificates
     case pump
   }
 
@@ -90,6 +112,8 @@ public struct EdgeSimulation: ~Copyable {
   static let begin: UInt64 = 1_767_225_600_000
 
   let days: Int
+  /// The one time offline that is measured; nil if anything may happen.
+  let offline: EdgeOfflineCase?
   let mistake: EdgeSimMistake?
   var generator: SeededGenerator
   var scheduler: SimScheduler<Event>
@@ -115,6 +139,10 @@ public struct EdgeSimulation: ~Copyable {
   var wallError: Int64 = 0
   /// Whether the system's clock keeps time without power; else it begins in the year 2000.
   let hasBattery: Bool
+  /// Renewals that have failed since one succeeded.
+  var failedRenewals = 0
+  /// When the system's clock was set last, by the true time.
+  var clockSet: UInt64 = 0
   /// What was sent upstream, and not confirmed.
   var inFlight: [(priority: PriorityClass, sequence: UInt64)] = []
 
@@ -125,14 +153,26 @@ public struct EdgeSimulation: ~Copyable {
     powerCuts: Int = 200,
     mistake: EdgeSimMistake? = nil
   ) {
+    self.init(seed: seed, days: days, powerCuts: powerCuts, mistake: mistake, offline: nil)
+  }
+
+  init(
+    seed: UInt64,
+    days: Int,
+    powerCuts: Int,
+    mistake: EdgeSimMistake?,
+    offline: EdgeOfflineCase?
+  ) {
     self.days = days
+    self.offline = offline
     self.mistake = mistake
     generator = SeededGenerator(seed: seed)
     scheduler = SimScheduler(seed: generator.next())
     disk = SimDisk(seed: generator.next())
     stateDisk = SimDisk(seed: generator.next())
-    hasBattery = Bool.random(using: &generator)
-    senders = Self.makeSenders()
+    let hasBattery = Bool.random(using: &generator)
+    self.hasBattery = offline.map { $0.clock != .noBattery } ?? hasBattery
+    senders = Self.makeSenders(offline)
     twins = (0..<6).map { EdgeSimTwin(IdentityKey(deviceID: "device \($0)")) }
     var lifetimes: [IdentityKey: UInt64] = [:]
     for sender in senders {
@@ -140,13 +180,30 @@ public struct EdgeSimulation: ~Copyable {
     }
     hub = EdgeSimChecker(lifetime: lifetimes)
     module = EdgeSimChecker(lifetime: [:])
-    plan(powerCuts: powerCuts)
+    hub.bodyBytes = offline?.bodyBytes
+    hub.mayGiveWay = offline?.dropsOldest ?? false
+    if let offline { plan(offline) } else { plan(powerCuts: powerCuts) }
   }
 
   /// Six devices and two modules; the modules' messages go to another module as well.
-  private static func makeSenders() -> [EdgeSimSender] {
+  ///
+  /// In an offline case all are the same but for their names, and send upstream alone.
+  private static func makeSenders(_ offline: EdgeOfflineCase?) -> [EdgeSimSender] {
     (0..<8).map { index in
       let isModule = index >= 6
+      if let offline {
+        var sender = EdgeSimSender(
+          identity: isModule
+            ? IdentityKey(deviceID: "edge", moduleID: "module \(index)")
+            : IdentityKey(deviceID: "device \(index)"),
+          priority: .default,
+          lifetimeSeconds: offline.lifetimeSeconds,
+          isForModule: false
+        )
+        sender.bodyBytes = offline.bodyBytes
+        sender.dropsOldest = offline.dropsOldest
+        return sender
+      }
       let priority = PriorityClass(priority: [0, 3, 2_000_000_000, 2_000_000_000][index % 4])
       // A third may wait two hours, another two weeks, the others for ever.
       let lifetime: UInt32? = [nil, 7200, 1_209_600][index % 3]
@@ -201,6 +258,8 @@ public struct EdgeSimulation: ~Copyable {
     let end = Instant(nanoseconds: UInt64(days) * Self.day * 1_000_000)
     while let event = scheduler.next(until: end), failure == nil { handle(event) }
     settleDown()
+    report.droppedCount = hub.droppedCount
+    report.lostCount = hub.lostCount + module.lostCount
     report.deliveredCount = hub.deliveredCount + module.deliveredCount
     report.duplicateCount = hub.duplicateCount + module.duplicateCount
     report.expiredCount = hub.expiredCount + module.expiredCount
@@ -208,11 +267,15 @@ public struct EdgeSimulation: ~Copyable {
     return report
   }
 
+  /// Whether nothing goes wrong by itself now.
+  var isCalm: Bool { isEnding || offline != nil }
+
   var failure: String? { hub.failure ?? module.failure }
 
   private mutating func handle(_ event: Event) {
     switch event {
     case .produce(let index):
+      if let offline { return produce(index, offline) }
       senders[index].produce(Int.random(in: 1...12, using: &generator))
       send([index])
       schedule(.produce(index), within: 2 * Self.day)
@@ -225,7 +288,9 @@ public struct EdgeSimulation: ~Copyable {
     case .twinTick: twinTick()
     case .twinAnswer: twinAnswer()
     case .linkUp: linkUp()
-    case .linkDown: linkDown(for: nextOutage())
+    case .linkDown:
+      // The end of an offline case brings it back.
+      linkDown(for: offline == nil ? nextOutage() : 2 * UInt64(days) * Self.day)
     case .powerCut: cutPower()
     case .powerOn: powerOn()
     case .clockStep: stepClock()
@@ -241,6 +306,7 @@ public struct EdgeSimulation: ~Copyable {
     case .upkeep:
       upkeep()
       scheduler.schedule(.upkeep, afterMilliseconds: 6 * 3_600_000)
+    case .certificates: keepCertificates()
     case .pump: pump()
     }
   }
@@ -260,7 +326,11 @@ public struct EdgeSimulation: ~Copyable {
   /// Everything that fails is over: the edge gets power, room, the right time and its link.
   private mutating func settleDown() {
     guard failure == nil else { return }
+    var drainEnd: UInt64?
+    var lastRefused = 0
     isEnding = true
+    noteUse()
+    let begin = now
     disk.capacityBytes = 1 << 40
     if node == nil { powerOn() }
     send(Array(senders.indices))
@@ -271,7 +341,14 @@ public struct EdgeSimulation: ~Copyable {
       let event = scheduler.next(only: { $0.isExchange })
     {
       handle(event)
+      guard !isPumping else { continue }
+      if drainEnd == nil { drainEnd = now }
+      // What a full store has refused is taken now that there is room.
+      let refused = senders.reduce(0) { $0 + $1.outbox.count }
+      if refused > 0, refused != lastRefused { send(Array(senders.indices)) }
+      lastRefused = refused
     }
+    report.drainMilliseconds = (drainEnd ?? now) - begin
     if senders.contains(where: { !$0.outbox.isEmpty }) {
       hub.fail("it takes no messages at the end")
     }

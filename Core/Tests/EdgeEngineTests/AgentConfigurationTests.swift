@@ -4,6 +4,8 @@ import Testing
 
 @Suite("Desired properties of $edgeAgent (edge contract 2.2, 2.3, 2.5)")
 struct AgentConfigurationTests {
+  private static let digest = "sha256:" + String(repeating: "0a", count: 32)
+
   static let sample: JSONObject = [
     "schemaVersion": "1.1", "$version": 4,
     "runtime": [
@@ -37,7 +39,7 @@ struct AgentConfigurationTests {
         "settings": [
           "image": "registry.example:5000/a/filter:2.1", "createOptions": "{\"Labels\":",
           "createOptions01": "{\"a\":\"b\"}", "createOptions02": "}",
-          "digest": "sha256:00",
+          "digest": .string(Self.digest),
         ],
         "unknown": 5,
       ],
@@ -80,7 +82,8 @@ struct AgentConfigurationTests {
     #expect((filter.imagePullPolicy, filter.startupOrder) == (.never, 4_294_967_295))
     #expect(filter.environment == ["T": "text", "N": "1.5", "B": "true", "E": ""])
     #expect(filter.createOptions.object == ["Labels": ["a": "b"]])
-    #expect(filter.digest == "sha256:00")
+    #expect(filter.digest == Self.digest)
+    #expect(filter.pinnedImage.hasSuffix("@" + Self.digest))
     let plain = configuration.modules[1]
     #expect((plain.status, plain.restartPolicy) == (.stopped, .onUnhealthy))
     #expect((plain.imagePullPolicy, plain.startupOrder) == (.onCreate, 4_294_967_295))
@@ -195,6 +198,19 @@ struct AgentConfigurationTests {
         "modules.plain.settings.createOptions must hold"
       ),
       ("modules.filter.settings.digest", 5, "modules.filter.settings.digest must be a string"),
+      (
+        "modules.filter.settings.digest", "sha256:00",
+        "modules.filter.settings.digest must be \"sha256:\" and 64"
+      ),
+      (
+        "modules.tool.settings.digest", .string(Self.digest),
+        "modules.tool.settings.digest is for images"
+      ),
+      (
+        "modules.filter.settings.image",
+        .string("r.io/x@sha256:" + String(repeating: "b", count: 64)),
+        "modules.filter.settings.digest is sha256:0a0a"
+      ),
     ]
     for (path, value, expected) in rows {
       let keys = path.split(separator: ".", omittingEmptySubsequences: false).map(String.init)

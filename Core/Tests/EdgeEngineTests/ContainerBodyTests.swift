@@ -158,4 +158,30 @@ struct ContainerBodyTests {
       #expect(body["NetworkingConfig"] == expected, "\(name), \(options)")
     }
   }
+
+  @Test("the gateway's name leads to the machine, unless the user says where to")
+  func gatewayName() throws {
+    let added: JSONValue = ["edge1.local:host-gateway"]
+    let rows: [(String, JSONValue?)] = [
+      ("{}", added),
+      (#"{"HostConfig":{"NetworkMode":"bridge"}}"#, added),
+      (
+        #"{"HostConfig":{"ExtraHosts":["db:10.0.0.2"]}}"#,
+        ["db:10.0.0.2", "edge1.local:host-gateway"]
+      ),
+      (#"{"HostConfig":{"ExtraHosts":["Edge1.local:10.0.0.1"]}}"#, ["Edge1.local:10.0.0.1"]),
+      (#"{"HostConfig":{"NetworkMode":"host"}}"#, nil),
+      (#"{"HostConfig":{"NetworkMode":"none"}}"#, nil),
+    ]
+    for (options, expected) in rows {
+      let body = try makeBody(try makeModule(createOptions: options))
+      #expect(body["HostConfig"]?["ExtraHosts"] == expected, "\(options)")
+    }
+    for name in ["10.0.0.1", "fd00::1", "localhost"] {
+      var surroundings = ModuleSurroundings(hubHostName: "h", deviceID: "d", edgeHostName: name)
+      surroundings.networkID = "n"
+      let body = try makeBody(try makeModule(), surroundings)
+      #expect(body["HostConfig"]?["ExtraHosts"] == nil, "\(name)")
+    }
+  }
 }

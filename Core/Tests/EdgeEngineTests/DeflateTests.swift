@@ -2,7 +2,7 @@ import ByteIO
 import EdgeEngine
 import Testing
 
-@Suite("gzip and ZIP (RFC 1951, RFC 1952)")
+@Suite("gzip (RFC 1951, RFC 1952)")
 struct DeflateTests {
   /// Undoes a block with fixed codes, written from the standard alone.
   private struct Inflater {
@@ -94,20 +94,5 @@ struct DeflateTests {
   func ratio() {
     let log = Array(String(repeating: "<6> 2026-01-02 a line of a log\n", count: 3_000).utf8)
     #expect(Deflate.gzip(log).count < log.count / 20)
-  }
-
-  @Test("an archive has its directory where readers look for it")
-  func zip() {
-    let archive = Deflate.zip([("a/b.txt", Array("hello".utf8)), ("c", [])])
-    #expect(archive.prefix(4) == [0x50, 0x4B, 3, 4])
-    let end = archive.suffix(22)
-    #expect(end.prefix(4) == [0x50, 0x4B, 5, 6])
-    let number = { (at: Int, count: Int) in
-      (0..<count).reduce(0) { $0 | Int(end[end.startIndex + at + $1]) << (8 * $1) }
-    }
-    #expect(number(10, 2) == 2)
-    let start = number(16, 4)
-    #expect(archive[start..<start + 4] == [0x50, 0x4B, 1, 2])
-    #expect(start + number(12, 4) + 22 == archive.count)
   }
 }

@@ -20,6 +20,7 @@ struct EdgeStoreLimitTests {
     let (given, reading) = try reader.next(store.view(number), age: 3000)
     #expect(given.map(\.body) == ["long", "forever"])
     #expect(reading.expiredCount == 1)
+    #expect(reading.expiredSenders == [MessageSender(IdentityKey(deviceID: "press")): 1])
     reader.settle(0, .default)
     #expect(reader.takeSettlements().map(\.firstUnsettled) == [2], "the skipped one is settled")
     var early = try store.reader(number)
@@ -47,6 +48,8 @@ struct EdgeStoreLimitTests {
     let figures = try #require(store.figures.first { $0.endpoint == "iothub" })
     #expect(figures.counts.accepted == 400)
     #expect(figures.counts.expired == 400)
+    #expect(store.takeExpired() == [MessageSender(IdentityKey(deviceID: "press")): 400])
+    #expect(store.takeExpired().isEmpty)
   }
 
   @Test("a full store refuses, and takes again what is settled, also below a segment's size")
@@ -155,6 +158,34 @@ struct EdgeStoreLimitTests {
     #expect(store.length(number) <= 34)
     #expect(try store.store(["message 30"], to: [delivery]) == nil, "the next group may be taken")
     #expect(try reader.drain(store.view(number)) == ["message 30"])
+  }
+
+  @Test(
+    "nothing overtakes what a disk lost in the middle of a large group",
+    arguments: [SimDiskCall.sync, .write],
+    0..<8
+  )
+  func noOvertakingAfterLoss(_ call: SimDiskCall, _ after: Int) throws {
+    let disk = SimDisk(seed: 1)
+    var store = try openStore(disk)
+    let number = try store.configure(["iothub"])[0]
+    let delivery = StoreDelivery(endpoint: number)
+    // More than a group may have: the first part is synced while the rest is still to come.
+    disk.fail(call, with: .io(5), after: after)
+    for part in 0..<6 {
+      store.append(
+        try messages(texts(part * 40..<part * 40 + 40), to: [delivery]),
+        firstID: EdgeMessageID(high: 0, low: UInt64(part * 40)),
+        now: time(0)
+      )
+    }
+    let faults = store.commit(now: time(0)).faults
+    let taken = faults.prefix { $0 == nil }.count
+    #expect(faults.dropFirst(taken).allSatisfy { $0 != nil }, "\(faults)")
+    var reader = try store.reader(number)
+    let stored = try reader.drain(store.view(number))
+    #expect(stored.count >= taken * 40)
+    #expect(stored == texts(0..<stored.count), "a part without what came before it")
   }
 
   @Test("on a full disk older messages give way if the route says so")

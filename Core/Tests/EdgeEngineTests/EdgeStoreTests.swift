@@ -90,6 +90,37 @@ struct EdgeStoreTests {
     #expect(try reader.next(store.view(number), maxBytes: size - 1).given.count == 1)
   }
 
+  @Test("a class without an allowance is passed over, and keeps its place")
+  func allowance() throws {
+    var store = try openStore(SimDisk(seed: 1))
+    let number = try store.configure(["iothub"])[0]
+    for priority in [0, 5] as [UInt32] {
+      let delivery = StoreDelivery(endpoint: number, priority: PriorityClass(priority: priority))
+      _ = try store.store(["\(priority) a", "\(priority) b"], to: [delivery])
+    }
+    var reader = try store.reader(number)
+    let found = store.view(number)
+    let view = try #require(found)
+    func read(
+      _ reader: inout QueueReader<SimFolder>,
+      _ allowance: (PriorityClass) -> Int
+    ) throws -> [String] {
+      var bodies: [String] = []
+      _ = try reader.read(in: view, age: 0, maxMessages: 10, allowance: allowance) {
+        bodies.append(String(decoding: $0.event.body.array(), as: UTF8.self))
+      }
+      return bodies
+    }
+    let passed = try read(&reader) { $0.rawValue == 0 ? 0 : .max }
+    #expect(passed == ["5 a", "5 b"])
+    let none = try read(&reader) { _ in 0 }
+    #expect(none.isEmpty)
+    let least = try read(&reader) { _ in 1 }
+    #expect(least == ["0 a"], "one at least, however large")
+    let rest = try read(&reader) { _ in .max }
+    #expect(rest == ["0 b"])
+  }
+
   @Test("what was confirmed does not come again after a restart; what was not does")
   func checkpoint() throws {
     let disk = SimDisk(seed: 1)
@@ -117,6 +148,21 @@ struct EdgeStoreTests {
     #expect(reopened.length(again) == 3)
     var second = try reopened.reader(again)
     #expect(try second.drain(reopened.view(again)) == texts(2..<5))
+  }
+
+  @Test("a settlement changes what readers see, so that a new one is not given it again")
+  func settlementIsSeen() throws {
+    var store = try openStore(SimDisk(seed: 1))
+    let number = try store.configure(["m/in"])[0]
+    _ = try store.store(texts(0..<3), to: [StoreDelivery(endpoint: number)])
+    var reader = try store.reader(number)
+    _ = try reader.next(store.view(number))
+    for sequence in 0...1 as ClosedRange<UInt64> { reader.settle(sequence, .default) }
+    store.settle(number, reader.takeSettlements(), now: time(1))
+    #expect(store.commit(now: time(1)).changed == [number])
+    var second = try store.reader(number)
+    #expect(try second.drain(store.view(number)) == texts(2..<3))
+    #expect(store.commit(now: time(1)).changed == [])
   }
 
   @Test("after a reconnection the open messages come again, marked as repeated")

@@ -57,4 +57,22 @@ struct ImageReferenceTests {
     #expect(Upstream.replaced(in: "$upstreamer", by: "p") == "$upstreamer")
     #expect(Upstream.replaced(in: "$upstream", by: nil) == nil)
   }
+
+  @Test("a name in full, and pinned to a digest")
+  func canonical() throws {
+    let rows = [
+      ("a", "docker.io/library/a"), ("b/a:1", "docker.io/b/a"),
+      ("docker.io/a", "docker.io/library/a"),
+      ("R.io:5000/b/a", "r.io:5000/b/a"),
+    ]
+    for (text, name) in rows {
+      #expect(try #require(ImageReference(text)).canonicalName == name)
+    }
+    let pinned = try #require(ImageReference("r.io/a:1")).pinned(to: Self.digest)
+    #expect(pinned.description == "r.io/a@\(Self.digest)")
+    #expect(ImageReference.isSHA256(Self.digest))
+    for bad in ["sha256:0a", "sha512:" + Self.digest.dropFirst(7), Self.digest.uppercased()] {
+      #expect(!ImageReference.isSHA256(bad))
+    }
+  }
 }

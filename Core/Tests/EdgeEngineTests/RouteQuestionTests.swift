@@ -1,4 +1,5 @@
 import EdgeEngine
+import JSONTree
 import Testing
 
 @Suite("The line protocol for trying routes")
@@ -113,8 +114,8 @@ struct RouteQuestionTests {
       ("{}", #"{"error":{"message":"op is missing; send a string."}}"#),
       (
         #"{"op":"x"}"#,
-        #"{"error":{"message":"op must be \"condition\" or \"route\" or \"source\" or \"configuration\", "#
-          + #"but is \"x\"."}}"#
+        #"{"error":{"message":"op must be \"condition\" or \"route\" or \"source\" or \"configuration\" "#
+          + #"or \"test\", but is \"x\"."}}"#
       ),
       (
         #"{"op":"condition"}"#,
@@ -129,5 +130,80 @@ struct RouteQuestionTests {
         #"{"error":{"message":"profile must be \"contract\" or \"lenient\", but is \"strict\"."}}"#
       ),
     ])
+  }
+
+  @Test("a message is tried on all routes, and each says what it did and why")
+  func trial() throws {
+    let desired = #"""
+      "desired":{"schemaVersion":"1.1","storeAndForwardConfiguration":{"timeToLiveSecs":60},"routes":{
+      "all":"FROM /messages/* INTO $upstream",
+      "first":{"route":"FROM /messages/* WHERE level = '5' INTO $upstream","priority":0},
+      "filter":"FROM /messages/* WHERE kind = 'x' INTO BrokeredEndpoint(\"/modules/f/inputs/i\")",
+      "never":"FROM /messages/* WHERE level = '6' INTO BrokeredEndpoint(\"/modules/f/inputs/j\")",
+      "twins":"FROM /twinChangeNotifications INTO $upstream"}}
+      """#
+    let line =
+      #"{"op":"test",\#(desired),"message":{"source":"/messages/modules/m/outputs/o","#
+      + #""properties":{"level":"5"}}}"#
+    let bytes = Array(line.utf8.filter { $0 != 0x0A })
+    let answer = try JSON.parse(RouteQuestion.answer(bytes.span))
+    #expect(
+      JSON.text(answer["deliveries"] ?? .null)
+        == #"[{"to":"$upstream","route":"first","priority":0,"timeToLiveSecs":60}]"#
+    )
+    var results: [String: String] = [:]
+    for route in answer["routes"]?.arrayValue ?? [] {
+      results[route["name"]?.stringValue ?? ""] = route["result"]?.stringValue
+    }
+    #expect(
+      results == [
+        "all": "shadowed", "first": "taken", "filter": "undefined", "never": "false",
+        "twins": "otherSource",
+      ]
+    )
+    let all = answer["routes"]?.arrayValue?.first { $0["name"] == "all" }
+    #expect(all?["by"] == "first")
+    let filter = answer["routes"]?.arrayValue?.first { $0["name"] == "filter" }
+    #expect(
+      JSON.text(filter?["parts"] ?? .null)
+        == #"[{"text":"kind = 'x'","depth":0,"result":"undefined"},"#
+        + #"{"text":"kind","depth":1,"result":"undefined","note":"the message has no property kind"}]"#
+    )
+  }
+
+  @Test("a sender is known by its source")
+  func senders() throws {
+    let rows: [(source: String, condition: String)] = [
+      (
+        "/messages",
+        "$edgeHubOriginInterface = 'downstream' and not is_defined($connectionModuleId)"
+      ),
+      ("/messages/modules/m", "$connectionModuleId = 'm' and not is_defined($outputName)"),
+      ("/messages/modules/m/outputs/o", "$connectionModuleId = 'm' and $outputName = 'o'"),
+      ("/twinChangeNotifications", "$messageType = 'twinChangeNotification'"),
+    ]
+    for (source, condition) in rows {
+      let line =
+        #"{"op":"test","desired":{"schemaVersion":"1.0","routes":{"r":"FROM /* WHERE \#(condition) INTO $upstream"}},"#
+        + #""message":{"source":"\#(source)"}}"#
+      let answer = try JSON.parse(RouteQuestion.answer(Array(line.utf8).span))
+      #expect(answer["deliveries"]?.arrayValue?.count == 1, "\(source): \(JSON.text(answer))")
+    }
+  }
+
+  @Test("what cannot be tried is refused")
+  func refusedTrials() throws {
+    for source in [
+      "", "messages", "/messages/", "/messages/modules", "/x", "/messages/modules/m/o",
+    ] {
+      let line =
+        #"{"op":"test","desired":{"schemaVersion":"1.0"},"message":{"source":"\#(source)"}}"#
+      let answer = try JSON.parse(RouteQuestion.answer(Array(line.utf8).span))
+      #expect(answer["error"]?["message"]?.stringValue?.contains("message.source") == true)
+    }
+    let line = #"{"op":"test","desired":{"schemaVersion":"1.0","routes":{"r":"FROM nowhere"}}}"#
+    let answer = try JSON.parse(RouteQuestion.answer(Array(line.utf8).span))
+    #expect(answer["accept"] == false)
+    #expect(answer["error"]?["message"]?.stringValue?.hasPrefix("routes.r") == true)
   }
 }

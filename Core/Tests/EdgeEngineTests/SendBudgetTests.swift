@@ -134,4 +134,25 @@ struct SendBudgetTests {
     #expect(small.take(-5, priority: 0, now: Self.at(seconds: 0)) == true)
     #expect(small.balances == [1], "nothing is given back for less than nothing")
   }
+
+  @Test("The allowance is what may leave without owing")
+  func allowance() throws {
+    var budget = try SendBudget(
+      bytesPerDay: 86_400_000,
+      shares: Self.classes,
+      burstBytes: 1_000,
+      now: Self.at(seconds: 0)
+    )
+    func allowance(_ priority: UInt32) -> Int {
+      budget.allowance(priority: priority, now: Self.at(seconds: 0))
+    }
+    #expect([0, 1, 9].map(allowance) == [500, 300, 200])
+    _ = budget.take(700, priority: 9, now: Self.at(seconds: 0))
+    #expect([0, 1, 9].map(allowance) == [500, 300, 0], "the least important class owes")
+    _ = budget.take(300, priority: 1, now: Self.at(seconds: 0))
+    #expect([0, 1, 9].map(allowance) == [500, 0, 0])
+    _ = budget.take(600, priority: 0, now: Self.at(seconds: 0))
+    #expect([0, 1, 9].map(allowance) == [0, 0, 0])
+    #expect(budget.allowance(priority: 0, now: Self.at(seconds: 1)) > 0)
+  }
 }

@@ -96,7 +96,7 @@ extension QueueReader where Disk == SimFolder {
       in: try #require(view),
       age: age,
       maxMessages: maxMessages,
-      maxBytes: maxBytes
+      allowance: { _ in maxBytes }
     ) { message in
       given.append(
         Given(

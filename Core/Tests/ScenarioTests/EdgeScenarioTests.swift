@@ -18,6 +18,8 @@ struct EdgeScenarioTests {
     #expect(report.powerCutCount >= 200)
     #expect(report.tornWriteCount > 40)
     #expect(report.clockStepCount > 30)
+    #expect(report.renewalCount >= 13)
+    #expect(report.failedRenewalCount > 0)
     #expect(report.longestOfflineDays > 150)
     #expect(report.hubRestartCount > 20)
     #expect(report.lostAnswerCount > 500)
@@ -38,6 +40,7 @@ struct EdgeScenarioTests {
         ? EdgeSimulation(seed: seed, days: 40, powerCuts: 60) : EdgeSimulation(seed: seed)
       let report = simulation.run()
       #expect(report.failure == nil, "seed \(seed): \(report.failure ?? "")")
+      if asked != nil { #expect(report.renewalCount >= 13, "seed \(seed)") }
     }
   }
 
@@ -51,7 +54,7 @@ struct EdgeScenarioTests {
   @Test("a mistake in the driver is found", arguments: EdgeSimMistake.allCases)
   func mistakes(mistake: EdgeSimMistake) {
     let found = (0..<20 as Range<UInt64>).contains { seed in
-      var simulation = EdgeSimulation(seed: seed, days: 40, powerCuts: 60, mistake: mistake)
+      var simulation = EdgeSimulation(seed: seed, days: 80, powerCuts: 60, mistake: mistake)
       return simulation.run().failure != nil
     }
     #expect(found, "\(mistake)")

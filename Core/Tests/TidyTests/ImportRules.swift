@@ -35,12 +35,16 @@ struct ImportRules {
       "Endpoints": [
         "Platform", "CLinux", "MQTT", "HubContract", "MessageLog", "ByteIO", "JSONTree",
       ],
+      "AMQPEndpoints": [
+        "AMQP", "AMQPCodec", "Endpoints", "Platform", "HubContract", "MessageLog", "ByteIO",
+      ],
       "Containers": ["Platform", "CLinux", "ByteIO", "JSONTree", "HubContract", "EdgeEngine"],
       "EdgeService": engines.subtracting(["HubEngine", "ProvisioningEngine"])
-        .union(["Platform", "CLinux", "Endpoints", "AMQP", "Containers"]),
-      "HubService": engines.union(["Platform", "CLinux", "Endpoints", "AMQP"]),
+        .union(["Platform", "CLinux", "Endpoints", "AMQPEndpoints", "Containers"]),
+      "HubService": engines.union(["Platform", "CLinux", "Endpoints", "AMQP", "AMQPEndpoints"]),
       "OperatorCommands": [
-        "ByteIO", "JSONTree", "MQTT", "HubContract", "EdgeEngine", "Platform", "Endpoints",
+        "ByteIO", "JSONTree", "MQTT", "HubContract", "EdgeEngine", "Simulation", "Platform",
+        "CLinux", "Endpoints", "Containers",
       ],
       "orrery-edge": [
         "ByteIO", "JSONTree", "HubContract", "EdgeEngine", "Platform", "CLinux", "Endpoints",

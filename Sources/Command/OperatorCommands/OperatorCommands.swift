@@ -6,7 +6,9 @@ package enum OperatorCommands {
   package static let all: [any ParsableCommand.Type] = [
     DeviceCommand.self, ModuleCommand.self, TwinCommand.self, DigitalTwinCommand.self,
     MethodCommand.self, CloudToDeviceCommand.self, MonitorCommand.self, QueryCommand.self,
-    FileCommand.self, JobCommand.self, ConfigurationCommand.self, RoutingCommand.self,
+    FileCommand.self, JobCommand.self, ConfigurationCommand.self, DeploymentCommand.self,
+    EdgeCommand.self,
+    RoutingCommand.self,
     RoutesCommand.self, AuthorityCommand.self, EnrollmentCommand.self, EnrollmentGroupCommand.self,
     RegistrationCommand.self, PolicyCommand.self, RegistryCommand.self, TokenCommand.self,
     SimulateCommand.self, FaultCommand.self, BackupCommand.self, RestoreCommand.self,

@@ -24,6 +24,7 @@ struct AgentCommand: AsyncParsableCommand {
       settings: settings,
       version: EdgeVersion.runtime.version,
       metrics: metrics,
+      environment: ProcessEnvironment.variables,
       logger: Logger(label: "orrery.agent"),
       onReady: { ServiceManager.notify("READY=1") }
     )

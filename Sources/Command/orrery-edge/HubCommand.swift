@@ -29,6 +29,9 @@ struct HubCommand: AsyncParsableCommand {
   @Option(name: .long, help: "Port of MQTT over TLS; 0 takes any.")
   var mqttPort = 8_883
 
+  @Option(name: .long, help: "Port of AMQP over TLS; 0 takes any.")
+  var amqpPort = 5_671
+
   @Option(name: .long, help: "Port of HTTPS and WebSocket; 0 takes any.")
   var httpsPort = 443
 
@@ -68,9 +71,12 @@ struct HubCommand: AsyncParsableCommand {
     )
     hub.host = settings.hub.host
     hub.mqttPort = settings.hub.mqttPort
+    hub.amqpPort = settings.hub.amqpPort
     hub.httpsPort = settings.hub.httpsPort
     hub.metricsHost = settings.metrics.host
     hub.metricsPort = settings.metrics.ports[.hub] ?? 0
+    hub.metricsCollection = settings.metrics.collection
+    hub.upstreamBudget = settings.upstream.budget
     hub.upstreamMQTTPort = settings.upstream.mqttPort
     hub.upstreamHTTPSPort = settings.upstream.httpsPort
     hub.upstreamAuthorityFiles = settings.upstreamAuthorities
@@ -78,7 +84,11 @@ struct HubCommand: AsyncParsableCommand {
       ProcessEnvironment.variables,
       for: who.edge.upstreamHostName
     )
-    hub.variables = try LocalHubVariables(settings.hub.environment)
+    // What the deployment says of `edgeHub` comes by the environment; the settings of this box win.
+    let variables = try LocalHubVariables(
+      ProcessEnvironment.variables.merging(settings.hub.environment) { _, setting in setting }
+    )
+    hub.use(variables)
     let credentials = WorkloadCredentials(
       client,
       who,
@@ -122,11 +132,13 @@ struct HubCommand: AsyncParsableCommand {
     var hub = LocalHubOptions(identity: identity, names: names, directory: paths.data + "/hub")
     hub.host = host
     hub.mqttPort = mqttPort
+    hub.amqpPort = amqpPort
     hub.httpsPort = httpsPort
     hub.metricsPort = metricsPort
     hub.upstreamMQTTPort = upstreamMqttPort
     hub.upstreamHTTPSPort = upstreamHttpsPort
-    hub.variables = try LocalHubVariables(environment)
+    let variables = try LocalHubVariables(environment)
+    hub.use(variables)
     let authorities = environment["EdgeHubUpstreamCACertificateFile"]
     hub.upstreamAuthorityFiles = authorities.map { [$0] } ?? []
     try PrivateFile.makeDirectory(paths.data)
@@ -141,7 +153,7 @@ struct HubCommand: AsyncParsableCommand {
       files: files,
       upstreamAuthorities: authorities
     )
-    let level = Logger.Level(rawValue: environment["RuntimeLogLevel"] ?? "info") ?? .info
+    let level = variables.logLevel ?? .info
     let format: LogFormat = isatty(2) == 1 ? .text : .json
     LoggingSystem.bootstrap { LineLogHandler(label: $0, level: level, format: format) }
     try await serve(hub, credentials, Logger(label: "orrery.edge.hub"))
@@ -156,7 +168,10 @@ struct HubCommand: AsyncParsableCommand {
       LocalHubServer(options: hub, credentials: credentials, logger: logger) { ports in
         logger.notice(
           "local hub ready",
-          metadata: ["mqtt": "\(ports.mqtt)", "https": "\(ports.https)"]
+          metadata: [
+            "mqtt": "\(ports.mqtt)", "amqp": "\(ports.amqp.map(String.init) ?? "off")",
+            "https": "\(ports.https)",
+          ]
         )
         ServiceManager.notify("READY=1")
       }

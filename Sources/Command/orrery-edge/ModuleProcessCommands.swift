@@ -16,8 +16,12 @@ struct ModuleShimCommand: ParsableCommand {
   @Argument(help: "Which run of the module it is.")
   var number: Int64
 
+  @Option(help: "A file or folder that the module does not see.")
+  var hide: [String] = []
+
   func run() throws {
-    let launcher = ["/proc/self/exe", ProcessRuntime.launcherCommand]
+    let launcher =
+      ["/proc/self/exe", ProcessRuntime.launcherCommand] + hide.flatMap { ["--hide", $0] }
     throw ExitCode(ModuleShim.run(folder: folder, number: number, launcher: launcher))
   }
 }
@@ -33,5 +37,8 @@ struct ModuleLaunchCommand: ParsableCommand {
   @Argument(help: "The module's folder.")
   var folder: String
 
-  func run() throws { throw ExitCode(ModuleLauncher.run(folder: folder)) }
+  @Option(help: "A file or folder that the module does not see.")
+  var hide: [String] = []
+
+  func run() throws { throw ExitCode(ModuleLauncher.run(folder: folder, hidden: hide)) }
 }

@@ -10,18 +10,42 @@ struct OrreryEdge: AsyncParsableCommand {
     commandName: "orrery-edge",
     abstract: "Your own IoT edge: modules, a local hub and leaf devices on your gateway.",
     discussion: """
-      Write /etc/orrery/edge.toml and try it:
+      From nothing to a running edge:
 
-        orrery-edge config check
-        orrery-edge run
+        orrery-edge config mp --connection-string-file -   settings, from a connection string
+        orrery-edge check                                  what is wrong, and how to mend it
+        orrery-edge run                                    the edge itself, as root or as yourself
+        orrery-edge list                                   the modules, once something is deployed
 
-      Exit status: 0 done; 153 the settings cannot be used, so starting again does not help; \
-      154 the device has become another one, start again at once; 1 anything else.
+      From the vendor's runtime: orrery-edge config import takes its settings over.
+
+      Options of all: --config (/etc/orrery/edge.toml), --data, --run-dir. Every command explains \
+      itself, with examples: orrery-edge help check.
+
+      Exit status: 0 done; 1 failed, the message says why; 2 wrong command line, or a part of an import \
+      that has no counterpart; 3 what was named does not exist; 6 a process of the edge does not \
+      answer; 153 the settings cannot be used, so starting again does not help; 154 the device has \
+      become another one, start again at once.
       """,
     subcommands: [
-      RunCommand.self, KeysCommand.self, AgentCommand.self, HubCommand.self, ConfigCommand.self,
-      ListCommand.self, LogsCommand.self, RestartCommand.self, ModuleShimCommand.self,
-      ModuleLaunchCommand.self,
+      KeysCommand.self, AgentCommand.self, ModuleShimCommand.self, ModuleLaunchCommand.self,
+    ],
+    groupedSubcommands: [
+      CommandGroup(
+        name: "Run it",
+        subcommands: [RunCommand.self, SystemCommand.self, HubCommand.self]
+      ),
+      CommandGroup(name: "Set it up", subcommands: [ConfigCommand.self]),
+      CommandGroup(
+        name: "See what it does",
+        subcommands: [ListCommand.self, LogsCommand.self, RestartCommand.self, RoutesCommand.self]
+      ),
+      CommandGroup(
+        name: "Find what is wrong",
+        subcommands: [
+          CheckCommand.self, CheckListCommand.self, SupportBundleCommand.self, VersionCommand.self,
+        ]
+      ),
     ]
   )
 
@@ -29,6 +53,8 @@ struct OrreryEdge: AsyncParsableCommand {
     // What the roles write is theirs alone: keys, tokens, messages.
     umask(0o077)
     do {
+      let words = Array(CommandLine.arguments.dropFirst())
+      if let failure = UnknownSubcommand.failure(words, Self.self) { throw failure }
       var command = try parseAsRoot()
       if var command = command as? any AsyncParsableCommand {
         try await command.run()
@@ -45,7 +71,11 @@ struct OrreryEdge: AsyncParsableCommand {
       complain("\(fault)", fault.remedy)
       Glibc.exit(1)
     } catch {
-      exit(withError: error)
+      // The status that operators' tools share, in place of the parser's own.
+      guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
+      let text = fullMessage(for: error) + "\n"
+      _ = write(2, text, text.utf8.count)
+      Glibc.exit(CommandStatus.usage.rawValue)
     }
   }
 

@@ -13,10 +13,14 @@ enum RoleProcess {
       gracefulShutdownSignals: [.sigterm, .sigint],
       logger: Logger(label: "orrery.lifecycle") { _ in SwiftLogNoOpLogHandler() }
     )
-    // By then the start is over, which ran through most of the program once; ends with the role.
+    // The start runs through most of the program once, and what comes later now and then through some
+    // of it: what was not needed for a minute is not kept. Ends with the role.
     let release = Task {
       try await Pause.sleep(for: .seconds(5))
-      ProgramCode.release()
+      while true {
+        ProgramCode.release()
+        try await Pause.sleep(for: .seconds(60))
+      }
     }
     defer { release.cancel() }
     // The supervisor waits a minute, then kills.

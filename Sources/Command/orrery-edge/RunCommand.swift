@@ -19,7 +19,7 @@ struct RunCommand: ParsableCommand {
 
   func run() throws {
     let settings = try options.settings()
-    settings.bootstrapLogging()
+    settings.bootstrapLogging(isRole: false)
     let logger = Logger(label: "orrery.edge")
     for notice in settings.notices { logger.notice("\(notice)") }
     try Supervisor(

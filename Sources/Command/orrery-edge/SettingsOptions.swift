@@ -3,6 +3,7 @@ import EdgeService
 import Glibc
 import Logging
 import Platform
+import UnixSignals
 
 /// Which settings and directories a command uses; the same flags for every role.
 struct SettingsOptions: ParsableArguments {
@@ -42,7 +43,8 @@ struct SettingsOptions: ParsableArguments {
     ["--config", Self.absolute(config), "--data", paths.data, "--run-dir", paths.run]
   }
 
-  private static func absolute(_ path: String) -> String {
+  /// The path from the root on.
+  static func absolute(_ path: String) -> String {
     guard !path.hasPrefix("/"), let directory = getcwd(nil, 0) else { return path }
     defer { free(directory) }
     return String(cString: directory) + "/" + path
@@ -51,11 +53,26 @@ struct SettingsOptions: ParsableArguments {
 
 extension EdgeSettings {
   /// Lets all loggers of this process write as the settings say; once.
-  func bootstrapLogging() {
-    let level = Logger.Level(rawValue: logLevel) ?? .info
+  ///
+  /// - Parameter isRole: Whether the supervisor may change the level.
+  func bootstrapLogging(isRole: Bool = true) {
+    let threshold = LogThreshold(.info)
+    setLevel(of: threshold)
     let format: LogFormat =
       logFormat == "auto"
       ? (isatty(2) == 1 ? .text : .json) : LogFormat(rawValue: logFormat) ?? .json
-    LoggingSystem.bootstrap { LineLogHandler(label: $0, level: level, format: format) }
+    LoggingSystem.bootstrap { LineLogHandler(label: $0, threshold: threshold, format: format) }
+    guard isRole else { return }
+    // Goes on for as long as the process; `orrery-edge system set-log-level` sends the signal.
+    Task {
+      for await _ in await UnixSignalsSequence(trapping: .sighup) { setLevel(of: threshold) }
+    }
+  }
+
+  /// What was asked for since the supervisor began, else what the settings say.
+  private func setLevel(of threshold: LogThreshold) {
+    let bytes = try? PrivateFile.read(paths.logLevel, limit: 64)
+    let asked = bytes.flatMap { Logger.Level(rawValue: String(decoding: $0, as: UTF8.self)) }
+    threshold.level = asked ?? Logger.Level(rawValue: logLevel) ?? .info
   }
 }

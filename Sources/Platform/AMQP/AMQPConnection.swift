@@ -183,6 +183,12 @@ package struct AMQPConnection: ~Copyable {
     }
   }
 
+  /// Lays down what there is to send so far, so that nothing that follows overtakes it: the engine
+  /// sends dispositions behind the messages of the same turn.
+  package mutating func encode() {
+    if phase == .engine { _ = pn_transport_pending(transport) }
+  }
+
   /// Whether all was said: the driver sends what it has, and closes the stream.
   package var isOver: Bool {
     switch phase {

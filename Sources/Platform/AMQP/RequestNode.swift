@@ -98,7 +98,11 @@ package struct RequestNode: ~Copyable {
       asked.messageID == .null ? asked.correlationID : asked.messageID
     if waiting.count >= Self.waitingLimit { waiting.removeFirst() }
     waiting.append(Answer(replyTo: asked.replyTo, message: message.encoded))
-    if let delivery = request.delivery { connection.settle(delivery, .accepted) }
+    if let delivery = request.delivery {
+      connection.settle(delivery, .accepted)
+      // A stock client takes an answer for a failure that comes before it knows its request sent.
+      connection.encode()
+    }
     send(on: &connection)
   }
 

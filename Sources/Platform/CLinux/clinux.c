@@ -7,6 +7,8 @@
 #include <spawn.h>
 #include <sys/resource.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -35,6 +37,57 @@ int clinux_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0,
 
 int clinux_no_new_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }
 
+// The system's headers may be older than its kernel.
+struct ruleset {
+  uint64_t file_rights;
+  uint64_t net_rights;
+  uint64_t scopes;
+};
+struct path_rule {
+  uint64_t rights;
+  int32_t file;
+} __attribute__((packed));
+
+int clinux_landlock_version(void) {
+  // SYS_landlock_create_ruleset, with the flag that asks for the version.
+  long version = syscall(444, NULL, 0, 1);
+  return version > 0 ? (int)version : 0;
+}
+
+int clinux_landlock_create(uint64_t file_rights, uint64_t scopes) {
+  struct ruleset rules = {file_rights, 0, scopes};
+  int version = clinux_landlock_version();
+  size_t size = version < 4 ? 8 : version < 6 ? 16 : 24;
+  return (int)syscall(444, &rules, size, 0);
+}
+
+int clinux_landlock_allow(int rules, int file, uint64_t rights) {
+  struct path_rule rule = {rights, file};
+  return (int)syscall(445, rules, 1, &rule, 0);
+}
+
+int clinux_landlock_enter(int rules) { return (int)syscall(446, rules, 0); }
+
+int clinux_keep_capabilities(uint64_t kept) {
+  for (int number = 0; number < 64; number++) {
+    if (kept >> number & 1) continue;
+    // The first number that the kernel does not know ends it.
+    if (prctl(PR_CAPBSET_READ, number, 0, 0, 0) < 0) break;
+    if (prctl(PR_CAPBSET_DROP, number, 0, 0, 0) != 0) return -1;
+  }
+  prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct data[2];
+  if (syscall(SYS_capget, &header, data) != 0) return -1;
+  for (int word = 0; word < 2; word++) {
+    uint32_t bits = (uint32_t)(kept >> (32 * word));
+    data[word].effective &= bits;
+    data[word].permitted &= bits;
+    data[word].inheritable = 0;
+  }
+  return (int)syscall(SYS_capset, &header, data);
+}
+
 int clinux_rlimit_processes(void) { return RLIMIT_NPROC; }
 
 int clinux_pipe(int files[2]) { return pipe2(files, O_CLOEXEC); }
@@ -58,19 +111,45 @@ static int become(const struct clinux_user *user) {
 }
 
 int clinux_spawn(const char *path, char *const arguments[], char *const environment[],
-                 const struct clinux_user *user) {
+                 const struct clinux_user *user, int output) {
   pid_t parent = getpid();
   pid_t child = fork();
   if (child != 0) return child;
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
+  signal(SIGHUP, SIG_IGN);
+  if (output >= 0 && (dup2(output, 1) < 0 || dup2(output, 2) < 0)) _exit(127);
   if (user != NULL && become(user) != 0) _exit(127);
   // Behind the change of user, which clears it.
   prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
   if (getppid() != parent) _exit(127);
   execve(path, arguments, environment);
   _exit(127);
+}
+
+int clinux_open_signals(void) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
+  sigaddset(&signals, SIGCHLD);
+  if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0) return -1;
+  return signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+int clinux_next_signal(int file) {
+  struct signalfd_siginfo information;
+  ssize_t count = read(file, &information, sizeof information);
+  return count == sizeof information ? (int)information.ssi_signo : 0;
+}
+
+int64_t clinux_peer_user(int file) {
+  struct ucred peer;
+  socklen_t size = sizeof peer;
+  if (getsockopt(file, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return -1;
+  return peer.uid;
 }
 
 #if defined(__x86_64__)

@@ -15,8 +15,8 @@ package protocol ModuleRuntime: Sendable {
     progress: @escaping @Sendable (PullProgress) -> Void
   ) async throws
 
-  /// Whether an image is on this machine already.
-  func hasImage(_ reference: ImageReference) async throws -> Bool
+  /// The image of a name, with tag or digest, or of a hash, if it is on this machine.
+  func image(_ name: String) async throws -> StoredImage?
 
   /// Makes a module that does not exist, and does not start it.
   func create(_ name: String, _ body: ContainerBody) async throws
@@ -66,12 +66,21 @@ package struct StoredImage: Equatable, Sendable {
   package init(id: String, names: [String], byteCount: Int64) {
     (self.id, self.names, self.byteCount) = (id, names, byteCount)
   }
+
+  /// The digests that the image has in a repository: what registries know it by.
+  package func digests(in reference: ImageReference) -> [String] {
+    names.compactMap { ImageReference($0) }
+      .filter { $0.canonicalName == reference.canonicalName }
+      .compactMap(\.digest)
+  }
 }
 
 /// What a module uses of the machine; what a runtime cannot tell is nil.
 package struct ModuleUsage: Equatable, Sendable {
   /// Memory, in bytes.
   package var memoryBytes: Int64?
+  /// The most memory that it may have, in bytes.
+  package var memoryLimitBytes: Int64?
   /// Time on all processors since its start, in nanoseconds.
   package var processorNanoseconds: Int64?
   /// Its processes.

@@ -72,7 +72,7 @@ package struct SharedPortChannel: HTTPChannelHandler {
       let peer = PeerCertificates(eventLoop: channel.eventLoop)
       let operations = channel.pipeline.syncOperations
       if let tls { try operations.addHandler(tls.makeHandler(peer: peer)) }
-      try operations.addHandler(PeerCertificatesHandler(peer))
+      try operations.addHandlers([PeerCertificatesHandler(peer), QuiescingLimit()])
       var limits = NIOHTTPDecoderLimitConfiguration()
       limits.maxHeaderFieldSize = Self.headerLimit
       limits.maxHeaderListSize = Self.headerLimit

@@ -28,3 +28,18 @@ package struct MD5Digest: Sendable {
   /// MD5 of what was added, 16 bytes.
   package func finalize() -> [UInt8] { Array(hash.finalize()) }
 }
+
+/// SHA-256 of a stream of bytes.
+package struct SHA256Digest: Sendable {
+  private var hash = SHA256()
+
+  package init() {}
+
+  /// Adds `bytes`.
+  package mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    hash.update(bufferPointer: bytes)
+  }
+
+  /// SHA-256 of what was added, 32 bytes.
+  package func finalize() -> [UInt8] { Array(hash.finalize()) }
+}

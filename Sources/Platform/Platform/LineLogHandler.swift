@@ -15,7 +15,13 @@ package enum LogFormat: String, Sendable, CaseIterable {
 ///
 /// Metadata is written as given: callers never put keys, tokens or message bodies there.
 package struct LineLogHandler: LogHandler {
-  package var logLevel: Logger.Level
+  package var logLevel: Logger.Level {
+    get { ownLevel ?? threshold.level }
+    set { ownLevel = newValue }
+  }
+  /// Set for this logger alone.
+  private var ownLevel: Logger.Level?
+  private let threshold: LogThreshold
   package var metadata: Logger.Metadata = [:]
   private let label: String
   private let format: LogFormat
@@ -23,8 +29,13 @@ package struct LineLogHandler: LogHandler {
 
   /// Creates a handler for `label`; colour is used for text on a terminal alone.
   package init(label: String, level: Logger.Level, format: LogFormat) {
+    self.init(label: label, threshold: LogThreshold(level), format: format)
+  }
+
+  /// Creates a handler for `label` that writes from `threshold` on, whatever that becomes.
+  package init(label: String, threshold: LogThreshold, format: LogFormat) {
     self.label = label
-    self.logLevel = level
+    self.threshold = threshold
     self.format = format
     self.colour = format == .text && isatty(2) == 1 && getenv("NO_COLOR") == nil
   }

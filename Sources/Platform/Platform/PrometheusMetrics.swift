@@ -37,19 +37,23 @@ package final class PrometheusMetrics: MetricsFactory, Sendable {
     package let help: String
     package let labels: [(String, String)]
     package let value: Double
+    /// The metric that it belongs to, which is `name` except for sums and counts of summaries.
+    package let family: String
 
     package init(
       _ name: String,
       _ kind: Kind,
       _ help: String,
       labels: [(String, String)] = [],
-      value: Double
+      value: Double,
+      family: String? = nil
     ) {
       self.name = name
       self.kind = kind
       self.help = help
       self.labels = labels
       self.value = value
+      self.family = family ?? name
     }
   }
 
@@ -80,9 +84,10 @@ package final class PrometheusMetrics: MetricsFactory, Sendable {
       }
     }
     var described: Set<String> = []
-    for sample in collectors.flatMap({ $0() }).sorted(by: { $0.name < $1.name }) {
-      if described.insert(sample.name).inserted {
-        text += "# HELP \(sample.name) \(sample.help)\n# TYPE \(sample.name) "
+    // By family: a sum or a count in another place would be a metric of its own.
+    for sample in collected(collectors) {
+      if described.insert(sample.family).inserted {
+        text += "# HELP \(sample.family) \(sample.help)\n# TYPE \(sample.family) "
         text += "\(sample.kind.rawValue)\n"
       }
       text += "\(sample.name)\(Self.labels(sample.labels)) \(Self.number(sample.value))\n"
@@ -90,7 +95,17 @@ package final class PrometheusMetrics: MetricsFactory, Sendable {
     return text
   }
 
+  private func collected(_ collectors: [@Sendable () -> [Sample]]) -> [Sample] {
+    Array(collectors.flatMap { $0() }.enumerated())
+      .sorted { ($0.element.family, $0.offset) < ($1.element.family, $1.offset) }
+      .map(\.element)
+  }
+
+  /// What collectors give at this moment, for who sends it elsewhere.
+  package var samples: [Sample] { collected(state.withLock { $0.collectors }) }
+
   private static func number(_ value: Double) -> String {
+    if value.isNaN { return "NaN" }
     if value == value.rounded(), abs(value) < 1e15 { return String(Int64(value)) }
     return String(value)
   }

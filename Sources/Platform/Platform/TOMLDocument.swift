@@ -63,4 +63,57 @@ package enum TOMLDocument {
     if let number = value.double { return .double(number) }
     throw SettingsFault("\(file): \(name) has a type that no setting takes")
   }
+
+  /// A file with these values, which `parse` reads as the same tree; null has no place in one.
+  package static func text(of object: JSONObject) -> String { table(object, path: []) }
+
+  private static func table(_ object: JSONObject, path: [String]) -> String {
+    var text = ""
+    let inner = object.filter { $0.value.objectValue != nil }
+    let values = object.filter { $0.value.objectValue == nil && !$0.value.isNull }
+    // A table with nothing but tables in it needs no line of its own.
+    if !path.isEmpty, !values.isEmpty || inner.isEmpty {
+      text += "\n[\(path.map(key).joined(separator: "."))]\n"
+    }
+    for (name, value) in values { text += "\(key(name)) = \(inline(value))\n" }
+    for (name, value) in inner { text += table(value.objectValue ?? [:], path: path + [name]) }
+    return text
+  }
+
+  private static func key(_ name: String) -> String {
+    let isBare = name.utf8.allSatisfy { byte in
+      (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte & 0xDF) || byte == 0x5F
+        || byte == 0x2D
+    }
+    return isBare && !name.isEmpty ? name : quoted(name)
+  }
+
+  private static func inline(_ value: JSONValue) -> String {
+    switch value {
+    case .string(let text): quoted(text)
+    case .number(let number): number.text
+    case .bool(let flag): String(flag)
+    case .array(let values):
+      "[" + values.filter { !$0.isNull }.map(inline).joined(separator: ", ") + "]"
+    case .object(let object):
+      "{ " + object.map { "\(key($0.key)) = \(inline($0.value))" }.joined(separator: ", ") + " }"
+    case .null: "\"\""
+    }
+  }
+
+  private static func quoted(_ text: String) -> String {
+    var quoted = "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"", "\\": quoted += "\\\(scalar)"
+      case "\n": quoted += "\\n"
+      case "\t": quoted += "\\t"
+      case _ where scalar.value < 0x20 || scalar.value == 0x7F:
+        let digits = String(scalar.value, radix: 16)
+        quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      default: quoted.unicodeScalars.append(scalar)
+      }
+    }
+    return quoted + "\""
+  }
 }

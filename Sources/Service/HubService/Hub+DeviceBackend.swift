@@ -390,6 +390,7 @@ extension Hub: DeviceBackend {
     _ handle: DeviceHandle,
     of identity: IdentityKey,
     limit: Int,
+    isTimed: Bool,
     reply: @escaping @Sendable ([CloudToDeviceDelivery]) -> Void
   ) {
     let now = now
@@ -398,7 +399,7 @@ extension Hub: DeviceBackend {
         of: identity.deviceID,
         limit: limit,
         holder: ConnectionID(handle.id),
-        hold: .connection,
+        hold: isTimed ? .timed : .connection,
         now: now
       )
     } completion: { result in
@@ -418,7 +419,9 @@ extension Hub: DeviceBackend {
               sequence: message.sequence,
               token: $0.token.bytes,
               bag: message.properties,
-              body: message.body
+              body: message.body,
+              enqueuedTime: message.enqueuedTime,
+              deliveryCount: message.deliveryCount
             )
           }
         }
@@ -439,6 +442,14 @@ extension Hub: DeviceBackend {
     let now = now
     store.submitOwed { engine throws(HubError) in
       try engine.completeCloudToDevice(of: identity.deviceID, token: token, now: now)
+    }
+  }
+
+  package func rejectCloudToDevice(token: [UInt8], of identity: IdentityKey) {
+    guard let token = LockToken(bytes: token) else { return }
+    let now = now
+    store.submitOwed { engine throws(HubError) in
+      try engine.rejectCloudToDevice(of: identity.deviceID, token: token, now: now)
     }
   }
 }

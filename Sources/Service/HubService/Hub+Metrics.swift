@@ -1,3 +1,4 @@
+import AMQPEndpoints
 import Endpoints
 import HubContract
 import MessageLog
@@ -103,7 +104,7 @@ extension Hub {
   }
 
   /// Adds what the AMQP side counts.
-  func collectMetrics(of service: AMQPService) {
+  func collectMetrics(of service: AMQPService, _ events: EventStreams) {
     collectMetrics(of: service.limit) { service.strangerCount }
     metrics.collect {
       [
@@ -117,7 +118,7 @@ extension Hub {
           "orrery_event_receivers",
           .gauge,
           "Links that receive events now.",
-          value: Double(service.events.count)
+          value: Double(events.count)
         ),
       ]
     }

@@ -129,3 +129,16 @@ public struct AMQPMap: Equatable, Sendable, ExpressibleByDictionaryLiteral {
   /// The first value whose key has this text.
   public subscript(key: String) -> AMQPValue? { pairs.first { $0.key.text == key }?.value }
 }
+
+extension AMQPValue {
+  /// The text of a UUID with these bytes, in lower case.
+  public static func uuidText(_ bytes: [UInt8]) -> String {
+    var text = ""
+    for (index, byte) in bytes.enumerated() {
+      if index == 4 || index == 6 || index == 8 || index == 10 { text += "-" }
+      text += byte < 16 ? "0" : ""
+      text += String(byte, radix: 16)
+    }
+    return text
+  }
+}

@@ -36,22 +36,11 @@ public struct MessageProperties: Equatable, Sendable {
     switch identifier {
     case .string(let text), .symbol(let text): text
     case .ulong(let number): String(number)
-    case .uuid(let bytes):
-      uuidText(bytes)
+    case .uuid(let bytes): AMQPValue.uuidText(bytes)
     case .binary(let bytes):
       String(validating: bytes, as: UTF8.self)
     default: nil
     }
-  }
-
-  private static func uuidText(_ bytes: [UInt8]) -> String {
-    var text = ""
-    for (index, byte) in bytes.enumerated() {
-      if index == 4 || index == 6 || index == 8 || index == 10 { text += "-" }
-      text += byte < 16 ? "0" : ""
-      text += String(byte, radix: 16)
-    }
-    return text
   }
 
   /// Reads the section's list; fields that are missing at its end are null.

@@ -93,20 +93,36 @@ public struct Condition: Sendable {
   /// Whether conditions of the edge may look into a body that is described so: `application/json`
   /// without parameters, in UTF-8, UTF-16 or UTF-32 (edge contract section 6.7).
   public static func isReadableAtEdge(contentType: String?, contentEncoding: String?) -> Bool {
-    contentType?.asciiLowercased == "application/json"
-      && isReadable(contentType: contentType, contentEncoding: contentEncoding)
+    guard let contentType, let contentEncoding else { return false }
+    return isWord(contentType.utf8Span.span, jsonType) && isReadable(contentEncoding)
   }
 
   /// Whether conditions may look into a body that is described so: `application/json`, with or
   /// without parameters, in UTF-8, UTF-16 or UTF-32 (hub contract section 9.4).
   public static func isReadable(contentType: String?, contentEncoding: String?) -> Bool {
     guard let contentType, let contentEncoding else { return false }
-    let mediaType = contentType.prefix { $0 != ";" }.drop { $0 == " " }
-    let trimmed = String(mediaType.reversed().drop { $0 == " " }.reversed()).asciiLowercased
-    guard trimmed == "application/json" else { return false }
-    switch contentEncoding.asciiLowercased {
-    case "utf-8", "utf-16", "utf-32": return true
-    default: return false
+    let text = contentType.utf8Span.span
+    let space = UInt8(ascii: " ")
+    var range = 0..<(text.indices.first { text[$0] == UInt8(ascii: ";") } ?? text.count)
+    while let first = range.first, text[first] == space { range.removeFirst() }
+    while let last = range.last, text[last] == space { range.removeLast() }
+    return isWord(text.extracting(range), jsonType) && isReadable(contentEncoding)
+  }
+
+  private static let jsonType = Array("application/json".utf8)
+  private static let encodings = ["utf-8", "utf-16", "utf-32"].map { Array($0.utf8) }
+
+  private static func isReadable(_ encoding: String) -> Bool {
+    encodings.contains { isWord(encoding.utf8Span.span, $0) }
+  }
+
+  /// Whether `text` is `word`, which is in lower case, whatever its own case.
+  private static func isWord(_ text: Span<UInt8>, _ word: [UInt8]) -> Bool {
+    guard text.count == word.count else { return false }
+    for index in word.indices {
+      let byte = text[index]
+      guard (byte &- 0x41 < 26 ? byte | 0x20 : byte) == word[index] else { return false }
     }
+    return true
   }
 }

@@ -35,7 +35,19 @@ struct Program: Equatable, Sendable {
   }
 
   /// When the left side of an operator settles it.
-  enum Shortcut: Equatable, Sendable { case isFalse, isTrue, isDefined }
+  enum Shortcut: Equatable, Sendable {
+    case isFalse, isTrue, isDefined
+
+    /// Whether `left` is such a left side.
+    @inline(__always)
+    func isSettled(by left: Value) -> Bool {
+      switch self {
+      case .isFalse: left == .truth(false)
+      case .isTrue: left == .truth(true)
+      case .isDefined: left.isDefined
+      }
+    }
+  }
 
   /// What a program asks of the row or message.
   enum Operand: Equatable, Sendable {
@@ -92,13 +104,7 @@ struct Machine {
       case .load(let operand): return Int(operand)
       case .shortcut(let shortcut, let register, let target):
         let value = registers[Int(register)]
-        let settles =
-          switch shortcut {
-          case .isFalse: value == .truth(false)
-          case .isTrue: value == .truth(true)
-          case .isDefined: value.isDefined
-          }
-        if settles {
+        if shortcut.isSettled(by: value) {
           registers[Int(target)] = value
           next = Int(target)
         }
@@ -119,6 +125,23 @@ struct Machine {
   /// The result, once `run` has answered nil.
   var result: Value {
     registers.isEmpty ? .undefined : registers[Int(program.result)]
+  }
+
+  /// The value of each step once `run` has answered nil; nil for those that a left side settled
+  /// without them.
+  var values: [Value?] {
+    var values: [Value?] = registers
+    var index = 0
+    while index < program.steps.count {
+      if case .shortcut(let shortcut, let register, let target) = program.steps[index],
+        shortcut.isSettled(by: registers[Int(register)])
+      {
+        for skipped in index..<Int(target) { values[skipped] = nil }
+        index = Int(target)
+      }
+      index += 1
+    }
+    return values
   }
 
   private func value(_ step: Program.Step) -> Value {

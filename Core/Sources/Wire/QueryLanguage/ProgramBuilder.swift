@@ -14,11 +14,16 @@ struct ProgramBuilder {
   private(set) var program = Program()
   /// The comparisons that only the lenient profile allows, as the other would refuse them.
   private(set) var extensions: [QueryFault] = []
+  /// Every part in the order of its making, for who explains a condition; else none is kept.
+  private(set) var parts: [Part]?
 
   init(text: [UInt8], dialect: Dialect) {
     self.text = text
     self.dialect = dialect
   }
+
+  /// Keeps the parts from now on.
+  mutating func keepParts() { parts = [] }
 
   private mutating func append(_ step: Program.Step) -> Program.Register {
     program.steps.append(step)
@@ -234,13 +239,15 @@ struct ProgramBuilder {
     return part(register, function.resultType, name.offset, end)
   }
 
-  private func part(
+  private mutating func part(
     _ register: Program.Register,
     _ type: StaticType,
     _ offset: Int,
     _ end: Int
   ) -> Part {
-    Part(register: register, type: type, offset: offset, end: end)
+    let part = Part(register: register, type: type, offset: offset, end: end)
+    parts?.append(part)
+    return part
   }
 
   /// Whether values of these types may be compared: the same type, or one is dynamic and the other

@@ -84,7 +84,7 @@ package struct Console: Sendable {
 extension Console {
   /// Whether the output may have colours: a terminal, and the person did not say no
   /// (the convention of `NO_COLOR`).
-  var isOutputColored: Bool { isOutputTerminal && allowsColor }
+  package var isOutputColored: Bool { isOutputTerminal && allowsColor }
 
   /// Whether the error stream may have colours.
   var isErrorColored: Bool { isErrorTerminal && allowsColor }

@@ -1,10 +1,10 @@
-import ArgumentParser
+package import ArgumentParser
 import Platform
 
 /// Tells a misspelt subcommand; the parser itself only knows an argument too many.
-enum UnknownSubcommand {
+package enum UnknownSubcommand {
   /// What is wrong with the words at the beginning of `arguments`, nil if they name a command.
-  static func failure(
+  package static func failure(
     _ arguments: [String],
     _ root: any ParsableCommand.Type
   ) -> CommandFailure? {

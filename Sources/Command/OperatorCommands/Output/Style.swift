@@ -25,7 +25,7 @@ package enum Style: Sendable, Equatable {
   }
 
   /// `text` with this style's control sequences around it, if `condition` holds.
-  func applied(to text: String, if condition: Bool) -> String {
+  package func applied(to text: String, if condition: Bool) -> String {
     guard condition, let parameter, !text.isEmpty else { return text }
     return "\u{1B}[\(parameter)m\(text)\u{1B}[0m"
   }

@@ -1,17 +1,19 @@
-import ArgumentParser
+package import ArgumentParser
 import EdgeEngine
 
 /// `orrery routes`: the routes of edge devices, without one.
-struct RoutesCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
+package struct RoutesCommand: ParsableCommand {
+  package static let configuration = CommandConfiguration(
     commandName: "routes",
     abstract: "Try the routes of an edge device's manifest.",
     discussion: """
       Nothing is asked of a hub or of an edge: the routes are judged here as an edge judges them. The \
       routes of a hub are those of 'orrery routing'.
       """,
-    subcommands: [RoutesEval.self]
+    subcommands: [RoutesTest.self, RoutesEval.self]
   )
+
+  package init() {}
 }
 
 struct RoutesEval: ParsableCommand {
@@ -20,7 +22,7 @@ struct RoutesEval: ParsableCommand {
     abstract: "Answer questions about routes, one JSON object a line.",
     discussion: #"""
       For tools: each line of the input is a question, each line of the output its answer, in the same \#
-      order. op is condition, route, source or configuration:
+      order. op is condition, route, source, configuration or test:
 
         {"op":"condition","condition":"n > 3","message":{"properties":{"n":"5"}}}
         {"op":"route","route":"FROM /messages/* INTO $upstream"}

@@ -54,6 +54,24 @@ int clinux_die_with_parent(void);
 /// Takes from this process, for good, what programs with the set-user-ID bit could give it.
 int clinux_no_new_privileges(void);
 
+/// Which version of Landlock the kernel has, 0 for none.
+int clinux_landlock_version(void);
+
+/// landlock_create_ruleset(2): a descriptor, or -1 with errno.
+///
+/// `scopes` counts from version 6 on.
+int clinux_landlock_create(uint64_t file_rights, uint64_t scopes);
+
+/// landlock_add_rule(2): allows `rights` below what `file` is; 0 or -1 with errno.
+int clinux_landlock_allow(int rules, int file, uint64_t rights);
+
+/// landlock_restrict_self(2); 0 or -1 with errno. Takes clinux_no_new_privileges before.
+int clinux_landlock_enter(int rules);
+
+/// Takes all capabilities but those of the bits in `kept` from this process and what it runs, for
+/// good; 0 or -1 with errno.
+int clinux_keep_capabilities(uint64_t kept);
+
 /// RLIMIT_NPROC, which the importer leaves out.
 int clinux_rlimit_processes(void);
 
@@ -72,11 +90,22 @@ struct clinux_user {
   size_t group_count;
 };
 
-/// Starts a program with no signal blocked, ended by SIGTERM when the calling thread ends; as another
+/// Starts a program with no signal blocked and SIGHUP ignored, until it listens to that; ended by SIGTERM when the calling thread ends; as another
 /// user unless `user` is NULL, who keeps the right to bind ports below 1024 where the caller has it.
 ///
+/// What it writes goes to the open file `output`, and where that is negative to where the caller's goes.
 /// The process ID, or -1 with errno. What fails in the child ends it with 127.
 int clinux_spawn(const char *path, char *const arguments[], char *const environment[],
-                 const struct clinux_user *user);
+                 const struct clinux_user *user, int output);
+
+/// Blocks SIGTERM, SIGINT, SIGHUP and SIGCHLD, and opens what becomes readable when one of them is there
+/// (signalfd(2)); -1 with errno.
+int clinux_open_signals(void);
+
+/// The next signal of `clinux_open_signals`, 0 for none.
+int clinux_next_signal(int file);
+
+/// The user at the other end of a unix socket, -1 where that cannot be told.
+int64_t clinux_peer_user(int file);
 
 #endif

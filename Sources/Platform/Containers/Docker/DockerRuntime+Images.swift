@@ -94,17 +94,18 @@ extension DockerRuntime {
     return [("X-Registry-Auth", value)]
   }
 
-  package func hasImage(_ reference: ImageReference) async throws -> Bool {
+  package func image(_ name: String) async throws -> StoredImage? {
     do {
-      try await client.perform(
-        EngineClient.Request(
-          path: ["images", reference.description, "json"],
-          subject: "Looking for the image \(reference)"
+      return Self.stored(
+        try await client.perform(
+          EngineClient.Request(
+            path: ["images", name, "json"],
+            subject: "Looking for the image \(name)"
+          )
         )
       )
-      return true
     } catch let fault as RuntimeFault where fault.code == .notFound {
-      return false
+      return nil
     }
   }
 
@@ -112,13 +113,15 @@ extension DockerRuntime {
     let list = try await client.perform(
       EngineClient.Request(path: ["images", "json"], subject: "Listing images")
     )
-    return (list.arrayValue ?? []).compactMap { image in
-      guard let id = image["Id"]?.stringValue else { return nil }
-      let names = ["RepoTags", "RepoDigests"].flatMap { image[$0]?.arrayValue ?? [] }
-        .compactMap(\.stringValue)
-        .filter { !$0.hasPrefix("<none>") }
-      return StoredImage(id: id, names: names, byteCount: image["Size"]?.int64Value ?? 0)
-    }
+    return (list.arrayValue ?? []).compactMap(Self.stored)
+  }
+
+  private static func stored(_ image: JSONValue) -> StoredImage? {
+    guard let id = image["Id"]?.stringValue else { return nil }
+    let names = ["RepoTags", "RepoDigests"].flatMap { image[$0]?.arrayValue ?? [] }
+      .compactMap(\.stringValue)
+      .filter { !$0.hasPrefix("<none>") }
+    return StoredImage(id: id, names: names, byteCount: image["Size"]?.int64Value ?? 0)
   }
 
   package func removeImage(_ id: String) async throws {

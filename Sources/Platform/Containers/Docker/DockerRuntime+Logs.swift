@@ -60,6 +60,7 @@ extension ModuleUsage {
   init(stats: JSONValue) {
     self.init()
     memoryBytes = stats["memory_stats"]?["usage"]?.int64Value
+    memoryLimitBytes = stats["memory_stats"]?["limit"]?.int64Value
     processorNanoseconds = stats["cpu_stats"]?["cpu_usage"]?["total_usage"]?.int64Value
     processCount = stats["pids_stats"]?["current"]?.int64Value
     if let networks = stats["networks"]?.objectValue {

@@ -60,6 +60,9 @@ struct ModuleRun: Equatable {
   /// Why it could not be run.
   var fault: String?
 
+  /// Whether its end is told.
+  var isOver: Bool { exitCode != nil || fault != nil }
+
   init(number: Int64, start: Timestamp) { (self.number, self.start) = (number, start) }
 
   init?(_ json: JSONValue) {

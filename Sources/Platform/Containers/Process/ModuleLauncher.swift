@@ -7,10 +7,11 @@ import Platform
 /// File 3 is the shim's: what is written there is why the module could not be run; it closes when
 /// the program begins.
 package enum ModuleLauncher {
-  /// Becomes the module of a folder; returns only if that is not possible.
-  package static func run(folder path: String) -> Int32 {
+  /// Becomes the module of a folder, which sees nothing of what is `hidden`; returns only if that is
+  /// not possible.
+  package static func run(folder path: String, hidden: [String]) -> Int32 {
     do {
-      try become(ModuleFolder(path))
+      try become(ModuleFolder(path), hidden)
     } catch {
       let text = "\(error)"
       _ = text.withCString { write(3, $0, strlen($0)) }
@@ -18,7 +19,7 @@ package enum ModuleLauncher {
     return 127
   }
 
-  private static func become(_ folder: ModuleFolder) throws {
+  private static func become(_ folder: ModuleFolder, _ hidden: [String]) throws {
     let parent = getppid()
     let program = try ModuleProgram(try folder.body())
     try program.check()
@@ -30,7 +31,18 @@ package enum ModuleLauncher {
     try takeUser(folder, program)
     let directory = program.workingDirectory ?? folder.workPath
     guard chdir(directory) == 0 else { throw FileFault("enter", directory) }
-    if !program.isPrivileged { _ = clinux_no_new_privileges() }
+    if !program.isPrivileged {
+      if geteuid() == 0, clinux_keep_capabilities(program.capabilities) != 0 {
+        throw FileFault("take rights from", program.path)
+      }
+      _ = clinux_no_new_privileges()
+      try ModuleSandbox(
+        hidden: hidden,
+        readable: [program.image],
+        own: [folder.workPath, folder.temporaryPath],
+        writable: program.writable
+      ).enter()
+    }
     // After the change of user, which takes it back.
     guard clinux_die_with_parent() == 0, getppid() == parent else { exit(1) }
     umask(0o022)

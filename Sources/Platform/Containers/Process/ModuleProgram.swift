@@ -7,9 +7,9 @@ import Platform
 ///
 /// `Image` is the program, or a folder with the program `run`. Of the create options these mean what
 /// they mean to a container engine: `Entrypoint` (with a folder), `Cmd`, `Env`, `WorkingDir`, `User`,
-/// `StopSignal`, and in `HostConfig` `Memory`, `NanoCpus`, `PidsLimit`, `Ulimits`, `Privileged` and
-/// `LogConfig.Config` with `max-size` and `max-file`. Everything else is of containers only and is
-/// ignored.
+/// `StopSignal`, and in `HostConfig` `Memory`, `NanoCpus`, `PidsLimit`, `Ulimits`, `Privileged`,
+/// `CapAdd`, `CapDrop`, `Binds`, `Devices` and `LogConfig.Config` with `max-size` and `max-file`.
+/// Everything else is of containers only and is ignored.
 struct ModuleProgram: Equatable {
   /// A limit of setrlimit(2).
   struct Limit: Equatable {
@@ -33,6 +33,12 @@ struct ModuleProgram: Equatable {
   let processLimit: Int64?
   let limits: [Limit]
   let isPrivileged: Bool
+  /// The image, which it may read.
+  let image: String
+  /// Files and folders of the machine that it may write to (`Binds` without `ro`, `Devices`).
+  let writable: [String]
+  /// Bits of the capabilities that it keeps where it is root.
+  let capabilities: UInt64
   let log: LogLimits
 
   /// Reads `body`.
@@ -72,6 +78,12 @@ struct ModuleProgram: Equatable {
     nanoProcessors = try Self.amount(host, "NanoCpus")
     processLimit = try Self.amount(host, "PidsLimit")
     isPrivileged = host["Privileged"]?.boolValue ?? false
+    self.image = image
+    writable = try Self.binds(host) + Self.devices(host)
+    capabilities = try ModuleCapabilities.kept(
+      adding: Self.words(host, "CapAdd"),
+      dropping: Self.words(host, "CapDrop")
+    )
     var limits: [Limit] = []
     for limit in host["Ulimits"]?.arrayValue ?? [] {
       guard let name = limit["Name"]?.stringValue,
@@ -130,6 +142,32 @@ struct ModuleProgram: Equatable {
         throw refused(key, "must be a list of strings")
       }
       found.append(word)
+    }
+    return found
+  }
+
+  /// `from:to[:options]`; a module that is a process sees each where it is.
+  private static func binds(_ host: JSONObject) throws(RuntimeFault) -> [String] {
+    var found: [String] = []
+    for bind in try words(host, "Binds") {
+      let parts = bind.split(separator: ":", omittingEmptySubsequences: false)
+      guard parts.count >= 2, parts[0].first == "/" else {
+        throw refused("HostConfig.Binds", "must be like /path:/path or /path:/path:ro, not \(bind)")
+      }
+      if parts.count < 3 || !parts[2].split(separator: ",").contains("ro") {
+        found.append(String(parts[0]))
+      }
+    }
+    return found
+  }
+
+  private static func devices(_ host: JSONObject) throws(RuntimeFault) -> [String] {
+    var found: [String] = []
+    for device in host["Devices"]?.arrayValue ?? [] {
+      guard let path = device["PathOnHost"]?.stringValue, path.hasPrefix("/") else {
+        throw refused("HostConfig.Devices", "needs PathOnHost in each")
+      }
+      found.append(path)
     }
     return found
   }

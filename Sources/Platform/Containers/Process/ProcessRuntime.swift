@@ -15,6 +15,8 @@ package final class ProcessRuntime: ModuleRuntime {
   private let root: String
   /// How to call the program of the shim and of the launcher.
   private let program: String
+  /// What no module sees.
+  private let hidden: [String]
   /// Shims that this process has started and has to take leave of.
   private let shims = Mutex<Set<pid_t>>([])
 
@@ -30,12 +32,21 @@ package final class ProcessRuntime: ModuleRuntime {
   /// - Parameters:
   ///   - root: the folder of the modules' folders; made if it is not there.
   ///   - program: the program that has the commands above.
+  ///   - hidden: files and folders that no module sees, the edge's own.
   /// - Throws: `FileFault`.
-  package init(root: String, program: String = "/proc/self/exe") throws(FileFault) {
+  package init(
+    root: String,
+    program: String = "/proc/self/exe",
+    hidden: [String] = []
+  ) throws(FileFault) {
     self.root = root
+    self.hidden = hidden
     self.program = program
     try PrivateFile.makeDirectory(root)
   }
+
+  /// Whether modules are kept from the file system of the machine: the kernel has what it takes.
+  package static var isConfining: Bool { ModuleSandbox.isAvailable }
 
   private func folder(_ name: String) throws(RuntimeFault) -> ModuleFolder {
     guard !name.isEmpty, name.utf8.first != UInt8(ascii: "."),
@@ -71,8 +82,10 @@ package final class ProcessRuntime: ModuleRuntime {
     for (key, value) in body["Labels"]?.objectValue ?? [:] { labels[key] = value.stringValue }
     guard let origin = ContainerBody.origin(labels: labels) else { return nil }
     // In this order: one that ends in between has told how.
-    let isRunning = folder.shim != nil
+    let isHeld = folder.shim != nil
     let run = folder.run
+    // One whose end is told is over, although its shim may need a moment more.
+    let isRunning = isHeld && run?.isOver != true
     var module = ModuleObservation(
       name: name,
       state: .created,
@@ -117,12 +130,20 @@ package final class ProcessRuntime: ModuleRuntime {
 
   package func start(_ name: String) async throws {
     let folder = try existing(name)
+    let asked = SystemClock.now()
+    // The shim of a run that is over needs a moment to go; any other one runs the module.
+    while folder.shim != nil, folder.run?.isOver == true,
+      SystemClock.now().milliseconds(since: asked) < Self.startMilliseconds
+    {
+      try await Pause.sleep(for: .milliseconds(10))
+    }
     if folder.shim != nil { return }
     let number = (folder.run?.number ?? 0) + 1
     let pid: pid_t
     do {
       pid = try Spawn.start(
-        [program, Self.shimCommand, folder.path, String(number)],
+        [program, Self.shimCommand, folder.path, String(number)]
+          + hidden.flatMap { ["--hide", $0] },
         environment: ["PATH=/usr/bin:/bin"],
         files: [nil, nil, STDERR_FILENO]
       )
@@ -239,7 +260,7 @@ package final class ProcessRuntime: ModuleRuntime {
     throw RuntimeFault(.refused, "\(source.reference): processes have no images to fetch.")
   }
 
-  package func hasImage(_ reference: ImageReference) async throws -> Bool { false }
+  package func image(_ name: String) async throws -> StoredImage? { nil }
 
   package func images() async throws -> [StoredImage] { [] }
 

@@ -129,8 +129,12 @@ final class ClientHandler: ChannelDuplexHandler {
   }
 
   private func fault(_ reason: CloseReason) -> ClientFault {
-    if case .refused(let code) = reason { return .refused(code) }
-    return failure ?? .ended(reason)
+    switch reason {
+    case .refused(let code): .refused(code)
+    case .linkLost, .disconnected: failure ?? .ended(reason)
+    // What made this side close says more than what the channel says of it afterwards.
+    default: .ended(reason)
+    }
   }
 
   // MARK: Bytes in

@@ -39,7 +39,8 @@ extension Uplink {
     // What may stand at the beginning and the end of a bag alone.
     let start = !bag.isEmpty && bag[0] == UInt8(ascii: "?") ? 1 : 0
     let last = bag.count - 1
-    let properties = start..<(last >= start && bag[last] == UInt8(ascii: "/") ? last : last + 1)
+    let end = last >= start && bag[last] == UInt8(ascii: "/") ? last : last + 1
+    let properties = start..<Self.end(ofSenders: bag.extracting(..<end), from: start)
     // Behind what the child has written, of which the last of equal names counts.
     tail.removeAll(keepingCapacity: true)
     tail.append(contentsOf: lastSuffix)
@@ -62,6 +63,25 @@ extension Uplink {
     handler.flushLater()
     return .taken
   }
+
+  /// Where the properties end that the sender wrote, if an edge below has put its own behind them.
+  ///
+  /// Those are for this edge alone: were they kept, a message would grow from edge to edge, and at last
+  /// be too large.
+  package static func end(ofSenders bag: Span<UInt8>, from start: Int) -> Int {
+    let senders = EdgeMessageID.start(in: bag, from: start)
+    guard var end = senders else { return bag.count }
+    for name in [moduleName, deviceName] {
+      var mark = end
+      repeat { mark -= 1 } while mark >= start && bag[mark] != UInt8(ascii: "&")
+      guard mark >= start, bag.extracting(mark..<end).starts(with: name) else { break }
+      end = mark
+    }
+    return end
+  }
+
+  private static let moduleName = Array("&$.cmid".utf8)
+  private static let deviceName = Array("&$.cdid=".utf8)
 
   private func choose(_ child: IdentityKey) {
     lastChild = child
@@ -92,5 +112,12 @@ extension Uplink {
   func forgetTelemetry() {
     inFlight = 0
     acknowledgedNow.removeAll(keepingCapacity: true)
+  }
+}
+
+extension Span<UInt8> {
+  /// Whether the first bytes are those of `prefix`.
+  fileprivate func starts(with prefix: [UInt8]) -> Bool {
+    count >= prefix.count && prefix.indices.allSatisfy { self[$0] == prefix[$0] }
   }
 }

@@ -139,7 +139,7 @@ final class ChildPresence: DevicePresence {
     isPulling = true
     mustPullAgain = false
     let (childHandle, connectionHandle) = (handle, children.connection.handle)
-    loop.backend.takeCloudToDevice(handle, of: identity, limit: room) { messages in
+    loop.backend.takeCloudToDevice(handle, of: identity, limit: room, isTimed: false) { messages in
       childHandle.tell { ($0 as? ChildPresence)?.deliver(messages) }
       connectionHandle?.execute { $0.children?.pulled() }
     }
@@ -164,6 +164,7 @@ final class ChildPresence: DevicePresence {
     switch settlement.outcome {
     case .complete: loop.backend.completeCloudToDevice(token: settlement.lock, of: identity)
     case .abandon: loop.backend.returnCloudToDevice(token: settlement.lock, of: identity)
+    case .reject: loop.backend.rejectCloudToDevice(token: settlement.lock, of: identity)
     }
     pullCloudToDevice()
   }

@@ -53,6 +53,14 @@ package struct DeviceAuthenticator: Sendable {
       self.reason = reason
       self.code = code
     }
+
+    /// That nobody can tell now: another try may go better.
+    package static func unavailable(_ reason: String) -> Refusal {
+      Refusal(reason, .serverUnavailable)
+    }
+
+    /// Whether another try may go better.
+    package var isUnavailable: Bool { code == .serverUnavailable }
   }
 
   /// What was proved, and until when.

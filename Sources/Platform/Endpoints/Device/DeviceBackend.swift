@@ -146,12 +146,25 @@ package struct CloudToDeviceDelivery: Sendable {
   package let bag: [UInt8]
   /// The message.
   package let body: [UInt8]
+  /// When it was queued; nil where that is not known.
+  package let enqueuedTime: Timestamp?
+  /// How often it was sent before; nil where that is not known.
+  package let deliveryCount: Int?
 
-  package init(sequence: UInt64, token: [UInt8], bag: [UInt8], body: [UInt8]) {
+  package init(
+    sequence: UInt64,
+    token: [UInt8],
+    bag: [UInt8],
+    body: [UInt8],
+    enqueuedTime: Timestamp? = nil,
+    deliveryCount: Int? = nil
+  ) {
     self.sequence = sequence
     self.token = token
     self.bag = bag
     self.body = body
+    self.enqueuedTime = enqueuedTime
+    self.deliveryCount = deliveryCount
   }
 }
 
@@ -229,16 +242,21 @@ package protocol DeviceBackend: Sendable {
     by identity: IdentityKey
   )
   /// Takes up to `limit` cloud-to-device messages for the connection.
+  ///
+  /// It has them until it settles them or ends; if `isTimed`, for the time of a lock at most.
   func takeCloudToDevice(
     _ handle: DeviceHandle,
     of identity: IdentityKey,
     limit: Int,
+    isTimed: Bool,
     reply: @escaping @Sendable ([CloudToDeviceDelivery]) -> Void
   )
   /// Gives back a message that was taken and not sent.
   func returnCloudToDevice(token: [UInt8], of identity: IdentityKey)
   /// The device has a message.
   func completeCloudToDevice(token: [UInt8], of identity: IdentityKey)
+  /// The device refuses a message, which is not sent again.
+  func rejectCloudToDevice(token: [UInt8], of identity: IdentityKey)
   /// What routes bring to the inputs of `identity`, which now takes it; nil where there are none.
   ///
   /// Called on the connection's loop, which alone uses the feed from then on.

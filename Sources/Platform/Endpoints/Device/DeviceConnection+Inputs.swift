@@ -21,6 +21,7 @@ extension DeviceConnection {
     inputs?.close()
     inputs = nil
     inputsUnderWay = 0
+    inputSilenceSeconds = 0
   }
 
   package func pullInputs() {
@@ -64,6 +65,7 @@ extension DeviceConnection {
   func inputAcknowledged(_ delivery: UInt64, _ inputs: any InputFeed) {
     inputs.settled(delivery)
     inputsUnderWay -= 1
+    inputSilenceSeconds = 0
     // In halves, so that a read of many acknowledgements is one look at the log.
     if inputsUnderWay <= Self.inputWindow / 2 { pullInputs() }
   }

@@ -234,7 +234,12 @@ extension DeviceConnection {
     guard room > 0 else { return }
     isPulling = true
     mustPullAgain = false
-    loop.backend.takeCloudToDevice(handle, of: device.identity, limit: room) { messages in
+    loop.backend.takeCloudToDevice(
+      handle,
+      of: device.identity,
+      limit: room,
+      isTimed: false
+    ) { messages in
       handle.execute { $0.deliver(messages) }
     }
   }

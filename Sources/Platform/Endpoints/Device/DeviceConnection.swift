@@ -68,6 +68,8 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
   var inputQuality: QoS?
   /// Messages of `inputs` that the module has not acknowledged.
   var inputsUnderWay = 0
+  /// Seconds in which it acknowledged none of them, though there were some.
+  var inputSilenceSeconds = 0
 
   package init(loop: DeviceLoop, peer: PeerCertificates) {
     self.loop = loop
@@ -430,6 +432,11 @@ package final class DeviceConnection: ChannelDuplexHandler, DevicePresence {
   /// Looks at the clock, once a second.
   func tick(_ now: Instant) {
     if let expiry = device?.expiry, now > expiry { return drop(.tokenExpired) }
+    if inputsUnderWay > 0, let limit = loop.limits.inputSilenceSeconds {
+      inputSilenceSeconds += 1
+      // The next connection is given them again, or another of the same module's programs.
+      if inputSilenceSeconds > limit { return drop(.unacknowledged) }
+    }
     guard let deadline = machine.nextDeadline, now >= deadline else { return }
     // Who is not read because of the backend is not silent.
     guard requestsUnderWay < Self.requestLimit else { return }

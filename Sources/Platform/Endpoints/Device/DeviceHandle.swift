@@ -106,6 +106,8 @@ package enum DropReason: String, Sendable, CaseIterable {
   case notKept = "not-kept"
   /// More answers wait for the client than it may leave unread.
   case overloaded
+  /// It took messages of its inputs and has acknowledged none for too long.
+  case unacknowledged
   /// A tester asked for it.
   case injectedFault = "injected-fault"
 }

@@ -374,6 +374,8 @@ package struct DeviceLimits: Sendable {
   package var log: LogLimits
   /// Telemetry messages a second that a loop takes, nil for any; beyond, its sockets are not read.
   package var messagesPerSecond: Int?
+  /// Seconds after which a module that acknowledges none of its inputs' messages is dropped.
+  package var inputSilenceSeconds: Int?
 
   package init(quotas: Quotas, connectSeconds: Int) {
     connectMilliseconds = UInt32(clamping: connectSeconds * 1_000)

@@ -34,9 +34,22 @@ package struct EdgeMessageID: Sendable, Hashable {
     return value
   }
 
+  /// What stands before the value.
+  private static let name = Array("&\(SystemProperty.edgeMessageID.rawValue)=".utf8)
+
+  /// Where the property begins with which `bag` ends, looked for from `start` on; nil if it ends with
+  /// anything else.
+  static func start(in bag: Span<UInt8>, from start: Int) -> Int? {
+    let mark = bag.count - byteCount - name.count
+    guard mark >= start, name.indices.allSatisfy({ bag[mark + $0] == name[$0] }),
+      EdgeMessageID(bag.extracting(mark + name.count..<bag.count)) != nil
+    else { return nil }
+    return mark
+  }
+
   /// Appends the property to a bag.
   func append(to bag: inout [UInt8]) {
-    bag.append(contentsOf: "&\(SystemProperty.edgeMessageID.rawValue)=".utf8)
+    bag.append(contentsOf: Self.name)
     Self.append(store, to: &bag)
     bag.append(UInt8(ascii: "-"))
     Self.append(number, to: &bag)

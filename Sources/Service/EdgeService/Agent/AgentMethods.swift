@@ -21,6 +21,7 @@ package final class AgentMethods: Sendable {
 
   private let agent: ModuleAgent
   private let identity: EdgeIdentity
+  private let box: SupportBundle
   private let logs: ModuleLogs
   private let upload: BlobUpload
   private let metrics: AgentMetrics
@@ -37,12 +38,14 @@ package final class AgentMethods: Sendable {
   init(
     agent: ModuleAgent,
     identity: EdgeIdentity,
+    box: SupportBundle,
     upload: BlobUpload,
     metrics: AgentMetrics,
     logger: Logger
   ) {
     self.agent = agent
     self.identity = identity
+    self.box = box
     self.upload = upload
     self.metrics = metrics
     self.logger = logger
@@ -79,15 +82,22 @@ package final class AgentMethods: Sendable {
       return .null
     case .getModuleLogs(let items, let form): return try await getLogs(items, form)
     case .uploadModuleLogs(let items, let form, let url):
+      let url = try resolved(url)
       return begin("Upload of logs") { [self] in
         for log in try await logs.gather(items, form) {
-          try await upload.upload(log.bytes, as: blob(log.module, form.fileExtension), to: url)
+          try await upload.upload(
+            log.bytes,
+            .append,
+            as: blob(log.module, form.fileExtension),
+            to: url
+          )
         }
       }
     case .uploadSupportBundle(let request):
+      let url = try resolved(request.url)
       return begin("Upload of a support bundle") { [self] in
         let bundle = try await bundle(request.filter, edgeRuntimeOnly: request.edgeRuntimeOnly)
-        try await upload.upload(bundle, as: blob("support-bundle", "zip"), to: request.url)
+        try await upload.upload(bundle, .block, as: blob("support-bundle", "zip"), to: url)
       }
     case .getTaskStatus(let id):
       guard let found = tasks.withLock({ $0.first { $0.id == id } }) else {
@@ -95,6 +105,14 @@ package final class AgentMethods: Sendable {
       }
       return Self.status(id, found.task.status.rawValue, found.task.message)
     }
+  }
+
+  /// `url` with the parent's name for `$upstream` (edge contract section 2.5).
+  private func resolved(_ url: String) throws(HubError) -> String {
+    guard let url = Upstream.replaced(inURL: url, by: identity.parentHostName) else {
+      throw HubError(.argumentInvalid, "sasUrl names $upstream, and this edge has no parent.")
+    }
+    return url
   }
 
   private func getLogs(
@@ -166,18 +184,25 @@ package final class AgentMethods: Sendable {
       + ".\(fileExtension)"
   }
 
-  /// Logs and descriptions of all modules as a ZIP archive.
-  func bundle(_ filter: LogFilter, edgeRuntimeOnly: Bool) async throws -> [UInt8] {
-    var files: [(name: String, bytes: [UInt8])] = []
+  /// What support wants to see, as a ZIP archive: logs and descriptions of modules, and, unless only
+  /// those are wanted, of the box.
+  func bundle(
+    _ filter: LogFilter,
+    edgeRuntimeOnly: Bool,
+    modulesOnly: Bool = false
+  ) async throws -> [UInt8] {
+    var archive = ZipArchive()
     for module in try await agent.loggedModules()
     where !edgeRuntimeOnly || module == ModuleConfiguration.edgeHub {
       let log = try? await logs.text(of: module, filter, isJSON: false)
-      files.append(("logs/\(module)_log.txt", log ?? []))
+      archive.add("logs/\(module)_log.txt", Redaction.redact(log ?? []))
       if let facts = try? await agent.existing(module).inspect(module) {
-        files.append(("inspect/\(module).json", JSON.bytes(Self.masked(facts))))
+        let text = Array(JSON.prettyText(Self.masked(facts)).utf8)
+        archive.add("inspect/\(module).json", Redaction.redact(text))
       }
     }
-    return Deflate.zip(files)
+    if !modulesOnly { await box.add(to: &archive, since: filter.since) }
+    return archive.bytes
   }
 
   /// A description without the values of variables, which may be secrets.

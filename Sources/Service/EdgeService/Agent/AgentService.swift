@@ -1,11 +1,7 @@
-import AsyncHTTPClient
-import ByteIO
 import Containers
 import EdgeEngine
 import Endpoints
-import HTTPTypes
 import HubContract
-import HummingbirdCore
 import JSONTree
 package import Logging
 import NIOCore
@@ -17,6 +13,11 @@ import ServiceLifecycle
 package struct AgentService: Service {
   private let settings: EdgeSettings
   private let options: AgentOptions
+  private let environment: [String: String]
+  /// Ways to registries and storages.
+  private let clients: HostClients
+  private let registry: RegistryClient
+  private let verifier: ImageVerifier
   private let version: RuntimeVersion
   private let metrics: PrometheusMetrics
   private let logger: Logger
@@ -27,16 +28,34 @@ package struct AgentService: Service {
 
   /// Prepares the agent.
   ///
-  /// - Throws: `SettingsFault` for what stands in `[agent.env]` and makes no sense.
+  /// - Throws: `SettingsFault` for what stands in `[agent.env]` and makes no sense, or names a file that
+  ///   cannot be used.
   package init(
     settings: EdgeSettings,
     version: String,
     metrics: PrometheusMetrics,
+    environment: [String: String],
     logger: Logger,
     onReady: @escaping @Sendable () -> Void = {}
   ) throws(SettingsFault) {
     self.settings = settings
     options = try AgentOptions(settings.agent.environment)
+    self.environment = environment
+    // Told at once, and not when the first image comes.
+    _ = try settings.proxy(environment, for: "registry.invalid")
+    clients = HostClients(
+      tls: try CloudClient.tls(
+        settings.upstreamAuthorities + [settings.images.authorities].compactMap { $0 }
+      ),
+      proxy: { host in (try? settings.proxy(environment, for: host))??.client }
+    )
+    registry = RegistryClient(clients, plainHosts: settings.images.plainHosts)
+    verifier = try ImageVerifier(
+      rules: settings.images.rules,
+      parentHostName: settings.parentHostName,
+      registry: registry,
+      folder: settings.paths.data(of: .agent) + "/signatures"
+    )
     self.version = RuntimeVersion(version: version)
     self.metrics = metrics
     self.logger = logger
@@ -95,12 +114,19 @@ package struct AgentService: Service {
     )
     let runtimes = ModuleRuntimes(
       docker: docker,
-      process: try ProcessRuntime(root: settings.paths.data(of: .agent) + "/processes")
+      process: try ProcessRuntime(
+        root: settings.paths.data(of: .agent) + "/processes",
+        hidden: [settings.paths.data, settings.paths.run, settings.file]
+      )
     )
+    if !ProcessRuntime.isConfining {
+      logger.warning(
+        "modules of type process see the files of this machine: its kernel has no Landlock"
+      )
+    }
     let figures = AgentMetrics(
-      hub: learned.edge.hubName,
-      deviceID: learned.edge.deviceID,
-      instance: Hex.encode(Entropy.bytes(16))
+      labels: learned.edge.metricLabels,
+      path: settings.paths.data(of: .agent) + "/availability.json"
     )
     metrics.collect { figures.samples() }
     let agent = ModuleAgent(
@@ -114,15 +140,20 @@ package struct AgentService: Service {
       ),
       runtimes: runtimes,
       keys: keys,
+      verifier: verifier,
       options: options,
       metrics: figures,
       logger: logger
     )
-    let client = HTTPClient(eventLoopGroupProvider: .singleton)
     let methods = AgentMethods(
       agent: agent,
       identity: learned.edge,
-      upload: BlobUpload(client: client),
+      box: SupportBundle(
+        settings: .success(settings),
+        paths: settings.paths,
+        variables: environment
+      ),
+      upload: BlobUpload(clients: clients),
       metrics: figures,
       logger: logger
     )
@@ -137,11 +168,11 @@ package struct AgentService: Service {
       try await work(agent, methods, collector, learned, keys, identities, figures, runtimes)
     } catch {
       await docker.close()
-      try? await client.shutdown()
+      await clients.close()
       throw error
     }
     await docker.close()
-    try? await client.shutdown()
+    await clients.close()
   }
 
   private func work(
@@ -157,11 +188,18 @@ package struct AgentService: Service {
     let upstream = try makeUpstream(agent, methods, learned, keys, figures)
     let listeners = try makeListeners(agent, methods, identities)
     await agent.findPlatform()
+    let page = MetricsPage(
+      metrics: metrics,
+      host: settings.metrics.host,
+      port: settings.metrics.ports[.agent] ?? 0,
+      setting: "metrics.agent_port"
+    )
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await agent.run() }
       group.addTask { await methods.run() }
       group.addTask { await collector.run() }
       group.addTask { await measure(agent, figures) }
+      group.addTask { await page.serve(logger) }
       group.addTask { await upstream.run() }
       group.addTask { for await report in agent.reported { await upstream.offer(report) } }
       for listener in listeners { group.addTask { try await listener.run() } }
@@ -171,6 +209,7 @@ package struct AgentService: Service {
         logger.info("stops all modules")
         let report = await agent.stopModules()
         await upstream.finish(with: report)
+        figures.keep(isLast: true)
         throw CancellationError()
       }
       do {
@@ -253,32 +292,7 @@ package struct AgentService: Service {
       ) { request in try await api.respond(to: request) }
       listeners.append(listener)
     }
-    if let port = settings.metrics.ports[.agent], port != 0 {
-      listeners.append(metricsListener(port))
-    }
     return listeners
-  }
-
-  private func metricsListener(_ port: Int) -> any Service {
-    let metrics = metrics
-    return HTTP1Channel(responder: { request, writer, _ in
-      let isKnown = request.uri.path == "/metrics"
-      let response = Response(
-        status: isKnown ? .ok : .notFound,
-        headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
-        body: ResponseBody(
-          byteBuffer: ByteBuffer(string: isKnown ? metrics.page() : "paths here: /metrics\n")
-        )
-      )
-      try await writer.write(response: response.head, body: response.body)
-    }).server(
-      configuration: ServerConfiguration(
-        address: .hostname(settings.metrics.host, port: port),
-        serverName: nil
-      ),
-      eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
-      logger: Logger(label: "orrery.agent.metrics") { _ in SwiftLogNoOpLogHandler() }
-    )
   }
 
   /// Measures what modules use, now and then.
@@ -289,7 +303,7 @@ package struct AgentService: Service {
       for name in (try? await agent.loggedModules()) ?? [] {
         usage[name] = try? await agent.existing(name).usage(of: name)
       }
-      figures.measured(usage)
+      figures.measured(usage, host: HostUsage.read(), now: SystemClock.now())
       try? await Pause.sleep(for: .seconds(options.measureSeconds))
     }
   }

@@ -80,6 +80,7 @@ package struct ImageCollector: Sendable {
         // A container that is no module uses it.
       }
     }
+    agent.verifier.keepOnly(images)
     let there = Set(images.map(\.id))
     let kept = lastUse.filter { there.contains($0.key) }
     let json = JSONObject(
@@ -101,10 +102,14 @@ extension ModuleAgent {
   /// The images that are in use: by hash those of modules, by name those of the deployment.
   func usedImages() -> (hashes: Set<String>, names: Set<String>) {
     let wanted = agent.configuration?.allModules.filter { $0.kind == .docker } ?? []
-    let names = wanted.compactMap { agent.source(of: $0.image)?.reference }.flatMap { reference in
-      // An engine leaves out what it takes for granted.
-      [reference.description, reference.description.replacing("docker.io/library/", with: "")]
-    }
+    let names = wanted.compactMap { agent.source(of: $0.pinnedImage)?.reference }
+      .flatMap { reference in
+        // An engine leaves out what it takes for granted, and the tag where there is a digest.
+        [reference, reference.digest.map { reference.pinned(to: $0) }].compactMap {
+          $0?.description
+        }
+        .flatMap { [$0, $0.replacing("docker.io/library/", with: "")] }
+      }
     return (Set(machine.map(\.imageHash)), Set(names + machine.map(\.image)))
   }
 }

@@ -144,21 +144,27 @@ struct ManagementAPI: Sendable {
     }
   }
 
+  /// A time of the query, nil where there is none.
+  private static func time(
+    _ key: String,
+    _ query: [String: String],
+    _ now: Timestamp
+  ) throws(LocalRefusal) -> Timestamp? {
+    guard let text = query[key], !text.isEmpty else { return nil }
+    guard let time = LogTime.parse(text, now: now) else {
+      throw LocalRefusal(
+        .badRequest,
+        "\(key) must be a time, seconds since 1970 or a span like \"2 days\", not \"\(text)\""
+      )
+    }
+    return time
+  }
+
   private func logs(of name: String, _ query: [String: String]) async throws -> LocalAnswer {
     let now = ModuleAgent.now()
-    func time(_ key: String) throws -> Timestamp? {
-      guard let text = query[key], !text.isEmpty else { return nil }
-      guard let time = LogTime.parse(text, now: now) else {
-        throw LocalRefusal(
-          .badRequest,
-          "\(key) must be a time, seconds since 1970 or a span like \"2 days\", not \"\(text)\""
-        )
-      }
-      return time
-    }
     var wanted = LogQuery(
-      since: try time("since"),
-      until: try time("until"),
+      since: try Self.time("since", query, now),
+      until: try Self.time("until", query, now),
       follow: query["follow"] == "true",
       timestamps: query["timestamps"] == "true"
     )
@@ -198,7 +204,7 @@ struct ManagementAPI: Sendable {
       ],
       "server_version": .string(version.version), "kernel_version": .string(text(names.release)),
       "operating_system": .string(name ?? ""), "cpus": .int(Int64(Machine.usableProcessors)),
-      "total_memory": .int(Self.memory().total), "virtualized": "unknown",
+      "total_memory": .int(HostUsage.read().totalMemoryBytes), "virtualized": "unknown",
     ]
   }
 
@@ -207,18 +213,14 @@ struct ManagementAPI: Sendable {
   }
 
   private func resources() async -> JSONObject {
-    let memory = Self.memory()
-    let uptime = String(
-      decoding: (try? PrivateFile.read("/proc/uptime")) ?? [],
-      as: UTF8.self
-    ).prefix { $0 != "." }
+    let host = HostUsage.read()
     var disk = statvfs()
     statvfs(settings.paths.data, &disk)
     let unit = Int64(clamping: disk.f_frsize)
     return [
-      "host_uptime": .int(Int64(uptime) ?? 0),
+      "host_uptime": .int(Int64(HostUsage.uptime())),
       "process_uptime": .int(ModuleAgent.now().seconds - start.seconds),
-      "used_ram": .int(memory.total - memory.available), "total_ram": .int(memory.total),
+      "used_ram": .int(host.usage.memoryBytes ?? 0), "total_ram": .int(host.totalMemoryBytes),
       "disks": [
         [
           "name": .string(settings.paths.data),
@@ -233,24 +235,15 @@ struct ManagementAPI: Sendable {
     ]
   }
 
-  private static func memory() -> (total: Int64, available: Int64) {
-    let text = String(decoding: (try? PrivateFile.read("/proc/meminfo")) ?? [], as: UTF8.self)
-    func bytes(_ name: String) -> Int64 {
-      let line = text.split(separator: "\n").first { $0.hasPrefix(name + ":") }
-      return (line?.split(separator: " ").dropFirst().first).flatMap { Int64($0) }.map { $0 << 10 }
-        ?? 0
-    }
-    return (bytes("MemTotal"), bytes("MemAvailable"))
-  }
-
   private func supportBundle(_ query: [String: String]) async throws -> LocalAnswer {
     let now = ModuleAgent.now()
     var filter = LogFilter()
-    filter.since = query["since"].flatMap { LogTime.parse($0, now: now) }
-    filter.until = query["until"].flatMap { LogTime.parse($0, now: now) }
+    filter.since = try Self.time("since", query, now)
+    filter.until = try Self.time("until", query, now)
     let bundle = try await methods.bundle(
       filter,
-      edgeRuntimeOnly: query["edge_runtime_only"] == "true"
+      edgeRuntimeOnly: query["edge_runtime_only"] == "true",
+      modulesOnly: query["parts"] == "modules"
     )
     return LocalAnswer(type: "application/zip") { try await $0(bundle) }
   }

@@ -26,16 +26,15 @@ extension ModuleAgent {
     case .pull, .updateAgent: return
     case .stop(let name): try await runtime(of: name).stop(name, within: Self.stopSeconds)
     case .remove(let name): try await remove(name)
-    case .create(let module): try await create(module)
+    case .create(let module): try await create(module, body(of: module))
     case .replace(let module):
+      let body = try await body(of: module)
       let old = runtime(of: module.name)
       try await old.stop(module.name, within: Self.stopSeconds)
       try await old.remove(module.name)
-      try await create(module)
-    case .start(let name): try await runtime(of: name).start(name)
-    case .restart(let name):
-      try await runtime(of: name).stop(name, within: Self.stopSeconds)
-      try await runtime(of: name).start(name)
+      try await create(module, body)
+    case .start(let name): try await start(name, on: runtime(of: name))
+    case .restart(let name): try await restartNow(name, on: runtime(of: name))
     }
   }
 
@@ -44,32 +43,35 @@ extension ModuleAgent {
     runtimes.runtime(homes[name] ?? agent.records[name]?.configuration.kind ?? .docker)
   }
 
-  private func create(_ module: ModuleConfiguration) async throws {
-    guard let identity = identities[module.moduleID] else {
-      throw RuntimeFault(.failed, "\(module.name) has no identity yet.")
-    }
+  private func create(_ module: ModuleConfiguration, _ body: ContainerBody) async throws {
     let runtime = runtimes.runtime(module.kind)
-    try await runtime.create(module.name, body(of: module, identity.generationID))
+    try await runtime.create(module.name, body)
     homes[module.name] = module.kind
     if module.status == .running { try await runtime.start(module.name) }
   }
 
-  private func body(of module: ModuleConfiguration, _ generationID: String) -> ContainerBody {
+  /// What a module is made of; with it an image that must not be run is refused.
+  private func body(of module: ModuleConfiguration) async throws -> ContainerBody {
+    guard let identity = identities[module.moduleID] else {
+      throw RuntimeFault(.failed, "\(module.name) has no identity yet.")
+    }
     let paths = surroundings.paths
     let isProcess = module.kind == .process
     var image = module.image
-    if !isProcess,
-      let reference = ImageReference(image)?.resolved(
-        parentHostName: surroundings.identity.parentHostName
-      )
-    {
-      image = reference.description
+    if !isProcess {
+      guard
+        let source = agent.source(
+          of: module.pinnedImage,
+          ownCredentials: surroundings.credentials
+        )
+      else { throw RuntimeFault(.refused, Self.noImage(image)) }
+      image = try await admitted(source)
     }
     let inside = "/var/run/iotedge"
     return ContainerBody(
       module,
       image: image,
-      generationID: generationID,
+      generationID: identity.generationID,
       surroundings: ModuleSurroundings(
         hubHostName: surroundings.identity.hubHostName,
         deviceID: surroundings.identity.deviceID,
@@ -126,9 +128,7 @@ extension ModuleAgent {
     guard let kind = homes[name] else {
       throw RuntimeFault(.notFound, "There is no module \(name).")
     }
-    let runtime = runtimes.runtime(kind)
-    try await runtime.stop(name, within: Self.stopSeconds)
-    try await runtime.start(name)
+    try await restartNow(name, on: runtimes.runtime(kind))
     logger.info("restarted on request", metadata: ["module": "\(name)"])
     poke()
   }
@@ -141,7 +141,7 @@ extension ModuleAgent {
     }
     let runtime = runtimes.runtime(kind)
     if running {
-      try await runtime.start(name)
+      try await start(name, on: runtime)
     } else {
       try await runtime.stop(name, within: Self.stopSeconds)
     }

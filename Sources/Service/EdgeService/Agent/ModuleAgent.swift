@@ -45,6 +45,7 @@ package actor ModuleAgent {
   let surroundings: Surroundings
   let runtimes: ModuleRuntimes
   let keys: any AgentKeys
+  let verifier: ImageVerifier
   let options: AgentOptions
   let metrics: AgentMetrics
   let logger: Logger
@@ -104,6 +105,7 @@ package actor ModuleAgent {
     surroundings: Surroundings,
     runtimes: ModuleRuntimes,
     keys: any AgentKeys,
+    verifier: ImageVerifier = ImageVerifier(),
     options: AgentOptions,
     metrics: AgentMetrics,
     logger: Logger
@@ -111,6 +113,7 @@ package actor ModuleAgent {
     self.surroundings = surroundings
     self.runtimes = runtimes
     self.keys = keys
+    self.verifier = verifier
     self.options = options
     self.metrics = metrics
     self.logger = logger
@@ -200,6 +203,7 @@ package actor ModuleAgent {
           metadata: ["version": "\(version)", "modules": "\(configuration.modules.count)"]
         )
         unkept = (desired, version)
+        metrics.deploymentBegan()
       }
       agent.deploy(configuration)
     } catch {
@@ -351,6 +355,7 @@ package actor ModuleAgent {
         lastDesired = LastDesired(version: newest.version, status: refusal)
       } else if agent.configuration != nil, let status = agent.status {
         lastDesired = LastDesired(version: newest.version, status: status)
+        if status == .ok { metrics.deploymentIsDone() }
       }
     }
     tell(currentReport())
@@ -405,5 +410,6 @@ package actor ModuleAgent {
       return
     }
     platform = found
+    metrics.runs(surroundings.version.version, on: found)
   }
 }

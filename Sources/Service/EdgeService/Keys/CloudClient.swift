@@ -57,13 +57,7 @@ package struct CloudClient: Sendable {
     retries: Int,
     saw: @escaping @Sendable (Int64) -> Void
   ) throws(SettingsFault) {
-    var tls = TLSConfiguration.makeClientConfiguration()
-    tls.minimumTLSVersion = .tlsv12
-    tls.additionalTrustRoots = []
-    for path in authorities {
-      let certificates = try Self.certificates(path)
-      tls.additionalTrustRoots.append(.certificates(certificates))
-    }
+    var tls = try Self.tls(authorities)
     if let identity {
       tls.certificateChain = try Self.certificates(identity.chain).map { .certificate($0) }
       let bytes = try Self.read(identity.privateKey)
@@ -77,13 +71,7 @@ package struct CloudClient: Sendable {
     configuration.connectionPool.retryConnectionEstablishment = false
     configuration.httpVersion = .http1Only
     configuration.redirectConfiguration = .disallow
-    if let proxy {
-      configuration.proxy = .server(
-        host: proxy.host,
-        port: proxy.port,
-        authorization: proxy.user.map { .basic(username: $0, password: proxy.password ?? "") }
-      )
-    }
+    configuration.proxy = proxy?.client
     client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     self.seconds = Int64(seconds)
     self.retries = retries
@@ -158,6 +146,19 @@ package struct CloudClient: Sendable {
     }
   }
 
+  /// Verified TLS, with authorities to trust besides the system's.
+  ///
+  /// - Throws: `SettingsFault` for a file that cannot be used.
+  static func tls(_ authorities: [String]) throws(SettingsFault) -> TLSConfiguration {
+    var tls = TLSConfiguration.makeClientConfiguration()
+    tls.minimumTLSVersion = .tlsv12
+    tls.additionalTrustRoots = []
+    for path in authorities {
+      tls.additionalTrustRoots.append(.certificates(try certificates(path)))
+    }
+    return tls
+  }
+
   private static func certificates(_ path: String) throws(SettingsFault) -> [NIOSSLCertificate] {
     let bytes = try read(path)
     guard let certificates = try? NIOSSLCertificate.fromPEMBytes(bytes), !certificates.isEmpty
@@ -171,5 +172,16 @@ package struct CloudClient: Sendable {
     } catch {
       throw SettingsFault("\(error)", remedy: error.remedy)
     }
+  }
+}
+
+extension HTTPProxy {
+  /// This as the client takes it.
+  var client: HTTPClient.Configuration.Proxy {
+    .server(
+      host: host,
+      port: port,
+      authorization: user.map { .basic(username: $0, password: password ?? "") }
+    )
   }
 }

@@ -1,4 +1,5 @@
 import ByteIO
+import EdgeEngine
 import HubContract
 import JSONTree
 package import Logging
@@ -43,6 +44,8 @@ package struct DeviceProvisioner: Sendable {
       return try account(hub, deviceID, proof)
     case .service(let service):
       guard let kept = kept(service) else { return nil }
+      // Without the chip's key there is nothing to prove oneself with: it comes with the next answer.
+      if case .chip = service.proof, keptChipKey == nil { return nil }
       return try account(kept.hub, kept.deviceID, service.proof)
     }
   }
@@ -75,6 +78,7 @@ package struct DeviceProvisioner: Sendable {
     guard let hub = state["assignedHub"]?.stringValue, !hub.isEmpty,
       let deviceID = state["deviceId"]?.stringValue, DeviceID.isValid(deviceID)
     else { throw Failure(description: "the provisioning service's answer names no hub and device") }
+    if case .chip(let chip) = service.proof { try await keep(state, Chip(chip)) }
     try keep(hub, deviceID, service)
     return try account(hub, deviceID, service.proof)
   }
@@ -89,7 +93,26 @@ package struct DeviceProvisioner: Sendable {
       + PercentCoding.encode(id)
     var body: JSONObject = ["registrationId": .string(id)]
     body["payload"] = try payload(service)
-    var answer = try await call("PUT", base + "/register", .object(body), id, service, client)
+    var key: (any SigningKey)?
+    switch service.proof {
+    case .symmetricKey(let source): key = HeldKey(try source.key())
+    case .certificate: break
+    case .chip(let settings):
+      let chip = Chip(settings)
+      let identity = try await chip.identity()
+      let endorsementKey = Base64.encode(identity.endorsementKey)
+      body["tpm"] = [
+        "endorsementKey": .string(endorsementKey),
+        "storageRootKey": .string(Base64.encode(identity.storageRootKey)),
+      ]
+      logger.info(
+        "registers with the TPM",
+        metadata: ["registrationId": "\(id)", "endorsementKey": "\(endorsementKey)"]
+      )
+      let challenge = try await call("PUT", base + "/register", .object(body), id, nil, client)
+      key = try await Self.activated(challenge.body["authenticationKey"], chip)
+    }
+    var answer = try await call("PUT", base + "/register", .object(body), id, key, client)
     for _ in 0..<Self.polls {
       let status = answer.body["status"]?.stringValue
       guard status != "assigned" else { break }
@@ -98,7 +121,7 @@ package struct DeviceProvisioner: Sendable {
       else { break }
       try await Pause.sleep(for: .seconds(min(max(answer.retryAfterSeconds ?? 2, 1), 60)))
       let url = base + "/operations/" + PercentCoding.encode(operation)
-      answer = try await call("GET", url, nil, id, service, client)
+      answer = try await call("GET", url, nil, id, key, client)
     }
     guard answer.body["status"]?.stringValue == "assigned",
       let state = answer.body["registrationState"]
@@ -118,11 +141,14 @@ package struct DeviceProvisioner: Sendable {
     _ url: String,
     _ body: JSONValue?,
     _ id: String,
-    _ service: ProvisioningSettings.Service,
+    _ key: (any SigningKey)?,
     _ client: CloudClient
   ) async throws -> CloudClient.Answer {
+    guard case .service(let service) = settings.provisioning else {
+      throw Failure(description: "no provisioning service is set")
+    }
     var headers: [(String, String)] = []
-    if case .symmetricKey(let source) = service.proof {
+    if let key {
       let resource = SASResource(host: service.idScope, segments: ["registrations", id])
       // The scope is no host name: its case stays.
       let token = UnsignedToken(
@@ -130,8 +156,7 @@ package struct DeviceProvisioner: Sendable {
         policy: "registration",
         expirySeconds: time.seconds + Self.tokenSeconds
       )
-      let signature = HeldKey(try source.key()).sign(token.signedBytes)
-      headers.append(("Authorization", token.signed(signature)))
+      headers.append(("Authorization", token.signed(try await key.sign(token.signedBytes))))
     }
     let answer: CloudClient.Answer
     do throws(CloudClient.Failure) {
@@ -140,7 +165,10 @@ package struct DeviceProvisioner: Sendable {
     } catch {
       throw Failure(description: "the provisioning service at \(service.endpoint): \(error)")
     }
-    guard (200..<300).contains(answer.status) else {
+    // A chip gets the key to prove itself with by being refused at first.
+    let isChallenge =
+      key == nil && answer.status == 401 && answer.body["authenticationKey"]?.stringValue != nil
+    guard (200..<300).contains(answer.status) || isChallenge else {
       throw Failure(
         description: "the provisioning service at \(service.endpoint) answered \(answer.message)"
       )
@@ -187,6 +215,7 @@ package struct DeviceProvisioner: Sendable {
       case .symmetricKey(let source): .key(HeldKey(try source.key()))
       case .certificate(let chain, let privateKey):
         .certificate(chain: chain, privateKey: privateKey)
+      case .chip(let settings): .key(try chipKey(settings))
       }
     return DeviceAccount(
       identity: EdgeIdentity(
@@ -196,6 +225,42 @@ package struct DeviceProvisioner: Sendable {
       ),
       credential: credential
     )
+  }
+}
+
+// MARK: - The TPM's key
+
+extension DeviceProvisioner {
+  private var chipKeyPath: String { settings.paths.data(of: .keys) + "/tpm-key" }
+
+  private var keptChipKey: Chip.Wrapped? {
+    (try? PrivateFile.read(chipKeyPath, limit: 8_192)).flatMap { Chip.Wrapped(stored: $0) }
+  }
+
+  private func chipKey(_ settings: ChipSettings) throws(SettingsFault) -> ChipKey {
+    guard let key = keptChipKey else {
+      throw SettingsFault(
+        "\(chipKeyPath) holds no key of the TPM",
+        remedy: "Remove it: the provisioning service is asked for another one."
+      )
+    }
+    return ChipKey(chip: Chip(settings), key: key)
+  }
+
+  /// Takes the key for the hub, which signs in the chip from now on.
+  private func keep(_ state: JSONValue, _ chip: Chip) async throws {
+    let text = state["tpm"]?["authenticationKey"]
+    let key = try await Self.activated(text, chip).key
+    try PrivateFile.replace(chipKeyPath, with: key.stored)
+  }
+
+  private static func activated(_ text: JSONValue?, _ chip: Chip) async throws -> ChipKey {
+    guard let bytes = text?.stringValue.flatMap({ Base64.decode($0) }),
+      let package = TPMKeyPackage(bytes.span)
+    else {
+      throw Failure(description: "the provisioning service gives no key that a TPM could take")
+    }
+    return ChipKey(chip: chip, key: try await chip.activate(package))
   }
 }
 

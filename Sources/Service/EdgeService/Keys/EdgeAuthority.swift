@@ -1,3 +1,4 @@
+package import EdgeEngine
 import Platform
 import Synchronization
 
@@ -31,6 +32,8 @@ package final class EdgeAuthority: Sendable {
     let chain: String
     /// What clients trust, PEM.
     let anchor: String
+    /// Why it was not made anew although it is due.
+    var fault: (any Error)?
   }
 
   private static let rootDays: Int64 = 3_650
@@ -38,14 +41,22 @@ package final class EdgeAuthority: Sendable {
 
   private let directory: String
   private let settings: EdgeAuthoritySettings
+  private let rule: RenewalRule
+  /// When the edge CA could not be made anew, seconds since 1970.
+  ///
   /// Held while files are read and made: of two authorities made at once one file would survive, and
   /// leaves of the other could not be followed.
-  private let turn = Mutex<Void>(())
+  private let turn = Mutex<Int64?>(nil)
 
   /// The authority that is kept in `directory`; nothing is read or made before it is asked for.
   package init(directory: String, settings: EdgeAuthoritySettings) {
     self.directory = directory
     self.settings = settings
+    rule = RenewalRule(
+      lifeSeconds: Int64(settings.days) * Self.daySeconds,
+      renewalPercent: settings.renewalPercent,
+      retryPercent: settings.retryPercent
+    )
   }
 
   /// A server certificate for names and addresses, the first of which is its common name.
@@ -54,7 +65,7 @@ package final class EdgeAuthority: Sendable {
   package func serverCredential(
     names: [String],
     deviceID: String,
-    now: Int64
+    now: JudgedTime
   ) throws -> Credential {
     try leaf(names.first ?? "localhost", .server(names: names), deviceID, now)
   }
@@ -66,7 +77,7 @@ package final class EdgeAuthority: Sendable {
     moduleID: String,
     uri: String,
     deviceID: String,
-    now: Int64
+    now: JudgedTime
   ) throws -> Credential {
     try leaf(moduleID, .client(names: ["URI: " + uri]), deviceID, now)
   }
@@ -74,30 +85,37 @@ package final class EdgeAuthority: Sendable {
   /// What clients trust, PEM.
   ///
   /// - Throws: like `serverCredential`.
-  package func anchor(deviceID: String, now: Int64) throws -> String {
-    try turn.withLock { _ in try signer(deviceID, now).anchor }
+  package func anchor(deviceID: String, now: JudgedTime) throws -> String {
+    try turn.withLock { try signer(deviceID, now, &$0).anchor }
   }
 
-  /// Makes the edge CA anew if that is due; returns when it ends, seconds since 1970.
+  /// Makes the edge CA anew if that is due; returns when it ends, seconds since 1970, and what went
+  /// wrong where the old one has to serve on.
   ///
   /// - Throws: like `serverCredential`.
-  package func renew(deviceID: String, now: Int64) throws -> Int64 {
-    try turn.withLock { _ in try signer(deviceID, now).until }
+  package func renew(
+    deviceID: String,
+    now: JudgedTime
+  ) throws -> (until: Int64, fault: (any Error)?) {
+    try turn.withLock {
+      let signer = try signer(deviceID, now, &$0)
+      return (signer.until, signer.fault)
+    }
   }
 
   private func leaf(
     _ commonName: String,
     _ kind: CertificateProfile.Kind,
     _ deviceID: String,
-    _ now: Int64
+    _ now: JudgedTime
   ) throws -> Credential {
-    try turn.withLock { _ in
-      let signer = try signer(deviceID, now)
+    try turn.withLock {
+      let signer = try signer(deviceID, now, &$0)
       let profile = CertificateProfile(
         commonName: commonName,
         kind: kind,
         from: 0,
-        until: min(signer.until, now + Int64(settings.days) * Self.daySeconds)
+        until: rule.end(of: now, limit: signer.until)
       )
       let made = try CertificateMaker.make(profile, signedBy: signer.issued)
       return Credential(
@@ -108,7 +126,11 @@ package final class EdgeAuthority: Sendable {
     }
   }
 
-  private func signer(_ deviceID: String, _ now: Int64) throws -> Signer {
+  private func signer(
+    _ deviceID: String,
+    _ now: JudgedTime,
+    _ failed: inout Int64?
+  ) throws -> Signer {
     switch settings.source {
     case .preloaded(let chain, let privateKey):
       // Read each time, so that what the operator puts in their place needs no restart.
@@ -122,76 +144,111 @@ package final class EdgeAuthority: Sendable {
     case .localAuthority(let chain, let privateKey):
       let setting = "cert_issuance.local_ca"
       let root = try OperatorAuthority(chain: chain, privateKey: privateKey, setting)
-      let edge = try edgeAuthority(under: root.issued, root.certificate, deviceID, now)
+      let (edge, fault) = try edgeAuthority(
+        under: root.issued,
+        root.certificate,
+        deviceID,
+        now,
+        &failed
+      )
       let isAnchor = root.certificate.isSigned(by: root.certificate)
       return Signer(
         issued: edge.issued,
         until: edge.until,
         chain: edge.issued.certificatePEM + (isAnchor ? "" : "\n" + root.chainPEM),
-        anchor: root.topPEM
+        anchor: root.topPEM,
+        fault: fault
       )
     case .quickstart:
-      let root = try kept("root", now, isGood: { $0.until > now + 365 * Self.daySeconds }) { _ in
-        try CertificateMaker.make(
-          CertificateProfile(
-            // Its key tells it from others of that name; the device may be unknown yet.
-            commonName: "Orrery edge root \(deviceID)",
-            kind: .root,
-            from: 0,
-            until: now + Self.rootDays * Self.daySeconds
-          ),
-          signedBy: nil
-        )
-      }
-      let edge = try edgeAuthority(under: root.issued, root.certificate, deviceID, now)
+      let root = try root(deviceID, now)
+      let (edge, fault) = try edgeAuthority(
+        under: root.issued,
+        root.certificate,
+        deviceID,
+        now,
+        &failed
+      )
       return Signer(
         issued: edge.issued,
         until: edge.until,
         chain: edge.issued.certificatePEM,
-        anchor: root.issued.certificatePEM
+        anchor: root.issued.certificatePEM,
+        fault: fault
       )
     }
   }
 
+  /// The root that is made here.
+  ///
+  /// Every client has it, so a clock that runs ahead must not have it replaced: only a time that is
+  /// certain counts.
+  private func root(_ deviceID: String, _ now: JudgedTime) throws -> KeptAuthority {
+    let file = file("root")
+    if let old = KeptAuthority(file: file), old.until > now.least + 365 * Self.daySeconds {
+      return old
+    }
+    let profile = CertificateProfile(
+      // Its key tells it from others of that name; the device may be unknown yet.
+      commonName: "Orrery edge root \(deviceID)",
+      kind: .root,
+      from: 0,
+      until: now.seconds + Self.rootDays * Self.daySeconds
+    )
+    let root = try KeptAuthority(
+      CertificateMaker.make(profile, signedBy: nil),
+      madeSeconds: now.seconds
+    )
+    try root.store(file)
+    return root
+  }
+
   /// The edge CA under a root; a new one when its time has come, or root or device are others.
+  ///
+  /// One that is due but cannot be made leaves the old one, which has time left.
   private func edgeAuthority(
     under root: CertificateMaker.Issued,
     _ rootCertificate: PresentedCertificate,
     _ deviceID: String,
-    _ now: Int64
-  ) throws -> KeptAuthority {
+    _ now: JudgedTime,
+    _ failed: inout Int64?
+  ) throws -> (edge: KeptAuthority, fault: (any Error)?) {
     let name = "aziot-edge CA \(deviceID)"
-    let life = Int64(settings.days) * Self.daySeconds
-    let age = life * Int64(settings.renewalPercent) / 100
-    return try kept(
-      "edge-ca",
-      now,
-      isGood: { edge in
-        edge.certificate.isSigned(by: rootCertificate)
-          && edge.certificate.commonName == String(name.prefix(64))
-          && now - edge.madeSeconds < age && now < edge.until
-      },
-      make: { old in
-        try CertificateMaker.make(
-          CertificateProfile(commonName: name, kind: .authority, from: 0, until: now + life),
+    let limit = rootCertificate.validity.to
+    let file = file("edge-ca")
+    let old = KeptAuthority(file: file)
+    if let old, old.certificate.isSigned(by: rootCertificate),
+      old.certificate.commonName == String(name.prefix(64))
+    {
+      let isDue = rule.isDue(made: old.madeSeconds, end: old.until, now: now, limit: limit)
+      let mayTry = failed.map { rule.isRetryDue(failed: $0, end: old.until, now: now) } ?? true
+      guard isDue, mayTry else { return (old, nil) }
+    }
+    do {
+      let profile = CertificateProfile(
+        commonName: name,
+        kind: .authority,
+        from: 0,
+        until: rule.end(of: now, limit: limit)
+      )
+      let edge = try KeptAuthority(
+        CertificateMaker.make(
+          profile,
           signedBy: root,
           privateKeyPEM: settings.rotatesKey ? nil : old?.issued.privateKeyPEM
-        )
+        ),
+        madeSeconds: now.seconds
+      )
+      try edge.store(file)
+      failed = nil
+      return (edge, nil)
+    } catch {
+      failed = now.seconds
+      guard let old, now.seconds < old.until, old.certificate.isSigned(by: rootCertificate) else {
+        throw error
       }
-    )
+      return (old, error)
+    }
   }
 
-  private func kept(
-    _ name: String,
-    _ now: Int64,
-    isGood: (KeptAuthority) -> Bool,
-    make: (KeptAuthority?) throws -> CertificateMaker.Issued
-  ) throws -> KeptAuthority {
-    let file = "\(directory)/\(name).json"
-    let old = KeptAuthority(file: file)
-    if let old, isGood(old) { return old }
-    let made = try KeptAuthority(try make(old), madeSeconds: now)
-    try made.store(file)
-    return made
-  }
+  private func file(_ name: String) -> String { "\(directory)/\(name).json" }
 }

@@ -145,7 +145,7 @@ package struct KeysService: Service {
     while !Task.isCancelled {
       do {
         let deviceID = await device.identity?.deviceID ?? settings.hostName
-        let until = try authority.renew(deviceID: deviceID, now: time.seconds)
+        let (until, fault) = try authority.renew(deviceID: deviceID, now: time.judged)
         if until != end {
           logger.notice(
             "the edge CA is ready",
@@ -153,6 +153,14 @@ package struct KeysService: Service {
           )
         }
         metrics.authorityEnds(until)
+        if let fault {
+          logger.error(
+            "the edge CA could not be made anew; the old one serves on",
+            metadata: [
+              "until": "\(Timestamp(seconds: until).iso8601)", "error": "\(fault)",
+            ]
+          )
+        }
         (end, told) = (until, nil)
       } catch {
         let text = "\(error)"

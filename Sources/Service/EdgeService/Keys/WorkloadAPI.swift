@@ -208,7 +208,7 @@ extension WorkloadAPI {
     let credential = try authority.serverCredential(
       names: unique,
       deviceID: await authorityName,
-      now: time.seconds
+      now: time.judged
     )
     return answer(credential)
   }
@@ -222,7 +222,7 @@ extension WorkloadAPI {
       moduleID: moduleID,
       uri: "azureiot://\(identity.hubName)/devices/\(identity.deviceID)/modules/\(moduleID)",
       deviceID: identity.deviceID,
-      now: time.seconds
+      now: time.judged
     )
     return answer(credential)
   }
@@ -240,7 +240,7 @@ extension WorkloadAPI {
 
   /// The edge's own anchor, and what the operator adds.
   private func trustBundle() async throws -> LocalAnswer {
-    var pem = try authority.anchor(deviceID: await authorityName, now: time.seconds)
+    var pem = try authority.anchor(deviceID: await authorityName, now: time.judged)
     if let path = settings.trustBundle {
       do throws(FileFault) {
         let bytes = try PrivateFile.read(path, limit: 1 << 20)

@@ -13,8 +13,17 @@ final class ConfigurationService: Sendable {
   private let profile: Dialect.EdgeProfile
   private let hub: LocalHub
   private let state = Mutex<LastDesired?>(nil)
+  /// What the environment says, in place of the twin.
+  private let local: JSONObject?
 
-  init(hub: LocalHub, file: SealedFile, profile: Dialect.EdgeProfile, logger: Logger) {
+  init(
+    hub: LocalHub,
+    file: SealedFile,
+    profile: Dialect.EdgeProfile,
+    local: JSONObject?,
+    logger: Logger
+  ) {
+    self.local = local
     self.hub = hub
     self.file = file
     self.profile = profile
@@ -26,8 +35,19 @@ final class ConfigurationService: Sendable {
 
   /// Puts in force what was accepted last; before anything was, everything goes upstream (DIFF 14).
   ///
-  /// - Throws: Why even that can't be done.
+  /// - Throws: Why even that can't be done; `SettingsFault` for routes in the environment that are
+  ///   wrong.
   func restore() throws {
+    if let local {
+      do throws(DesiredStatus) {
+        return try apply(try HubConfiguration(desired: local, profile: profile))
+      } catch {
+        throw SettingsFault(
+          "the routes in the environment (ConfigSource=local): \(error.description)",
+          remedy: "Correct routes__NAME, or set ConfigSource to twin."
+        )
+      }
+    }
     do {
       if let bytes = try file.read(), let desired = try JSON.parse(bytes).objectValue {
         try hub.use(try HubConfiguration(desired: desired, profile: profile))
@@ -46,6 +66,7 @@ final class ConfigurationService: Sendable {
   /// Takes desired properties over; what is wrong with them stays with them, and everything else as it
   /// was.
   func use(_ desired: JSONObject) {
+    guard local == nil else { return }
     let version = desired["$version"]?.int64Value
     if let last, last.status == .ok, last.version == version { return }
     do throws(DesiredStatus) {

@@ -12,7 +12,7 @@ final class EdgeRouter: TelemetryRouter, Sendable {
   private struct Routing {
     var routing: RouteTable.Routing
     var cache: DeliveryCache
-    var dropped: UInt64 = 0
+    var receipts = ReceiptFigures()
   }
 
   /// One is free mostly: as many as threads that route at the same time.
@@ -45,8 +45,10 @@ final class EdgeRouter: TelemetryRouter, Sendable {
     }
   }
 
-  /// Messages that no route took.
-  var droppedCount: UInt64 { stripes.reduce(0) { $0 + $1.state.withLock(\.dropped) } }
+  /// What is known of the messages that came.
+  func samples(now: Instant) -> [MetricSample] {
+    ReceiptFigures.samples(stripes.map { $0.state.withLock(\.receipts) }, now: now)
+  }
 
   /// The name of an endpoint's queue (edge contract section 7).
   func name(of sink: RouteStatement.Sink) -> String {
@@ -62,15 +64,16 @@ final class EdgeRouter: TelemetryRouter, Sendable {
     bag: Span<UInt8>,
     body: Span<UInt8>
   ) -> EventRouting {
-    decide(source(of: stamp, bag: bag), stamp.identity, bag: bag, body: body)
+    decide(source(of: stamp, bag: bag), stamp.identity, bag: bag, body: body, isReceived: true)
   }
 
-  /// Decides for a message that no client sent.
+  /// Decides for a message, which counts as one that a client sent if it `isReceived`.
   func decide(
     _ source: MessageSource,
     _ sender: IdentityKey,
     bag: Span<UInt8>,
-    body: Span<UInt8>
+    body: Span<UInt8>,
+    isReceived: Bool = false
   ) -> EventRouting {
     let message = EdgeMessage(
       source: source,
@@ -80,9 +83,18 @@ final class EdgeRouter: TelemetryRouter, Sendable {
       bag: bag,
       body: body
     )
+    var output = ""
+    if case .output(let name, _) = source { output = name }
+    let origin = MessageSender(sender, output: output)
+    let now = SystemClock.now()
     func route(_ state: inout Routing) -> EventRouting {
       state.routing.route(message, from: source)
-      if state.routing.deliveries.isEmpty { state.dropped += 1 }
+      let isDropped = state.routing.deliveries.isEmpty
+      if isReceived {
+        state.receipts.received(origin, byteCount: body.count, isDropped: isDropped, now: now)
+      } else if isDropped {
+        state.receipts.dropped(origin)
+      }
       return state.cache.routing(state.routing.deliveries)
     }
     for stripe in stripes {

@@ -15,8 +15,11 @@ final class LocalHub: Sendable {
   let options: LocalHubOptions
   let identity: EdgeIdentity
   let scope: ScopeService
+  /// The registry of the hub above.
+  let registry: any RegistryAbove
   let store: StoreService
   let router: EdgeRouter
+  let figures: HubFigures
   let directory = DeviceDirectory()
   let methods: MethodService
   let authenticator = DeviceAuthenticator(
@@ -27,25 +30,32 @@ final class LocalHub: Sendable {
   let sessions: SessionStore
   let clients = Mutex(HubClients())
   let quotas = Quotas()
+  /// What was refused over AMQP.
+  let refusals: CredentialRefusals
   let logger: Logger
 
   init(
     options: LocalHubOptions,
     scope: ScopeService,
+    registry: any RegistryAbove,
     store: StoreService,
     twins: any TwinsBelow,
     commands: any CommandsFromAbove,
     sessions: SessionStore,
+    figures: HubFigures,
     logger: Logger
   ) {
     self.options = options
     identity = options.identity
     self.scope = scope
+    self.registry = registry
     self.store = store
     self.twins = twins
     self.commands = commands
     self.sessions = sessions
+    self.figures = figures
     self.logger = logger
+    refusals = CredentialRefusals(logger: logger)
     router = EdgeRouter(deviceID: options.identity.deviceID)
     methods = MethodService(directory: directory, payloadLimit: quotas.methodPayloadBytes)
     scope.onChange { [weak self] keys in self?.identitiesChanged(keys) }
@@ -73,21 +83,14 @@ final class LocalHub: Sendable {
     directory.changed()
     let gone = keys.filter { !scope.isKnown($0) }
     if !gone.isEmpty { twins.removed(gone) }
-    let keys = Set(keys)
-    let affected = directory.entries {
-      keys.contains($0.device.identity) || keys.contains($0.device.identity.device)
-    }
-    for entry in affected {
+    // A change of an edge below matters to all behind it.
+    for entry in directory.entries(where: { !stillHolds($0.device) }) {
       let key = entry.device.identity
-      if !scope.isAllowed(key) {
+      if scope.isAllowed(key) {
+        entry.handle.drop(.credentialChanged)
+      } else {
         entry.handle.drop(.deleted)
         methods.identityGone(key)
-      } else if !authenticator.stillHolds(
-        entry.device.credential.proved,
-        of: key,
-        scope.facts(of: key)
-      ) {
-        entry.handle.drop(.credentialChanged)
       }
     }
   }
@@ -98,11 +101,36 @@ final class LocalHub: Sendable {
     let bag = Self.changeBag
     let routing = router.decide(.twinChange, identity, bag: bag.span, body: body.span)
     guard !routing.isNowhere else { return }
+    submit(.twinChange, of: identity, routing, bag, body)
+  }
+
+  /// Sends a message of the local hub itself, whatever the routes are; it may wait a day, and gives way
+  /// when the store is full.
+  func sendUpstream(_ body: [UInt8], bag: [UInt8]) {
+    let upstream = store.endpoints(prefix: StoreService.Store.upstream).first {
+      $0.endpoint.name == StoreService.Store.upstream
+    }
+    guard let upstream else { return }
+    let delivery = StoreDelivery(
+      endpoint: upstream.number,
+      lifetimeSeconds: 86_400,
+      dropsOldest: true
+    )
+    submit(.telemetry, of: identity.edgeHub, EventRouting([delivery]), bag, body)
+  }
+
+  private func submit(
+    _ source: EventSource,
+    of identity: IdentityKey,
+    _ routing: EventRouting,
+    _ bag: [UInt8],
+    _ body: [UInt8]
+  ) {
     let batch = TelemetryBatch(limits: LogLimits())
     batch.records.beginRecord(partition: 0)
     EventEncoder.append(
       stamp: EventStamp(identity: identity),
-      source: .twinChange,
+      source: source,
       routing: routing,
       bag: bag.span,
       body: body.span,
@@ -112,8 +140,8 @@ final class LocalHub: Sendable {
     store.submit(batch) { [logger] result in
       guard case .failure(let fault) = result else { return }
       logger.warning(
-        "a change of reported properties was not routed",
-        metadata: ["identity": "\(identity)", "fault": "\(fault)"]
+        "a message of the local hub's own was not kept",
+        metadata: ["identity": "\(identity)", "kind": "\(source)", "fault": "\(fault)"]
       )
     }
   }
@@ -136,7 +164,14 @@ final class LocalHub: Sendable {
 /// The twins of those who connect here.
 protocol TwinsBelow: Sendable {
   /// Reads a twin for its client.
-  func twin(of identity: IdentityKey, reply: @escaping @Sendable (TwinReply) -> Void)
+  ///
+  /// Where nothing of it is known here, the answer is an empty twin, or 503 if `isForEdge`: an edge below
+  /// may know better, and must not take emptiness for news.
+  func twin(
+    of identity: IdentityKey,
+    isForEdge: Bool,
+    reply: @escaping @Sendable (TwinReply) -> Void
+  )
   /// Takes a client's patch.
   func patchReported(
     _ body: [UInt8],
@@ -170,6 +205,8 @@ protocol CommandsFromAbove: Sendable {
   func returnCloudToDevice(token: [UInt8], of identity: IdentityKey)
   /// The device has one.
   func completeCloudToDevice(token: [UInt8], of identity: IdentityKey)
+  /// The device refuses one, which is not sent again.
+  func rejectCloudToDevice(token: [UInt8], of identity: IdentityKey)
   /// The connection is gone.
   func disconnected(_ identity: IdentityKey)
 }

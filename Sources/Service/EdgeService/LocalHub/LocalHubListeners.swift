@@ -1,3 +1,4 @@
+import AMQPEndpoints
 import ByteIO
 import Endpoints
 import HTTPTypes
@@ -12,6 +13,8 @@ import Synchronization
 /// The ports that a local hub was given.
 package struct LocalHubPorts: Equatable, Sendable {
   package var mqtt = 0
+  /// Nil where AMQP is not served.
+  package var amqp: Int?
   package var https = 0
 }
 
@@ -20,25 +23,32 @@ struct LocalHubListeners {
   let hub: LocalHub
   let tls: ServerTLS
   let group: MultiThreadedEventLoopGroup
-  let metrics: PrometheusMetrics
 
   /// Binds and serves until the task is cancelled.
   ///
   /// - Throws: `SettingsFault` for a port that can't be had.
   func run(onReady: @escaping @Sendable (LocalHubPorts) -> Void) async throws {
     let (options, logger) = (hub.options, hub.logger)
+    var limits = DeviceLimits(quotas: hub.quotas, connectSeconds: 60)
+    limits.inputSilenceSeconds = options.variables.messageAckSeconds
     let loops = try await DeviceLoops(
       group: group,
       backend: hub,
       log: hub.store,
       router: hub.router,
-      limits: DeviceLimits(quotas: hub.quotas, connectSeconds: 60),
+      limits: limits,
       messagesPerSecond: nil,
       unauthenticated: 1_000,
       logger: logger
     )
-    let figures = LocalHubMetrics(hub: hub, loops: loops, instance: Hex.encode(Entropy.bytes(8)))
-    metrics.collect { figures.samples }
+    let service = AMQPService(
+      backend: hub,
+      log: hub.store,
+      router: hub.router,
+      limits: limits,
+      unauthenticated: 1_000,
+      logger: logger
+    )
     let mqtt = try await MQTTListener(
       group: group,
       host: options.host,
@@ -47,19 +57,34 @@ struct LocalHubListeners {
       tls: tls,
       loops: loops
     )
-    let requests = MethodRequests(hub: hub)
+    let isAMQPServed = options.variables.servesAMQP
+    let amqp =
+      isAMQPServed
+      ? try await AMQPListener(
+        group: group,
+        host: options.host,
+        port: options.amqpPort,
+        setting: "hub.amqp_port",
+        tls: tls,
+        service: service
+      ) : nil
+    let requests = LocalHubRequests(hub: hub)
     let shared = SharedPortChannel(
       tls: tls,
       timeouts: SharedPortTimeouts(),
       connections: loops.sharedPort,
       responder: { request, writer, channel in
-        let response = await requests.respond(to: request)
-        if response.status != .unauthorized { loops.sharedPort.authenticated(channel) }
+        let response = await requests.respond(to: request) { await channel.presentedChain() }
+        // What is refused may have been refused before anybody asked for a credential.
+        if response.status.kind != .clientError { loops.sharedPort.authenticated(channel) }
         try await writer.write(response: response.head, body: response.body)
       },
       addStream: { channel, peer, inside in
-        guard inside == .mqtt else { throw ChannelError.eof }
-        try loops.add(to: channel, peer: peer)
+        switch inside {
+        case .mqtt: try loops.add(to: channel, peer: peer)
+        case .amqp where isAMQPServed: try service.add(to: channel, peer: peer)
+        case .amqp: throw ChannelError.eof
+        }
       }
     )
     let bound = BoundPort()
@@ -70,12 +95,18 @@ struct LocalHubListeners {
       ),
       onServerRunning: { channel in
         bound.set(channel.localAddress?.port)
-        onReady(LocalHubPorts(mqtt: mqtt.port, https: channel.localAddress?.port ?? 0))
+        onReady(
+          LocalHubPorts(
+            mqtt: mqtt.port,
+            amqp: amqp?.port,
+            https: channel.localAddress?.port ?? 0
+          )
+        )
       },
       eventLoopGroup: group,
       logger: logger
     )
-    let services: [any Service] = [
+    var services: [any Service] = [
       mqtt,
       HTTPListener(
         server: https,
@@ -85,6 +116,7 @@ struct LocalHubListeners {
       ),
       MemoryReturn(loops: loops),
     ]
+    if let amqp { services.append(amqp) }
     var configuration = ServiceGroupConfiguration(
       services: services.map { .init(service: $0) },
       logger: Logger(label: "orrery.lifecycle") { _ in SwiftLogNoOpLogHandler() }

@@ -1,5 +1,4 @@
 package import Endpoints
-package import Platform
 
 /// What one local hub is told at its start.
 package struct LocalHubOptions: Sendable {
@@ -15,6 +14,10 @@ package struct LocalHubOptions: Sendable {
   /// Address of `/metrics`, plain HTTP; port 0 serves none.
   package var metricsHost = "127.0.0.1"
   package var metricsPort = 0
+  /// How many bytes may leave upstream in a day, nil for any.
+  package var upstreamBudget: UpstreamBudgetSettings?
+  /// What is sent upstream of metrics, nil for nothing.
+  package var metricsCollection: MetricsCollection?
   /// Where messages and state are kept.
   package var directory: String
   /// Ports of the hub above.
@@ -34,48 +37,11 @@ package struct LocalHubOptions: Sendable {
     self.names = names
     self.directory = directory
   }
-}
 
-/// The variables that operators set for the local hub (edge contract section 11).
-package struct LocalHubVariables: Equatable, Sendable {
-  /// Clients at a time; 1,000 here, 100 with the vendor (DIFF 15).
-  package var maxConnectedClients = 1_000
-  /// Seconds between whole looks at who is below.
-  package var scopeRefreshSeconds = 3_600
-  /// Seconds between reads of the configuration.
-  package var configurationRefreshSeconds = 3_600
-  /// Seconds between patches of reported properties upstream.
-  package var reportedSyncSeconds = 5
-  /// Seconds between whole reads of one twin.
-  package var twinSyncSeconds = 120
-  /// Messages upstream that wait for their acknowledgement.
-  package var upstreamWindow = 1_024
-
-  package init() {}
-
-  /// The names that are known, and what they set.
-  private static let known: [(name: String, path: any WritableKeyPath<Self, Int> & Sendable)] = [
-    ("MaxConnectedClients", \.maxConnectedClients),
-    ("DeviceScopeCacheRefreshRateSecs", \.scopeRefreshSeconds),
-    ("ConfigRefreshFrequencySecs", \.configurationRefreshSeconds),
-    ("ReportedPropertiesSyncFrequencySecs", \.reportedSyncSeconds),
-    ("MinTwinSyncPeriodSecs", \.twinSyncSeconds),
-  ]
-
-  /// Reads variables, names without regard to case; what is not known is left alone.
-  ///
-  /// - Throws: `SettingsFault` for a value that is none.
-  package init(_ environment: [String: String]) throws(SettingsFault) {
-    for (name, text) in environment {
-      guard let known = Self.known.first(where: { $0.name.lowercased() == name.lowercased() })
-      else { continue }
-      guard let value = Int(text), (1...1_000_000).contains(value) else {
-        throw SettingsFault(
-          "\(name) must be a number from 1 to 1000000, not \"\(text)\"",
-          remedy: "Set it in [hub.env] of the settings, or in env of edgeHub in the deployment."
-        )
-      }
-      self[keyPath: known.path] = value
-    }
+  /// Takes over what the variables say.
+  package mutating func use(_ variables: LocalHubVariables) {
+    self.variables = variables
+    amqpPort = variables.amqpPort ?? amqpPort
+    metricsPort = variables.servesMetrics ? variables.metricsPort ?? metricsPort : 0
   }
 }

@@ -1,3 +1,4 @@
+import AsyncHTTPClient
 import ByteIO
 import EdgeEngine
 import Endpoints
@@ -16,6 +17,8 @@ package struct LocalHubServer: Service {
   private static let retrySeconds = 5...300
   /// How long before its end, in seconds, a certificate is asked for anew.
   private static let certificateMarginSeconds: Int64 = 300
+  /// How long one is shown at most.
+  private static let certificateIntervalMilliseconds: UInt64 = 6 * 3_600_000
 
   /// What the end of a part means for the others.
   private enum Part { case ends, goesOn }
@@ -70,9 +73,11 @@ package struct LocalHubServer: Service {
       file: file("scope"),
       logger: logger
     )
+    let figures = HubFigures()
     let store = try StoreService(
       directory: options.directory + "/messages",
       isDurable: options.isDurable,
+      figures: figures,
       logger: logger
     )
     let handle = UpstreamHandle()
@@ -85,15 +90,18 @@ package struct LocalHubServer: Service {
       configuration: times,
       seal: seal,
       handle: handle,
+      figures: figures,
       logger: logger
     )
     let hub = LocalHub(
       options: options,
       scope: scope,
+      registry: registry,
       store: store,
       twins: twins,
       commands: handle,
       sessions: SessionStore(options.directory + "/sessions", logger: logger),
+      figures: figures,
       logger: logger
     )
     twins.attach(hub)
@@ -101,18 +109,33 @@ package struct LocalHubServer: Service {
       hub: hub,
       file: file("configuration"),
       profile: .lenient,
+      local: options.variables.localConfiguration,
       logger: logger
     )
     try configuration.restore()
-    let tls = try await serverTLS()
+    let (tls, chain) = try await serverTLS()
     let metrics = PrometheusMetrics()
+    let budget = try options.upstreamBudget.map { settings in
+      try UpstreamBudget(
+        settings,
+        path: options.directory + "/budget",
+        age: store.now.age,
+        logger: logger
+      )
+    }
+    let shown = LocalHubMetrics(
+      hub: hub,
+      budget: budget,
+      common: options.identity.metricLabels
+    )
+    metrics.collect { shown.samples }
     let page = MetricsPage(
       metrics: metrics,
       host: options.metricsHost,
       port: options.metricsPort,
       setting: "metrics.hub_port"
     )
-    let uplink = try await connect(hub, handle, configuration, on: group.next())
+    let uplink = try await connect(hub, handle, configuration, budget, on: group.next())
     do {
       try await withThrowingTaskGroup(of: Part.self) { tasks in
         tasks.addTask {
@@ -120,16 +143,19 @@ package struct LocalHubServer: Service {
           return .goesOn
         }
         tasks.addTask {
+          await collectMetrics(hub)
+          return .goesOn
+        }
+        tasks.addTask {
           await keepScope(scope)
           return .goesOn
         }
         tasks.addTask {
-          await keepCertificate(tls)
+          await keepCertificate(tls, shown: chain)
           return .goesOn
         }
         tasks.addTask {
-          try await LocalHubListeners(hub: hub, tls: tls, group: group, metrics: metrics)
-            .run(onReady: onReady)
+          try await LocalHubListeners(hub: hub, tls: tls, group: group).run(onReady: onReady)
           return .ends
         }
         // The listeners end everything; a page that can't be served ends by itself.
@@ -143,6 +169,13 @@ package struct LocalHubServer: Service {
     }
     await stop(hub, uplink, handle, registry)
     twins.close()
+  }
+
+  private func collectMetrics(_ hub: LocalHub) async {
+    guard let settings = options.metricsCollection else { return }
+    let client = HTTPClient(eventLoopGroupProvider: .singleton)
+    await MetricsCollector(hub: hub, settings: settings, client: client).run()
+    try? await client.shutdown()
   }
 
   private func stop(
@@ -183,10 +216,10 @@ package struct LocalHubServer: Service {
     return key
   }
 
-  private func serverTLS() async throws -> ServerTLS {
+  private func serverTLS() async throws -> (tls: ServerTLS, chain: [UInt8]) {
     let (chain, key) = try await retrying { try await credentials.serverCertificate() }
     do throws(ServerTLS.Fault) {
-      return try ServerTLS(certificateChainPEM: chain, privateKeyPEM: key)
+      return (try ServerTLS(certificateChainPEM: chain, privateKeyPEM: key), chain)
     } catch {
       throw SettingsFault("the local hub's certificate cannot be used: \(error)")
     }
@@ -215,18 +248,26 @@ package struct LocalHubServer: Service {
   }
 
   /// Gives connections a new certificate before the one they are shown ends.
-  private func keepCertificate(_ tls: ServerTLS) async {
-    var shown: [UInt8] = []
+  ///
+  /// Also four times a day: a system clock that is wrong does not tell when it ends, and the keys
+  /// process knows more of the time.
+  private func keepCertificate(_ tls: ServerTLS, shown first: [UInt8]) async {
+    var shown = first
+    var asked = SystemClock.now()
     while !Task.isCancelled {
       try? await Pause.sleep(for: .seconds(60))
       let end = PresentedCertificate(shown)?.validity.to ?? 0
       let now = SystemClock.wallMilliseconds() / 1_000
-      guard end - now < Self.certificateMarginSeconds || shown.isEmpty,
-        let (chain, key) = try? await credentials.serverCertificate(), chain != shown
+      let passed = SystemClock.now().milliseconds(since: asked)
+      guard
+        end - now < Self.certificateMarginSeconds || passed >= Self.certificateIntervalMilliseconds,
+        let (chain, key) = try? await credentials.serverCertificate()
       else { continue }
+      asked = SystemClock.now()
+      guard chain != shown else { continue }
       do throws(ServerTLS.Fault) {
         tls.replace(with: try ServerTLS(certificateChainPEM: chain, privateKeyPEM: key))
-        if !shown.isEmpty { logger.notice("the local hub has a new certificate") }
+        logger.info("the local hub has a new certificate")
         shown = chain
       } catch {
         logger.error("a new certificate cannot be used", metadata: ["fault": "\(error)"])
@@ -240,6 +281,7 @@ package struct LocalHubServer: Service {
     _ hub: LocalHub,
     _ handle: UpstreamHandle,
     _ configuration: ConfigurationService,
+    _ budget: UpstreamBudget?,
     on eventLoop: any EventLoop
   ) async throws -> NIOLoopBound<UpstreamService> {
     let tls = try ClientTLS(
@@ -261,7 +303,22 @@ package struct LocalHubServer: Service {
       hubName: options.identity.hubHostName,
       edgeID: options.identity.deviceID
     )
-    settings.window = options.variables.upstreamWindow
+    let variables = options.variables
+    settings.window = variables.upstreamWindow
+    settings.requestMilliseconds = UInt64(variables.operationSeconds) * 1_000
+    settings.stallMilliseconds = UInt64(variables.hangingSeconds) * 1_000
+    if let wanted = variables.upstreamProtocol {
+      settings.ways.removeAll { $0.isWebSocket ? !wanted.usesWebSocket : !wanted.usesTLS }
+      if !wanted.isSpoken {
+        logger.notice("AMQP was asked for; upstream it is MQTT, by the same ways")
+      }
+    }
+    if !variables.withoutEffect.isEmpty {
+      logger.notice(
+        "variables without effect here",
+        metadata: ["names": "\(variables.withoutEffect.joined(separator: " "))"]
+      )
+    }
     let (fixed, credentials, logger) = (settings, credentials, logger)
     return try await eventLoop.submit {
       let uplink = Uplink(fixed, on: eventLoop, logger: logger) {
@@ -276,7 +333,8 @@ package struct LocalHubServer: Service {
         hub: hub,
         uplink: uplink,
         handle: handle,
-        configuration: configuration
+        configuration: configuration,
+        budget: budget
       )
       let bound = NIOLoopBound(service, eventLoop: eventLoop)
       handle.attach(bound)

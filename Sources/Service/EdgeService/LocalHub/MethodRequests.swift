@@ -1,10 +1,10 @@
 import ByteIO
+import EdgeEngine
 import Endpoints
 import HTTPTypes
 import HubContract
 import HummingbirdCore
 import JSONTree
-import NIOCore
 import Platform
 
 /// The local hub's HTTPS: direct methods of modules to modules and leaf devices (edge contract
@@ -20,24 +20,16 @@ struct MethodRequests: Sendable {
     do throws(Refusal) {
       return try await serve(request)
     } catch {
-      return Self.json(["message": .string(error.message)], error.status)
+      return Response(json: ["message": .string(error.message)], status: error.status)
     }
   }
 
-  private struct Refusal: Error {
-    let status: Int
-    let message: String
-
-    init(_ status: Int, _ message: String) {
-      self.status = status
-      self.message = message
-    }
-  }
+  private typealias Refusal = RequestRefusal
 
   private func serve(_ request: Request) async throws(Refusal) -> Response {
     let target = try target(request)
-    try authenticate(request)
-    let body = try await read(request)
+    let caller = try authenticate(request)
+    let body = try await request.read(upTo: Self.bodyLimit)
     let wish: DirectMethodRequest
     do throws(HubError) {
       wish = try DirectMethodRequest(
@@ -47,11 +39,18 @@ struct MethodRequests: Sendable {
     } catch {
       throw Refusal(400, error.message)
     }
+    let start = SystemClock.now()
+    defer {
+      // A stranger to this edge counts as one of many: callers can name anybody.
+      let to = hub.scope.isKnown(target) ? target.clientID : MetricTable.others
+      hub.figures.count(.methods, caller.clientID, to)
+      hub.figures.time(.methodTime, caller.clientID, to, since: start)
+    }
     do throws(HubError) {
       let answer = try await hub.methods.invoke(target, wish)
-      return Self.json(
-        ["status": .int(Int64(answer.status)), "payload": answer.payload ?? .null],
-        200
+      return Response(
+        json: ["status": .int(Int64(answer.status)), "payload": answer.payload ?? .null],
+        status: 200
       )
     } catch {
       throw Refusal(error.code.httpStatus, error.message)
@@ -83,7 +82,7 @@ struct MethodRequests: Sendable {
   }
 
   /// The caller shows the token of the module that it names.
-  private func authenticate(_ request: Request) throws(Refusal) {
+  private func authenticate(_ request: Request) throws(Refusal) -> IdentityKey {
     guard let text = request.headers[.edgeModuleID] else {
       throw Refusal(400, "The header x-ms-edge-moduleId is missing: it names the calling module.")
     }
@@ -102,31 +101,7 @@ struct MethodRequests: Sendable {
     else {
       throw Refusal(401, "The caller is no module of this edge, or its token does not hold.")
     }
-  }
-
-  private func read(_ request: Request) async throws(Refusal) -> [UInt8] {
-    var bytes: [UInt8] = []
-    do {
-      for try await buffer in request.body {
-        guard buffer.readableBytes <= Self.bodyLimit - bytes.count else {
-          throw Refusal(413, "The body has more than \(Self.bodyLimit) bytes.")
-        }
-        bytes.append(contentsOf: buffer.readableBytesView)
-      }
-    } catch let refusal as Refusal {
-      throw refusal
-    } catch {
-      throw Refusal(400, "The body broke off.")
-    }
-    return bytes
-  }
-
-  private static func json(_ value: JSONValue, _ status: Int) -> Response {
-    Response(
-      status: HTTPResponse.Status(code: status),
-      headers: [.contentType: "application/json; charset=utf-8"],
-      body: ResponseBody(byteBuffer: ByteBuffer(bytes: JSON.bytes(value)))
-    )
+    return caller
   }
 }
 

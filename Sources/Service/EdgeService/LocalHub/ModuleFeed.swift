@@ -13,6 +13,8 @@ final class ModuleFeed: InputFeed {
   /// The queue of one input.
   private final class Inbox {
     let number: UInt16
+    /// The input, and its name in topics.
+    let input: String
     let name: [UInt8]
     let disk: LinuxDisk
     var reader: QueueReader<LinuxDisk>
@@ -20,6 +22,7 @@ final class ModuleFeed: InputFeed {
 
     init(_ number: UInt16, _ name: String, _ disk: LinuxDisk) {
       self.number = number
+      input = name
       self.name = PercentCoding.encode(name.utf8)
       self.disk = disk
       reader = QueueReader(disk: disk)
@@ -30,9 +33,12 @@ final class ModuleFeed: InputFeed {
     let inbox: Inbox
     let sequence: UInt64
     let priority: PriorityClass
+    let sent: DeliveryFigures.Sent
   }
 
   private let store: StoreService
+  private let figures: DeliveryFigures
+  private let module: String
   /// What the names of its endpoints begin with.
   private let prefix: String
   private var inboxes: [Inbox] = []
@@ -48,10 +54,13 @@ final class ModuleFeed: InputFeed {
   init(
     _ identity: IdentityKey,
     store: StoreService,
+    figures: DeliveryFigures,
     wake: @escaping @Sendable () -> Void
   ) {
     self.store = store
-    prefix = "\(identity.clientID)/"
+    self.figures = figures
+    module = identity.clientID
+    prefix = "\(module)/"
     watcher = store.watch([], wake: wake)
   }
 
@@ -74,22 +83,31 @@ final class ModuleFeed: InputFeed {
     // A second time if space was given back meanwhile.
     for _ in 0..<2 {
       guard let view = store.endpoint(inbox.number)?.view else { return 0 }
+      let (time, start) = (store.now, SystemClock.now())
       do throws(LogFault) {
         let reading = try inbox.reader.read(
           in: view,
-          age: store.now.age,
+          age: time.age,
           maxMessages: limit
         ) { message in
           last += 1
           deliveries[last] = Delivery(
             inbox: inbox,
             sequence: message.sequence,
-            priority: message.priority
+            priority: message.priority,
+            sent: figures.sending(
+              message,
+              to: module,
+              input: inbox.input,
+              start: start,
+              now: time.calendar
+            )
           )
           let bag = bag(of: message)
           visit(last, name.span, bag.span, message.event.body)
         }
         if reading.expiredCount > 0 {
+          store.expired(reading.expiredSenders)
           tell(inbox)
         }
         return reading.messageCount
@@ -111,7 +129,7 @@ final class ModuleFeed: InputFeed {
     var entries = bag.makeIterator()
     while let entry = entries.next() {
       switch bag.systemProperty(of: entry) {
-      case .connectionDeviceID, .connectionModuleID, .outputName: continue
+      case .connectionDeviceID, .connectionModuleID, .edgeMessageID, .outputName: continue
       default: break
       }
       if !out.isEmpty { out.append(UInt8(ascii: "&")) }
@@ -133,6 +151,7 @@ final class ModuleFeed: InputFeed {
 
   func settled(_ delivery: UInt64) {
     guard let delivery = deliveries.removeValue(forKey: delivery) else { return }
+    figures.confirmed(delivery.sent, now: SystemClock.now())
     let inbox = delivery.inbox
     inbox.reader.settle(delivery.sequence, delivery.priority)
     inbox.unsettled += 1
@@ -147,6 +166,7 @@ final class ModuleFeed: InputFeed {
   func close() {
     store.unwatch(watcher)
     for inbox in inboxes { tell(inbox) }
+    store.tellReaders()
     inboxes = []
     deliveries = [:]
   }

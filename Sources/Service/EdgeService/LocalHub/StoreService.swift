@@ -20,6 +20,18 @@ final class StoreService: TelemetryLog, Sendable {
   private struct Submission {
     let batch: TelemetryBatch
     let reply: @Sendable (Result<Void, LogFault>) -> Void
+
+    /// Who sent what is in it.
+    var senders: [MessageSender: Int] {
+      var senders: [MessageSender: Int] = [:]
+      let records = batch.records
+      records.forEachRecord { record in
+        let bytes = records.storage.extracting(record.payloadRange)
+        guard let sender = MessageSender(record: bytes) else { return }
+        senders[sender, default: 0] += 1
+      }
+      return senders
+    }
   }
 
   private struct Work {
@@ -58,14 +70,15 @@ final class StoreService: TelemetryLog, Sendable {
   private let timer: any DispatchSourceTimer
   private let isFull = Atomic<Bool>(false)
   private let commits = Atomic<Int>(0)
-  private let refusals = Atomic<Int>(0)
+  private let hubFigures: HubFigures
   private let logger: Logger
 
   /// Opens or makes the queues in `directory`, and says what was found.
   ///
   /// - Throws: `SettingsFault` for what can't be opened, and how to mend it.
-  init(directory: String, isDurable: Bool, logger: Logger) throws {
+  init(directory: String, isDurable: Bool, figures: HubFigures, logger: Logger) throws {
     self.directory = directory
+    hubFigures = figures
     self.logger = logger
     let queues = directory + "/queues"
     try PrivateFile.makeDirectory(directory)
@@ -213,6 +226,9 @@ final class StoreService: TelemetryLog, Sendable {
     work.withLock { $0.settlements.append((endpoint, news)) }
   }
 
+  /// Lets readers that begin after this see what `settle` was told.
+  func tellReaders() { writer.async { self.lookAfter() } }
+
   private func drain() {
     while true {
       let taken = work.withLock { work -> ([Submission], [(UInt16, [QueueSettlement])])? in
@@ -236,6 +252,7 @@ final class StoreService: TelemetryLog, Sendable {
     _ settlements: [(endpoint: UInt16, news: [QueueSettlement])]
   ) {
     let now = now
+    var gone: [MessageSender: Int] = [:]
     let commit = store.withLock { store -> StoreCommit? in
       for (endpoint, news) in settlements { store?.settle(endpoint, news, now: now) }
       for submission in submissions {
@@ -247,6 +264,7 @@ final class StoreService: TelemetryLog, Sendable {
         store?.append(submission.batch.records, firstID: first, now: now)
       }
       let commit = store?.commit(now: now)
+      gone = store?.takeExpired() ?? [:]
       if let commit { publish(commit.changed, store) }
       return commit
     }
@@ -257,8 +275,10 @@ final class StoreService: TelemetryLog, Sendable {
     }
     commits.add(1, ordering: .relaxed)
     wake(commit.changed)
+    if !gone.isEmpty { expired(gone) }
     noteFullness(commit.faults)
     for (index, submission) in submissions.enumerated() {
+      if commit.faults[index] != nil { hubFigures.unacknowledged(submission.senders) }
       submission.reply(commit.faults[index].map { .failure($0) } ?? .success(()))
     }
   }
@@ -280,10 +300,12 @@ final class StoreService: TelemetryLog, Sendable {
     for wake in wakers { wake() }
   }
 
+  /// Messages were given up because their time was over.
+  func expired(_ senders: [MessageSender: Int]) { hubFigures.dropped("ttl_expiry", senders) }
+
   private func noteFullness(_ faults: [LogFault?]) {
     guard let last = faults.last else { return }
     if let last {
-      refusals.add(faults.count { $0 != nil }, ordering: .relaxed)
       if !isFull.exchange(true, ordering: .relaxed) {
         logger.error(
           "messages are refused; free space, raise maxSizeBytes, or mend the disk",
@@ -331,9 +353,6 @@ final class StoreService: TelemetryLog, Sendable {
       return (used, store?.maxSizeBytes)
     }
   }
-
-  /// Batches that were refused.
-  var refusalCount: Int { refusals.load(ordering: .relaxed) }
 
   /// Stops the writer after what was submitted.
   func close() {

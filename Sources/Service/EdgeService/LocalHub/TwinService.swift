@@ -19,17 +19,36 @@ final class TwinService: TwinsBelow, Sendable {
 
   /// Clients' requests by their number.
   struct Requests: Sendable {
-    private var replies: [UInt64: @Sendable (TwinReply) -> Void] = [:]
+    /// The most that wait; beyond, clients are asked to come again.
+    ///
+    /// They pile up only while the disk takes nothing, or the hub above does not answer.
+    private static let limit = 2_048
+
+    private var waiting: [UInt64: (of: IdentityKey, reply: @Sendable (TwinReply) -> Void)] = [:]
     private var last: UInt64 = 0
 
-    mutating func add(_ reply: @escaping @Sendable (TwinReply) -> Void) -> UInt64 {
+    /// The number of a new one; nil, and it is refused, if too many wait.
+    mutating func add(
+      of identity: IdentityKey,
+      _ reply: @escaping @Sendable (TwinReply) -> Void
+    ) -> UInt64? {
+      guard waiting.count < Self.limit else {
+        let error = HubError(.serviceUnavailable, "Too many requests for twins wait here.")
+        reply(TwinReply(status: error.code.httpStatus, body: TwinService.body(error)))
+        return nil
+      }
       last += 1
-      replies[last] = reply
+      waiting[last] = (identity, reply)
       return last
     }
 
     mutating func take(_ number: UInt64) -> (@Sendable (TwinReply) -> Void)? {
-      replies.removeValue(forKey: number)
+      waiting.removeValue(forKey: number)?.reply
+    }
+
+    /// Forgets those of a client that has left: nobody waits for the answers.
+    mutating func drop(of identity: IdentityKey) {
+      waiting = waiting.filter { $0.value.of != identity }
     }
   }
 
@@ -49,6 +68,7 @@ final class TwinService: TwinsBelow, Sendable {
   private let timer: any DispatchSourceTimer
   private let handle: UpstreamHandle
   private let seal: StateSeal
+  private let figures: HubFigures
   private let logger: Logger
   private let hub = Mutex<LocalHub?>(nil)
 
@@ -61,9 +81,11 @@ final class TwinService: TwinsBelow, Sendable {
     configuration: TwinCacheConfiguration,
     seal: StateSeal,
     handle: UpstreamHandle,
+    figures: HubFigures,
     logger: Logger
   ) throws {
     self.handle = handle
+    self.figures = figures
     self.seal = seal
     self.logger = logger
     try PrivateFile.makeDirectory(directory)
@@ -99,19 +121,46 @@ final class TwinService: TwinsBelow, Sendable {
 
   // MARK: From clients
 
-  func twin(of identity: IdentityKey, reply: @escaping @Sendable (TwinReply) -> Void) {
-    submit { cache, requests, now in
-      cache.clientReads(identity, request: requests.add(reply), now: now)
+  func twin(
+    of identity: IdentityKey,
+    isForEdge: Bool,
+    reply: @escaping @Sendable (TwinReply) -> Void
+  ) {
+    let (start, figures) = (SystemClock.now(), figures)
+    submit { [self] cache, requests, now in
+      let request = requests.add(of: identity) { [self] answer in
+        figures.count(.getTwins, HubFigures.ownName, identity.clientID)
+        figures.time(.getTwinTime, HubFigures.ownName, identity.clientID, since: start)
+        // Refusals come at once, while the state is locked, and are told as they are.
+        let isKnown =
+          !isForEdge || answer.status != 200 || state.withLock { $0.cache.isKnown(identity) }
+        reply(isKnown ? answer : Self.unknown)
+      }
+      return request.map { cache.clientReads(identity, request: $0, now: now) } ?? []
     }
   }
+
+  private static let unknown: TwinReply = {
+    let error = HubError(
+      .serviceUnavailable,
+      "This twin is not known here, and the hub above cannot be reached."
+    )
+    return TwinReply(status: error.code.httpStatus, body: body(error))
+  }()
 
   func patchReported(
     _ body: [UInt8],
     of identity: IdentityKey,
     reply: @escaping @Sendable (TwinReply) -> Void
   ) {
+    let (start, figures) = (SystemClock.now(), figures)
     submit { cache, requests, now in
-      cache.clientReports(identity, body.span, request: requests.add(reply), now: now)
+      let request = requests.add(of: identity) { answer in
+        figures.count(.reportedUpdates, HubFigures.ownName, identity.clientID)
+        figures.time(.reportedTime, HubFigures.ownName, identity.clientID, since: start)
+        reply(answer)
+      }
+      return request.map { cache.clientReports(identity, body.span, request: $0, now: now) } ?? []
     }
   }
 
@@ -124,12 +173,18 @@ final class TwinService: TwinsBelow, Sendable {
 
   func disconnected(_ identity: IdentityKey) {
     handle.reportSoon()
-    submit { cache, _, now in cache.clientLeft(identity, now: now) }
+    submit { cache, requests, now in
+      requests.drop(of: identity)
+      return cache.clientLeft(identity, now: now)
+    }
   }
 
   /// Forgets the twins of identities that are gone.
   func removed(_ identities: [IdentityKey]) {
-    submit { cache, _, now in identities.flatMap { cache.removed($0, now: now) } }
+    submit { cache, requests, now in
+      for identity in identities { requests.drop(of: identity) }
+      return identities.flatMap { cache.removed($0, now: now) }
+    }
   }
 
   // MARK: Turns
@@ -186,8 +241,24 @@ final class TwinService: TwinsBelow, Sendable {
         )
       }
       state.isFailing = true
+      state.owed = Self.compacted(state.owed)
       return false
     }
+  }
+
+  /// The same with one record for each identity, the last: nothing of this is done before all of it is
+  /// durable.
+  private static func compacted(_ owed: [TwinAction]) -> [TwinAction] {
+    var records: [IdentityKey: TwinAction] = [:]
+    let others = owed.filter { action in
+      switch action {
+      case .store(let identity, _), .forget(let identity):
+        records[identity] = action
+        return false
+      default: return true
+      }
+    }
+    return Array(records.values) + others
   }
 
   private func setTimer(_ deadline: Instant?, _ now: Instant) {
@@ -225,16 +296,21 @@ final class TwinService: TwinsBelow, Sendable {
     }
   }
 
-  private static func body(_ error: HubError) -> [UInt8] {
+  fileprivate static func body(_ error: HubError) -> [UInt8] {
     JSON.bytes(["errorCode": .int(Int64(error.code.rawValue)), "message": .string(error.message)])
   }
 
   // MARK: To the hub above
 
   private func read(_ identity: IdentityKey, _ exchange: UInt64) {
+    let start = SystemClock.now()
     handle.tell { [self] service in
       service.uplink.readTwin(of: identity) { [self] result in
         let reply = try? result.get()
+        figures.count(.getTwins, HubFigures.upstreamName, identity.clientID)
+        figures.time(.getTwinTime, HubFigures.upstreamName, identity.clientID, since: start)
+        // It is read again.
+        if reply?.status != 200 { figures.count(.retries, identity.clientID, "get_twin") }
         submit { cache, _, now in
           guard let reply, reply.status == 200 else {
             return cache.twinReadFailed(identity, exchange: exchange, now: now)
@@ -246,8 +322,11 @@ final class TwinService: TwinsBelow, Sendable {
   }
 
   private func send(_ identity: IdentityKey, _ exchange: UInt64, _ patch: [UInt8]) {
+    let start = SystemClock.now()
     handle.tell { [self] service in
       service.uplink.patchReported(patch, of: identity) { [self] result in
+        figures.count(.reportedUpdates, HubFigures.upstreamName, identity.clientID)
+        figures.time(.reportedTime, HubFigures.upstreamName, identity.clientID, since: start)
         submit { cache, _, now in
           switch result {
           case .success(let reply):
@@ -266,6 +345,7 @@ final class TwinService: TwinsBelow, Sendable {
               now: now
             )
           case .failure:
+            self.figures.count(.retries, identity.clientID, "update_reported_properties")
             return cache.reportedFailed(identity, exchange: exchange, now: now)
           }
         }

@@ -129,6 +129,10 @@ final class UpstreamHandle: CommandsFromAbove, Sendable {
     settle(token, of: identity, .complete)
   }
 
+  func rejectCloudToDevice(token: [UInt8], of identity: IdentityKey) {
+    settle(token, of: identity, .reject)
+  }
+
   private func settle(
     _ token: [UInt8],
     of identity: IdentityKey,
@@ -152,12 +156,13 @@ final class UpstreamHandle: CommandsFromAbove, Sendable {
     }
   }
 
+  /// As long as a UUID, which stock clients of AMQP want it to be.
   private static func token(_ number: UInt64) -> [UInt8] {
-    (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }
+    (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) } + Array(repeating: 0, count: 8)
   }
 
   private static func number(_ token: [UInt8]) -> UInt64? {
-    guard token.count == 8 else { return nil }
-    return token.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    guard token.count == 16 else { return nil }
+    return token.prefix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) }
   }
 }

@@ -25,23 +25,28 @@ final class UpstreamRegistry: RegistryAbove {
     )
   }
 
-  func get(_ path: String) async throws -> JSONValue { try await send("GET", path, nil) }
+  func get(_ path: String) async throws -> JSONValue { try await send("GET", path, nil, nil) }
 
-  func post(_ path: String, _ body: JSONValue) async throws -> JSONValue {
-    try await send("POST", path, body)
+  func post(_ path: String, _ body: JSONValue, ifMatch: String?) async throws -> JSONValue {
+    try await send("POST", path, body, ifMatch)
   }
 
   func close() async { await client.close() }
 
-  private func send(_ method: String, _ path: String, _ body: JSONValue?) async throws -> JSONValue
-  {
+  private func send(
+    _ method: String,
+    _ path: String,
+    _ body: JSONValue?,
+    _ ifMatch: String?
+  ) async throws -> JSONValue {
     let token = try await credentials.token().text
     let answer: CloudClient.Answer
     do throws(CloudClient.Failure) {
       answer = try await client.send(
         method,
         base + path,
-        headers: [("Authorization", token), ("x-ms-edge-moduleId", edgeHub)],
+        headers: [("Authorization", token), ("x-ms-edge-moduleId", edgeHub)]
+          + (ifMatch.map { [("If-Match", $0)] } ?? []),
         body: body
       )
     } catch {

@@ -18,6 +18,7 @@ final class UpstreamService {
   private struct Delivery {
     let sequence: UInt64
     let priority: PriorityClass
+    let sent: DeliveryFigures.Sent
   }
 
   /// A message that was read when the connection had just become full.
@@ -33,11 +34,14 @@ final class UpstreamService {
   private static let batch = 64
   /// The pause before the reported properties are sent, so that many clients make one patch.
   private static let reportDelay = TimeAmount.seconds(1)
+  /// Nil while the hub above is reached, and before it was for the first time.
+  private var lostAt: Instant?
 
   let hub: LocalHub
   let uplink: Uplink
   private let handle: UpstreamHandle
   private let configuration: ConfigurationService
+  private let budget: UpstreamBudget?
   private let logger: Logger
   private let own: IdentityKey
 
@@ -59,12 +63,14 @@ final class UpstreamService {
     hub: LocalHub,
     uplink: Uplink,
     handle: UpstreamHandle,
-    configuration: ConfigurationService
+    configuration: ConfigurationService,
+    budget: UpstreamBudget?
   ) {
     self.hub = hub
     self.uplink = uplink
     self.handle = handle
     self.configuration = configuration
+    self.budget = budget
     logger = hub.logger
     own = hub.identity.edgeHub
   }
@@ -82,6 +88,7 @@ final class UpstreamService {
   func stop() {
     hub.store.unwatch(watcher)
     tellStore()
+    budget?.keep(age: hub.store.now.age, isLast: true)
     uplink.stop()
   }
 
@@ -101,15 +108,26 @@ final class UpstreamService {
 
   /// Sends one batch; false if there was nothing to send.
   private func send(from view: QueueView) -> Bool {
+    let (time, start) = (hub.store.now, SystemClock.now())
     do throws(LogFault) {
       let limit = min(uplink.room, Self.batch)
       let reading = try reader?.read(
         in: view,
-        age: hub.store.now.age,
-        maxMessages: limit
+        age: time.age,
+        maxMessages: limit,
+        allowance: { [budget] in budget?.allowance($0, age: time.age) ?? .max }
       ) { message in
         lastDelivery += 1
-        let delivery = Delivery(sequence: message.sequence, priority: message.priority)
+        let delivery = Delivery(
+          sequence: message.sequence,
+          priority: message.priority,
+          sent: hub.figures.upstream.sending(
+            message,
+            to: HubFigures.upstreamName,
+            start: start,
+            now: time.calendar
+          )
+        )
         deliveries[lastDelivery] = delivery
         let event = message.event
         let (sender, id) = (
@@ -145,10 +163,20 @@ final class UpstreamService {
       for (delivery, sender) in unsendable { giveUp(delivery, of: sender) }
       unsendable = []
       guard let reading else { return false }
+      if let budget {
+        if let priority = reading.priority {
+          budget.sent(reading.byteCount, priority, age: time.age)
+        } else {
+          waitForBudget(budget, view)
+        }
+      }
       for damage in reading.damage {
         logger.error("stored messages are damaged", metadata: ["place": "\(damage)"])
       }
-      if reading.expiredCount > 0 { tellStore() }
+      if reading.expiredCount > 0 {
+        hub.store.expired(reading.expiredSenders)
+        tellStore()
+      }
       return reading.messageCount > 0
     } catch .viewOutdated {
       // Space was given back meanwhile: the next view is there already.
@@ -159,6 +187,25 @@ final class UpstreamService {
     }
   }
 
+  /// Comes back when the budget lets something pass that waits.
+  private func waitForBudget(_ budget: UpstreamBudget, _ view: QueueView) {
+    let waiting = PriorityClass.all.filter { view.length($0) > 0 }
+    guard !isBudgetAwaited, let wait = budget.wait(of: waiting, age: hub.store.now.age) else {
+      return
+    }
+    isBudgetAwaited = true
+    let handle = handle
+    // Not for long at once: what is in flight may be all that waits.
+    let delay = TimeAmount.milliseconds(Int64(clamping: min(max(wait, 10), 60_000)))
+    uplink.eventLoop.scheduleTask(in: delay) {
+      handle.tell { service in
+        service.isBudgetAwaited = false
+        service.pump()
+      }
+    }
+  }
+
+  private var isBudgetAwaited = false
   private var unsendable: [(delivery: UInt64, sender: IdentityKey)] = []
 
   /// Sends what was held; false if some of it still is.
@@ -276,6 +323,9 @@ final class UpstreamService {
 extension UpstreamService: UplinkDelegate {
   func uplinkConnected(isMultiplexing: Bool) {
     logger.notice("connected upstream", metadata: ["children": "\(isMultiplexing)"])
+    if let lost = lostAt.take() {
+      hub.figures.time(.offlineTime, own.clientID, since: lost)
+    }
     deliveries = [:]
     held = []
     reader?.rewind()
@@ -291,6 +341,14 @@ extension UpstreamService: UplinkDelegate {
       "the hub above is not reached; messages wait here",
       metadata: ["reason": "\(fault.map { "\($0)" } ?? "stopped")"]
     )
+    if handle.isConnected {
+      lostAt = SystemClock.now()
+      hub.figures.count(.offlineCount, own.clientID)
+    }
+    // What was on its way is sent again.
+    if !deliveries.isEmpty {
+      hub.figures.count(.retries, own.clientID, "send_message", by: deliveries.count)
+    }
     deliveries = [:]
     held = []
     tellStore()
@@ -298,8 +356,11 @@ extension UpstreamService: UplinkDelegate {
   }
 
   func uplinkAcknowledged(_ acknowledged: Span<UInt64>) {
+    let now = SystemClock.now()
     for index in acknowledged.indices {
-      if let delivery = deliveries.removeValue(forKey: acknowledged[index]) { settle(delivery) }
+      guard let delivery = deliveries.removeValue(forKey: acknowledged[index]) else { continue }
+      hub.figures.upstream.confirmed(delivery.sent, now: now)
+      settle(delivery)
     }
     tellStore()
     pump()
@@ -339,7 +400,12 @@ extension UpstreamService: UplinkDelegate {
     let request = wish
     // Answers the hub above, which has a time limit of its own.
     Task {
-      guard let answer = try? await hub.methods.invoke(method.identity, request) else { return }
+      let start = SystemClock.now()
+      let called = try? await hub.methods.invoke(method.identity, request)
+      let to = method.identity.clientID
+      hub.figures.count(.methods, HubFigures.upstreamName, to)
+      hub.figures.time(.methodTime, HubFigures.upstreamName, to, since: start)
+      guard let answer = called else { return }
       handle.tell {
         $0.uplink.answer(
           method,
@@ -369,7 +435,7 @@ extension UpstreamService: UplinkDelegate {
       if keys.isEmpty {
         do { try await hub.scope.refresh() } catch { failure = "\(error)" }
       } else {
-        for key in keys { _ = await hub.scope.refresh(key) }
+        for key in keys { await hub.scope.look(for: key) }
       }
       let body: JSONValue = failure.map { ["message": .string($0)] } ?? .null
       let (status, bytes) = (failure == nil ? 200 : 500, JSON.bytes(body))

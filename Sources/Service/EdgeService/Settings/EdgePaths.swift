@@ -36,6 +36,12 @@ package struct EdgePaths: Equatable, Sendable {
   /// The management API, served by the agent, which passes identity calls on.
   package var managementSocket: String { run(of: .agent) + "/management.sock" }
 
+  /// Where the supervisor takes orders; for its own user alone.
+  package var supervisorSocket: String { run + "/supervisor.sock" }
+  /// The level that all processes log from on, in place of that of the settings, while the supervisor
+  /// runs.
+  package var logLevel: String { run + "/log-level" }
+
   /// Where all workload sockets are, and nothing else.
   package var workload: String { run + "/workload" }
 

@@ -54,9 +54,13 @@ package struct EdgeSettings: Equatable, Sendable {
   package let upstream: UpstreamSettings
   package let containerEngine: ContainerEngineSettings
   package let imageCollection: ImageCollectionSettings
+  package let images: ImageSettings
   package let metrics: MetricsSettings
   package let logLevel: String
   package let logFormat: String
+  /// The folder that the supervisor writes the processes' logs to, nil for none: they go where its own
+  /// go.
+  package let logFolder: String?
   /// What stands in the file, is right, and has no effect here: told once.
   package let notices: [String]
 
@@ -104,7 +108,7 @@ package struct EdgeSettings: Equatable, Sendable {
         remedy: "Add it, with source = \"manual\" and connection_string = \"HostName=…\"."
       )
     }
-    provisioning = try ProvisioningSettings(table)
+    provisioning = try ProvisioningSettings(table, chip: top.table("tpm"))
     if case .service = provisioning, parentHostName != nil {
       throw top.fault(
         "parent_hostname",
@@ -136,13 +140,18 @@ package struct EdgeSettings: Equatable, Sendable {
       allowsElevated: top.flag("allow_elevated_docker_permissions") ?? true
     )
     imageCollection = try ImageCollectionSettings(top.table("image_garbage_collection"))
+    images = try ImageSettings(
+      signatures: top.table("image_signatures"),
+      registries: top.table("image_registries")
+    )
     metrics = try MetricsSettings(top.table("metrics"))
     let logging = try top.table("logging")
-    try logging?.refuse(otherThan: ["level", "format"])
+    try logging?.refuse(otherThan: ["level", "format", "folder"])
     logLevel =
-      try logging?.word("level", of: ["debug", "info", "notice", "warning", "error"]) ?? "info"
+      try logging?.word("level", of: SupervisorOrder.levels) ?? "info"
     logFormat = try logging?.word("format", of: ["auto", "json", "text"]) ?? "auto"
-    notices = try Self.notices(top)
+    logFolder = try logging?.path("folder")
+    notices = try Self.notices(top, provisioning)
   }
 
   private static let known = [
@@ -150,7 +159,8 @@ package struct EdgeSettings: Equatable, Sendable {
     "allow_elevated_docker_permissions", "auto_reprovisioning_mode",
     "prefer_module_identity_cache", "cloud_timeout_sec", "cloud_retries", "iotedge_max_requests",
     "additional_info", "provisioning", "cert_issuance", "aziot_keys", "tpm", "edge_ca", "agent",
-    "connect", "listen", "watchdog", "moby_runtime", "image_garbage_collection", "hub", "upstream",
+    "connect", "listen", "watchdog", "moby_runtime", "image_garbage_collection",
+    "image_signatures", "image_registries", "hub", "upstream",
     "metrics", "logging",
   ]
 
@@ -185,7 +195,10 @@ package struct EdgeSettings: Equatable, Sendable {
     return (uris["workload_uri"], uris["management_uri"])
   }
 
-  private static func notices(_ top: SettingsTable) throws(SettingsFault) -> [String] {
+  private static func notices(
+    _ top: SettingsTable,
+    _ provisioning: ProvisioningSettings
+  ) throws(SettingsFault) -> [String] {
     if let keys = try top.table("aziot_keys"), !keys.names.isEmpty {
       throw top.fault(
         "aziot_keys",
@@ -200,7 +213,9 @@ package struct EdgeSettings: Equatable, Sendable {
     if watchdog?.contains("max_retries") == true {
       ignored("watchdog.max_retries", "processes are restarted for as long as it takes")
     }
-    if top.contains("tpm") { ignored("tpm", "no key is kept in a TPM") }
+    if top.contains("tpm"), !provisioning.usesChip {
+      ignored("tpm", "a TPM is used with provisioning.attestation.method = \"tpm\" alone")
+    }
     if top.contains("additional_info") { ignored("additional_info", "nothing reports it") }
     if top.contains("connect") { ignored("connect", "modules are given sockets of their own") }
     if try top.table("agent")?.contains("config") == true {

@@ -10,6 +10,8 @@ package enum ProvisioningSettings: Equatable, Sendable {
     case symmetricKey(SecretSource)
     /// A certificate and its key: the PEM files of both.
     case certificate(chain: String, privateKey: String)
+    /// The machine's TPM.
+    case chip(ChipSettings)
   }
 
   /// What the provisioning service is asked with.
@@ -43,7 +45,8 @@ package enum ProvisioningSettings: Equatable, Sendable {
   /// The provisioning service tells it.
   case service(Service)
 
-  init(_ table: SettingsTable) throws(SettingsFault) {
+  /// Reads `[provisioning]`, and `[tpm]` where it is needed.
+  init(_ table: SettingsTable, chip: SettingsTable?) throws(SettingsFault) {
     let known = [
       "source", "connection_string", "device_connection_string", "iothub_hostname", "device_id",
       "authentication", "global_endpoint", "id_scope", "attestation", "payload",
@@ -56,7 +59,12 @@ package enum ProvisioningSettings: Equatable, Sendable {
     guard let source = try table.word("source", of: ["manual", "dps"]) else {
       throw table.fault("source", "is missing", remedy: "Write source = \"manual\" or \"dps\".")
     }
-    self = source == "dps" ? try Self.service(table) : try Self.manual(table)
+    self = source == "dps" ? try Self.service(table, chip) : try Self.manual(table)
+  }
+
+  /// Whether the machine's TPM proves who the device is.
+  var usesChip: Bool {
+    if case .service(let service) = self, case .chip = service.proof { true } else { false }
   }
 
   private static func manual(_ table: SettingsTable) throws(SettingsFault) -> Self {
@@ -123,7 +131,10 @@ package enum ProvisioningSettings: Equatable, Sendable {
     return .manual(hubHostName: host, deviceID: identity.deviceID, .symmetricKey(.inline(key)))
   }
 
-  private static func service(_ table: SettingsTable) throws(SettingsFault) -> Self {
+  private static func service(
+    _ table: SettingsTable,
+    _ chip: SettingsTable?
+  ) throws(SettingsFault) -> Self {
     for name in ["connection_string", "iothub_hostname", "device_id", "authentication"]
     where table.contains(name) {
       throw table.fault(name, "goes with source = \"manual\" alone")
@@ -148,13 +159,14 @@ package enum ProvisioningSettings: Equatable, Sendable {
       )
     case "x509": kind = try certificate(proof)
     case "tpm":
+      _ = try proof.required("registration_id", "with method = \"tpm\"")
+      kind = .chip(try ChipSettings(chip))
+    default:
       throw proof.fault(
         "method",
-        "is tpm, which this version cannot use",
-        remedy: "Use \"symmetric_key\" or \"x509\"."
+        "is missing",
+        remedy: "Write \"symmetric_key\", \"x509\" or \"tpm\"."
       )
-    default:
-      throw proof.fault("method", "is missing", remedy: "Write \"symmetric_key\" or \"x509\".")
     }
     var payload: String?
     if let table = try table.table("payload") {

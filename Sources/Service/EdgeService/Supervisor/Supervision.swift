@@ -73,6 +73,9 @@ package struct Supervision {
     var isTold = false
     /// When it is killed, once it was told to stop and if it has not been killed.
     var killTime: Instant?
+    /// How often it was started.
+    var startCount = 0
+    var lastEnding: Ending?
   }
 
   /// Seconds below which a process that ends is one that cannot live.
@@ -129,6 +132,7 @@ package struct Supervision {
     processes[role]?.state = .running(id, since: now)
     processes[role]?.isRestarting = false
     processes[role]?.killTime = nil
+    processes[role]?.startCount += 1
     return [.tell(.started(role, id))]
   }
 
@@ -142,6 +146,7 @@ package struct Supervision {
   package mutating func ended(_ id: Int32, _ ending: Ending, now: Instant) -> [Action] {
     for (role, process) in processes {
       guard case .running(id, let since) = process.state else { continue }
+      processes[role]?.lastEnding = ending
       if stopping != nil {
         processes[role]?.state = .over
         return [.tell(.stopped(role, ending))] + advanceStop(now: now)
@@ -172,11 +177,69 @@ package struct Supervision {
   }
 
   private mutating func restart(but ended: EdgeRole, now: Instant) -> [Action] {
+    restart(EdgeRole.allCases.filter { $0 != ended }, now: now)
+  }
+
+  /// Stops the processes of `roles`, and starts each again when it has ended.
+  ///
+  /// What waits for its start is due now. While everything stops it changes nothing.
+  package mutating func restart(_ roles: [EdgeRole], now: Instant) -> [Action] {
+    guard stopping == nil else { return [] }
+    return roles.compactMap { role in
+      switch processes[role]?.state {
+      case .running(let id, _):
+        guard processes[role]?.isRestarting == false else { return nil }
+        processes[role]?.isRestarting = true
+        processes[role]?.killTime = Self.latest(.keys, now)
+        return .stop(id)
+      case .due:
+        processes[role]?.state = .due(now)
+        return nil
+      case .over, nil: return nil
+      }
+    }
+  }
+
+  /// The processes that run.
+  package var running: [Int32] {
+    processes.values.compactMap { if case .running(let id, _) = $0.state { id } else { nil } }
+  }
+
+  /// How a process is, for people.
+  package struct Status: Equatable, Sendable {
+    package let role: EdgeRole
+    /// Nil while it does not run.
+    package let processID: Int32?
+    /// Seconds since its start, or, while it does not run, until it is tried again.
+    package let seconds: UInt64
+    /// Starts after the first.
+    package let restarts: Int
+    /// How it ended the last time, nil if it never has.
+    package let lastEnding: Ending?
+    /// Whether it was told to stop.
+    package let isStopping: Bool
+  }
+
+  /// How all of them are.
+  package func status(now: Instant) -> [Status] {
     EdgeRole.allCases.compactMap { role in
-      guard role != ended, case .running(let id, _) = processes[role]?.state else { return nil }
-      processes[role]?.isRestarting = true
-      processes[role]?.killTime = Self.latest(.keys, now)
-      return .stop(id)
+      guard let process = processes[role] else { return nil }
+      let id: Int32?
+      let seconds: UInt64
+      switch process.state {
+      case .running(let number, let since):
+        (id, seconds) = (number, now.milliseconds(since: since) / 1_000)
+      case .due(let time): (id, seconds) = (nil, time.milliseconds(since: now) / 1_000)
+      case .over: (id, seconds) = (nil, 0)
+      }
+      return Status(
+        role: role,
+        processID: id,
+        seconds: seconds,
+        restarts: max(process.startCount - 1, 0),
+        lastEnding: process.lastEnding,
+        isStopping: process.isTold || process.isRestarting
+      )
     }
   }
 

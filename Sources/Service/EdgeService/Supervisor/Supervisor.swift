@@ -1,11 +1,13 @@
 import ByteIO
 import CLinux
+import EdgeEngine
 import Glibc
+import JSONTree
 package import Logging
 import Platform
 
-/// Runs the processes of the edge: one thread, no network, no file but the directories that it hands
-/// over.
+/// Runs the processes of the edge: one thread, no network, a socket for its own user, no file but the
+/// directories that it hands over and the logs.
 ///
 /// The smallest program of all, since nothing starts it again but the service manager.
 package struct Supervisor {
@@ -37,53 +39,124 @@ package struct Supervisor {
     self.logger = logger
   }
 
-  /// Runs all roles until SIGTERM or SIGINT, on this thread, which waits here.
+  /// Runs all roles until SIGTERM, SIGINT, SIGHUP or an order to stop, on this thread, which waits here.
   ///
-  /// - Throws: `FileFault`, `SettingsFault`: what keeps it from making the directories.
+  /// - Throws: `FileFault`, `SettingsFault`: what keeps it from making directories and its socket.
   package func run() throws {
-    var signals = sigset_t()
-    sigemptyset(&signals)
-    for number in [SIGTERM, SIGINT, SIGCHLD] { sigaddset(&signals, number) }
     // Waited for, not handled: whatever threads there are do not see them.
-    pthread_sigmask(SIG_BLOCK, &signals, nil)
+    let signals = clinux_open_signals()
+    guard signals >= 0 else { throw FileFault("open", "the signals of this process") }
 
     let users = EdgeUsers.find(logger)
     try users.makeDirectories(settings.paths)
+    unlink(settings.paths.logLevel)
+    let logs = try settings.logFolder.map { folder throws(FileFault) in
+      try RoleLogs(folder: folder)
+    }
+    var control = try ControlSocket(path: settings.paths.supervisorSocket)
+    defer { control.end() }
     var supervision = Supervision(roles: EdgeRole.allCases, now: SystemClock.now())
     var isReady = false
     while !supervision.isOver {
       let now = SystemClock.now()
-      for action in supervision.wake(now: now) { perform(action, &supervision, users) }
+      for action in supervision.wake(now: now) { perform(action, &supervision, users, logs) }
       if !isReady {
         ServiceManager.notify("READY=1")
-        ProgramCode.release()
         isReady = true
       }
-      switch wait(for: signals, until: supervision.nextDeadline) {
-      case SIGTERM, SIGINT:
-        ServiceManager.notify("STOPPING=1")
-        for action in supervision.stop(now: SystemClock.now()) {
-          perform(action, &supervision, users)
+      // It looks once a minute, and whenever something has happened.
+      ProgramCode.release()
+      let deadlines = [supervision.nextDeadline, control.nextDeadline].compactMap { $0 }
+      wait(for: [signals] + control.files, until: deadlines.min())
+      logs?.rotate()
+      while true {
+        let number = clinux_next_signal(signals)
+        guard number != 0 else { break }
+        if number == SIGCHLD {
+          reap(&supervision, users, logs)
+        } else {
+          stop(&supervision, users, logs)
         }
-      default: reap(&supervision, users)
       }
+      control.serve(now: SystemClock.now()) { line in
+        JSON.bytes(obey(SupervisorOrder(line), &supervision, users, logs))
+      }
+    }
+    unlink(settings.paths.supervisorSocket)
+    unlink(settings.paths.logLevel)
+  }
+
+  private func stop(
+    _ supervision: inout Supervision,
+    _ users: EdgeUsers,
+    _ logs: RoleLogs?
+  ) {
+    ServiceManager.notify("STOPPING=1")
+    for action in supervision.stop(now: SystemClock.now()) {
+      perform(action, &supervision, users, logs)
+    }
+  }
+
+  /// Does what came over the socket, and answers.
+  private func obey(
+    _ order: SupervisorOrder?,
+    _ supervision: inout Supervision,
+    _ users: EdgeUsers,
+    _ logs: RoleLogs?
+  ) -> JSONValue {
+    let now = SystemClock.now()
+    switch order {
+    case .status:
+      return [
+        "pid": .int(Int64(getpid())), "version": .string(EdgeVersion.runtime.version),
+        "settings": .string(settings.file),
+        "logs": settings.logFolder.map { .string($0) } ?? .null,
+        "processes": .array(supervision.status(now: now).map(\.json)),
+      ]
+    case .restart(let roles):
+      let names = roles.map(\.rawValue).joined(separator: ", ")
+      logger.notice("told to restart", metadata: ["processes": "\(names)"])
+      for action in supervision.restart(roles, now: now) {
+        perform(action, &supervision, users, logs)
+      }
+      return [:]
+    case .stop:
+      logger.notice("told to stop")
+      stop(&supervision, users, logs)
+      return [:]
+    case .logLevel(let level):
+      let path = settings.paths.logLevel
+      if let level {
+        do throws(FileFault) {
+          try PrivateFile.replace(path, with: Array(level.utf8), mode: 0o644)
+        } catch {
+          return ["error": .string("\(error)")]
+        }
+      } else {
+        unlink(path)
+      }
+      logger.notice("told to log from another level on", metadata: ["level": "\(level ?? "-")"])
+      for id in supervision.running { Glibc.kill(id, SIGHUP) }
+      return [:]
+    case nil: return ["error": "this is no order that the supervisor knows"]
     }
   }
 
   private func perform(
     _ action: Supervision.Action,
     _ supervision: inout Supervision,
-    _ users: EdgeUsers
+    _ users: EdgeUsers,
+    _ logs: RoleLogs?
   ) {
     switch action {
     case .start(let role):
-      let id = spawn(role, users)
+      let id = spawn(role, users, logs)
       let reason = String(cString: strerror(errno))
       let now = SystemClock.now()
       let actions =
         id > 0
         ? supervision.started(role, id, now: now) : supervision.failed(role, reason, now: now)
-      for action in actions { perform(action, &supervision, users) }
+      for action in actions { perform(action, &supervision, users, logs) }
     case .stop(let id): Glibc.kill(id, SIGTERM)
     case .kill(let id): Glibc.kill(id, SIGKILL)
     case .tell(let event):
@@ -95,7 +168,11 @@ package struct Supervisor {
   }
 
   /// Collects every process that has ended, those of others that became ours too.
-  private func reap(_ supervision: inout Supervision, _ users: EdgeUsers) {
+  private func reap(
+    _ supervision: inout Supervision,
+    _ users: EdgeUsers,
+    _ logs: RoleLogs?
+  ) {
     var status: Int32 = 0
     while true {
       let id = waitpid(-1, &status, WNOHANG)
@@ -105,32 +182,32 @@ package struct Supervisor {
       let ending: Supervision.Ending =
         signal == 0 ? .exit((status >> 8) & 0xFF) : .signal(signal)
       for action in supervision.ended(id, ending, now: SystemClock.now()) {
-        perform(action, &supervision, users)
+        perform(action, &supervision, users, logs)
       }
     }
   }
 
-  /// The next signal, or 0 when the deadline is there.
-  private func wait(for signals: sigset_t, until deadline: Instant?) -> Int32 {
-    var signals = signals
-    // Whatever happens, it looks once a minute.
-    let milliseconds = min(deadline?.milliseconds(since: SystemClock.now()) ?? 60_000, 60_000)
-    // One more, so that it does not wake just before the time.
-    var time = timespec(
-      tv_sec: Int((milliseconds + 1) / 1_000),
-      tv_nsec: Int((milliseconds + 1) % 1_000) * 1_000_000
-    )
-    let number = sigtimedwait(&signals, nil, &time)
-    return max(number, 0)
+  /// Waits until one of the files can be read from, or the deadline is there.
+  private func wait(for files: [Int32], until deadline: Instant?) {
+    // Whatever happens, it looks once a minute; one more, so that it does not wake just before the time.
+    let milliseconds = min(deadline?.milliseconds(since: SystemClock.now()) ?? 60_000, 60_000) + 1
+    var entries = files.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+    poll(&entries, nfds_t(entries.count), Int32(milliseconds))
   }
 
-  private func spawn(_ role: EdgeRole, _ users: EdgeUsers) -> Int32 {
+  private func spawn(_ role: EdgeRole, _ users: EdgeUsers, _ logs: RoleLogs?) -> Int32 {
     let arguments = ([program, role.rawValue] + words).map { strdup($0) } + [nil]
     // The service manager hears of this process alone.
     let variables = environment.filter { $0.key != "NOTIFY_SOCKET" }
     let pairs = variables.map { strdup("\($0.key)=\($0.value)") } + [nil]
-    defer { for text in arguments + pairs { free(text) } }
-    guard let user = users[role] else { return clinux_spawn(program, arguments, pairs, nil) }
+    let output = logs?.open(role) ?? -1
+    defer {
+      for text in arguments + pairs { free(text) }
+      if output >= 0 { close(output) }
+    }
+    guard let user = users[role] else {
+      return clinux_spawn(program, arguments, pairs, nil, output)
+    }
     return user.groups.withUnsafeBufferPointer { groups in
       var target = clinux_user(
         user: user.user,
@@ -138,7 +215,7 @@ package struct Supervisor {
         groups: groups.baseAddress,
         group_count: groups.count
       )
-      return clinux_spawn(program, arguments, pairs, &target)
+      return clinux_spawn(program, arguments, pairs, &target, output)
     }
   }
 }

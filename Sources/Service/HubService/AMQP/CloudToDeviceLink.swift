@@ -1,5 +1,6 @@
 import AMQP
 import AMQPCodec
+import AMQPEndpoints
 import ByteIO
 import HubContract
 import HubEngine
@@ -12,9 +13,11 @@ final class CloudToDeviceLink: AMQPLink {
   static let window: Int32 = 128
 
   let requirement: AMQPRequirement?
+  private let hub: Hub
   private unowned let peer: AMQPPeer
 
-  init(_ id: LinkID, _ peer: AMQPPeer, _ requirement: AMQPRequirement) {
+  init(_ hub: Hub, _ peer: AMQPPeer, _ requirement: AMQPRequirement) {
+    self.hub = hub
     self.peer = peer
     self.requirement = requirement
   }
@@ -26,13 +29,13 @@ final class CloudToDeviceLink: AMQPLink {
     } catch {
       return settle(delivery, .rejected(error))
     }
-    guard peer.hub.throttles.allows(.cloudToDeviceSends) else {
+    guard hub.throttles.allows(.cloudToDeviceSends) else {
       let error = AMQPError("com.microsoft:device-container-throttled", "too many sends")
       return settle(delivery, .rejected(error))
     }
     guard let reply = peer.reply else { return }
-    let now = peer.hub.now
-    peer.hub.store.submit { engine throws(HubError) in
+    let now = hub.now
+    hub.store.submit { engine throws(HubError) in
       try engine.enqueue(request, now: now)
     } completion: { result in
       reply { peer in
@@ -93,61 +96,6 @@ final class CloudToDeviceLink: AMQPLink {
       propertyByteCount: PropertyBag(bag.span).countedBytes,
       body: body
     )
-  }
-}
-
-/// An AMQP message's properties as the hub keeps them: texts by name.
-struct MessageFieldList: Equatable {
-  /// System properties.
-  var system: [(SystemProperty, String)] = []
-  /// Application properties.
-  var application: [MessageProperty] = []
-
-  static func == (first: MessageFieldList, second: MessageFieldList) -> Bool {
-    first.system.elementsEqual(second.system) { $0 == $1 }
-      && first.application == second.application
-  }
-
-  /// Reads what a message carries.
-  init(_ message: AMQPMessage) {
-    let properties = message.properties
-    func put(_ property: SystemProperty, _ value: String?) {
-      if let value { system.append((property, value)) }
-    }
-    put(.messageID, properties.messageIDText)
-    put(.correlationID, properties.correlationIDText)
-    put(.userID, properties.userID.flatMap { String(validating: $0, as: UTF8.self) })
-    put(.contentType, properties.contentType)
-    put(.contentEncoding, properties.contentEncoding)
-    put(.to, properties.to)
-    put(.expiry, properties.absoluteExpiryTime.map { Timestamp(milliseconds: $0).iso8601 })
-    for pair in message.applicationProperties.pairs {
-      guard let name = pair.key.text else { continue }
-      application.append(MessageProperty(name, Self.text(pair.value)))
-    }
-  }
-
-  /// Takes an application property out.
-  mutating func take(_ name: String) -> String? {
-    guard let index = application.firstIndex(where: { $0.name == name }) else { return nil }
-    return application.remove(at: index).value
-  }
-
-  /// The text of a property's value: the hub's properties are texts.
-  static func text(_ value: AMQPValue) -> String? {
-    switch value {
-    case .null: nil
-    case .string(let text), .symbol(let text): text
-    case .boolean(let value): value ? "true" : "false"
-    case .float(let value): "\(value)"
-    case .double(let value): "\(value)"
-    case .char(let value): String(value)
-    case .ulong(let value): String(value)
-    case .timestamp(let value): Timestamp(milliseconds: value).iso8601
-    case .uuid(let bytes): LockToken(bytes: bytes).map { "\($0)" }
-    case .binary(let bytes): String(validating: bytes, as: UTF8.self)
-    default: value.integer.map { String($0) }
-    }
   }
 }
 

@@ -1,4 +1,5 @@
 import AMQP
+import AMQPEndpoints
 import Logging
 import MessageLog
 
@@ -12,6 +13,7 @@ final class EventReceiverLink: AMQPLink {
 
   let requirement: AMQPRequirement?
   private let id: LinkID
+  private let events: EventStreams
   private unowned let peer: AMQPPeer
   private let reader: EventReader
   private let claim: EventClaim
@@ -20,12 +22,14 @@ final class EventReceiverLink: AMQPLink {
 
   init(
     _ id: LinkID,
+    _ events: EventStreams,
     _ peer: AMQPPeer,
     _ requirement: AMQPRequirement,
     _ reader: EventReader,
     _ claim: EventClaim
   ) {
     self.id = id
+    self.events = events
     self.peer = peer
     self.requirement = requirement
     self.reader = reader
@@ -34,7 +38,7 @@ final class EventReceiverLink: AMQPLink {
 
   func credited() { read() }
 
-  func ended() { peer.shared.events.leave(claim) }
+  func ended() { events.leave(claim) }
 
   private func read() {
     let credit = peer.connection.credit(of: id)
@@ -61,7 +65,7 @@ final class EventReceiverLink: AMQPLink {
     }
     peer.flush()
     guard isAtEnd else { return read() }
-    guard peer.hub.routing.serves(reader.stream.destination) else {
+    guard events.hub.routing.serves(reader.stream.destination) else {
       let error = AMQPError(AMQPError.notFound, "the event stream has been removed")
       return peer.connection.detach(id, error)
     }
@@ -74,7 +78,7 @@ final class EventReceiverLink: AMQPLink {
   private func wait(for position: UInt64) {
     guard let reply = peer.reply else { return }
     isWaiting = true
-    let (id, log) = (id, peer.hub.events)
+    let (id, log) = (id, events.hub.events)
     // Ends by itself after a while at the latest, also when the link is gone.
     Task {
       await log.waitForMore(than: position, timeout: .seconds(30))

@@ -1,5 +1,6 @@
 import AMQP
 import AMQPCodec
+import AMQPEndpoints
 import ByteIO
 import HubContract
 import HubEngine
@@ -40,7 +41,7 @@ final class EventStreams: Sendable {
     var lastNumber: UInt64 = 0
   }
 
-  private let hub: Hub
+  let hub: Hub
   private let groups: Set<String>
   private let state = Mutex(State())
 
@@ -144,7 +145,7 @@ final class EventStreams: Sendable {
         "com.microsoft:enable-receiver-runtime-metric"
       )
     )
-    return EventReceiverLink(id, peer, requirement, reader, claim)
+    return EventReceiverLink(id, self, peer, requirement, reader, claim)
   }
 
   private func enter(

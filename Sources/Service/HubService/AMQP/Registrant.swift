@@ -1,5 +1,6 @@
 import AMQP
 import AMQPCodec
+import AMQPEndpoints
 import Endpoints
 import HubContract
 
@@ -110,7 +111,7 @@ final class RegistrationRequestLink: AMQPLink {
           return peer.connection.settle(delivery.id, .rejected(Self.refusal(answer)))
         }
         peer.connection.settle(delivery.id, .accepted)
-        peer.registrant?.answer(answer, correlation)
+        peer.hubLinks?.registrant?.answer(answer, correlation)
       }
     }
   }

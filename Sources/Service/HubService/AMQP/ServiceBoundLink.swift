@@ -1,5 +1,6 @@
 import AMQP
 import AMQPCodec
+import AMQPEndpoints
 import HubContract
 import HubEngine
 import Synchronization
@@ -9,6 +10,7 @@ import Synchronization
 final class ServiceBoundLink: AMQPLink {
   let requirement: AMQPRequirement?
   private let id: LinkID
+  private let hub: Hub
   private unowned let peer: AMQPPeer
   private let queue: ServiceBoundQueue
   private var held: [DeliveryID: LockToken] = [:]
@@ -18,11 +20,13 @@ final class ServiceBoundLink: AMQPLink {
 
   init(
     _ id: LinkID,
+    _ hub: Hub,
     _ peer: AMQPPeer,
     _ requirement: AMQPRequirement,
     _ queue: ServiceBoundQueue
   ) {
     self.id = id
+    self.hub = hub
     self.peer = peer
     self.requirement = requirement
     self.queue = queue
@@ -36,12 +40,12 @@ final class ServiceBoundLink: AMQPLink {
   func tick() { take() }
 
   private func take() {
-    let changes = queue.changes(peer.hub)
+    let changes = queue.changes(hub)
     guard !isTaking, emptyAt != changes, peer.connection.credit(of: id) > 0,
       let reply = peer.reply
     else { return }
     isTaking = true
-    let (id, now, hub, queue) = (id, peer.hub.now, peer.hub, queue)
+    let (id, now, hub, queue) = (id, hub.now, hub, queue)
     hub.store.submit { engine throws(HubError) in
       try queue.take(&engine, now)
     } completion: { result in
@@ -68,7 +72,7 @@ final class ServiceBoundLink: AMQPLink {
   private func send(_ delivery: ServiceBoundQueue.Delivery) {
     var message = AMQPMessage(body: .data([delivery.body]))
     message.properties.contentType = delivery.contentType
-    message.properties.userID = Array((peer.hub.settings.names.first ?? "").utf8)
+    message.properties.userID = Array((hub.settings.names.first ?? "").utf8)
     message.messageAnnotations = [
       "iothub-enqueuedtime": .timestamp(delivery.enqueuedTime.milliseconds)
     ]
@@ -81,21 +85,21 @@ final class ServiceBoundLink: AMQPLink {
     if let sent {
       held[sent] = delivery.token
     } else {
-      Self.abandon(delivery.token, queue, peer.hub)
+      Self.abandon(delivery.token, queue, hub)
     }
   }
 
   func settled(_ id: DeliveryID, _ outcome: AMQPOutcome) {
     guard let token = held.removeValue(forKey: id) else { return }
-    guard outcome == .accepted else { return Self.abandon(token, queue, peer.hub) }
-    let (now, queue) = (peer.hub.now, queue)
-    peer.hub.store.submitOwed { engine throws(HubError) in
+    guard outcome == .accepted else { return Self.abandon(token, queue, hub) }
+    let (now, queue) = (hub.now, queue)
+    hub.store.submitOwed { engine throws(HubError) in
       try queue.complete(&engine, token, now)
     }
   }
 
   func ended() {
-    for token in held.values { Self.abandon(token, queue, peer.hub) }
+    for token in held.values { Self.abandon(token, queue, hub) }
     held = [:]
   }
 

@@ -158,7 +158,8 @@ struct RouteTable: Sendable {
       + CertificateRoutes.routes + PolicyRoutes.routes + ConfigurationRoutes.routes
       + JobRoutes.routes + RoutingRoutes.routes + AdminRoutes.routes + FaultRoutes.routes
       + DeviceSideRoutes.routes + UploadRoutes.routes + FileRoutes.routes
-      + TransferJobRoutes.routes + EdgeScopeRoutes.routes + EdgeModuleRoutes.routes
+      + TransferJobRoutes.routes + EdgeRoutes.routes + EdgeScopeRoutes.routes
+      + EdgeModuleRoutes.routes
       + EnrollmentRoutes.routes + ProvisioningRoutes.routes
   )
 

@@ -1,3 +1,4 @@
+import AMQPEndpoints
 import Endpoints
 import HTTPTypes
 import HubContract
@@ -112,9 +113,10 @@ package struct HubServer: Service {
         tls: nil,
         loops: loops
       )
-    let amqpService = AMQPService(hub: hub)
+    let hubAMQP = HubAMQP(hub: hub)
+    let amqpService = hubAMQP.service
     hub.collectMetrics(of: loops, and: amqpService)
-    hub.collectMetrics(of: amqpService)
+    hub.collectMetrics(of: amqpService, hubAMQP.events)
     let amqp = try await AMQPListener(
       group: group,
       host: settings.host,

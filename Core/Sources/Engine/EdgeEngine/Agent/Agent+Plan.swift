@@ -167,13 +167,13 @@ extension Agent {
     guard module.kind == .docker, module.imagePullPolicy == .onCreate,
       !builtIns.contains(module.name)
     else { return true }
-    switch pulls[module.image] {
+    switch pulls[module.pinnedImage] {
     case .done: return true
     case .underway: pass.isFetching = true
     case nil:
-      let step = AgentStep.pull(image: module.image)
+      let step = AgentStep.pull(image: module.pinnedImage)
       guard mayTry(step, &pass) else { return false }
-      pulls[module.image] = .underway
+      pulls[module.pinnedImage] = .underway
       pass.isFetching = true
       pass.steps.append(step)
     }

@@ -89,8 +89,8 @@ public struct Agent: Sendable {
   /// A step is over; `failure` says in words for a person what went wrong, nil that nothing did.
   public mutating func ended(_ step: AgentStep, failure: String?, now: Timestamp) {
     if let failure {
-      if case .create(let module) = step { pulls[module.image] = nil }
-      if case .replace(let module) = step { pulls[module.image] = nil }
+      if case .create(let module) = step { pulls[module.pinnedImage] = nil }
+      if case .replace(let module) = step { pulls[module.pinnedImage] = nil }
       return note(step, failure, now)
     }
     failures[step.summary] = nil

@@ -52,6 +52,7 @@ public struct ContainerBody: Equatable, Sendable {
       let all: [JSONValue] = ["CHOWN", "SETUID"]
       host["CapDrop"] = .array(dropped + all.filter { !dropped.contains($0) })
     }
+    Self.addHost(&host, module, surroundings.edgeHostName)
     object["HostConfig"] = .object(host)
     addNetwork(module, surroundings, host)
   }
@@ -81,12 +82,10 @@ public struct ContainerBody: Equatable, Sendable {
     _ surroundings: ModuleSurroundings,
     _ host: JSONObject
   ) {
-    let mode = host["NetworkMode"]?.stringValue ?? ""
     var networking = object["NetworkingConfig"]?.objectValue ?? [:]
-    guard networking["EndpointsConfig"]?.objectValue?.isEmpty ?? true, mode != "host",
-      // These have no network that could be joined.
-      mode != "none", !mode.hasPrefix("container:")
-    else { return }
+    guard networking["EndpointsConfig"]?.objectValue?.isEmpty ?? true, Self.hasNetwork(host) else {
+      return
+    }
     let isHub = module.name == ModuleConfiguration.edgeHub
     // So that the name in the hub's certificate leads to it from inside the network too.
     let endpoint: JSONValue = isHub ? ["Aliases": [.string(surroundings.edgeHostName)]] : [:]
@@ -94,6 +93,29 @@ public struct ContainerBody: Equatable, Sendable {
       JSONObject([(key: surroundings.networkID, value: endpoint)])
     )
     object["NetworkingConfig"] = .object(networking)
+  }
+
+  /// Whether the container has a network of its own, that could be joined.
+  private static func hasNetwork(_ host: JSONObject) -> Bool {
+    let mode = host["NetworkMode"]?.stringValue ?? ""
+    return mode != "host" && mode != "none" && !mode.hasPrefix("container:")
+  }
+
+  /// Leads the gateway's name to this machine: the local hub is a process of it, and its name may be
+  /// one that only the machine itself and leaf devices know.
+  private static func addHost(
+    _ host: inout JSONObject,
+    _ module: ModuleConfiguration,
+    _ name: String
+  ) {
+    let isAddress =
+      name.contains(":") || name.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == 0x2E }
+    guard module.kind == .docker, hasNetwork(host), !isAddress, name != "localhost" else { return }
+    let own = host["ExtraHosts"]?.arrayValue ?? []
+    let isNamed = own.contains {
+      $0.stringValue?.lowercased().hasPrefix(name.lowercased() + ":") == true
+    }
+    if !isNamed { host["ExtraHosts"] = .array(own + [.string(name + ":host-gateway")]) }
   }
 
   /// The label by which tools find the containers of modules.

@@ -1,37 +1,11 @@
-/// Compresses bytes (RFC 1951) with the fixed codes, which is enough for logs; and the forms around
-/// it that logs and support bundles are handed over in: gzip (RFC 1952) and ZIP.
+/// Compresses bytes (RFC 1951) with the fixed codes, which is enough for logs; and as gzip
+/// (RFC 1952).
 public enum Deflate {
   /// The bytes as a file of gzip.
   public static func gzip(_ bytes: [UInt8]) -> [UInt8] {
     // No name and no time: the same bytes give the same file.
     [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255] + compress(bytes) + little(checksum(bytes), 4)
       + little(UInt32(truncatingIfNeeded: bytes.count), 4)
-  }
-
-  /// Files as a ZIP archive; their names are paths with `/`.
-  ///
-  /// Together they have to be less than 4 GiB, which is for the caller to see to.
-  public static func zip(_ files: [(name: String, bytes: [UInt8])]) -> [UInt8] {
-    var archive: [UInt8] = []
-    var directory: [UInt8] = []
-    for file in files {
-      let name = Array(file.name.utf8.prefix(65_535))
-      let packed = compress(file.bytes)
-      // Version 2.0, names in UTF-8, deflated, 1980-01-01.
-      let facts =
-        little(20, 2) + little(0x800, 2) + little(8, 2) + little(0, 2) + little(0x21, 2)
-        + little(checksum(file.bytes), 4) + little(UInt32(clamping: packed.count), 4)
-        + little(UInt32(clamping: file.bytes.count), 4) + little(UInt32(name.count), 2)
-        + little(0, 2)
-      directory += little(0x0201_4B50, 4) + little(20, 2) + facts + little(0, 2) + little(0, 2)
-      directory += little(0, 2) + little(0, 4) + little(UInt32(clamping: archive.count), 4) + name
-      archive += little(0x0403_4B50, 4) + facts + name + packed
-    }
-    let start = UInt32(clamping: archive.count)
-    let count = UInt32(clamping: files.count)
-    archive += directory
-    return archive + little(0x0605_4B50, 4) + little(0, 4) + little(count, 2) + little(count, 2)
-      + little(UInt32(clamping: directory.count), 4) + little(start, 4) + little(0, 2)
   }
 
   /// CRC-32 as gzip and ZIP use it.
@@ -45,7 +19,8 @@ public enum Deflate {
     (0..<8).reduce(UInt32(index)) { crc, _ in crc & 1 == 1 ? 0xEDB8_8320 ^ crc >> 1 : crc >> 1 }
   }
 
-  private static func little(_ value: UInt32, _ count: Int) -> [UInt8] {
+  /// The `count` lowest bytes of a number, lowest first.
+  static func little(_ value: UInt32, _ count: Int) -> [UInt8] {
     (0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * UInt32($0))) }
   }
 

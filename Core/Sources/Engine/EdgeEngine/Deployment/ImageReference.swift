@@ -43,9 +43,8 @@ public struct ImageReference: Hashable, Sendable, CustomStringConvertible {
     self.digest = digest
   }
 
-  private init(registry: String?, _ other: ImageReference) {
-    self.registry = registry
-    (repository, tag, digest) = (other.repository, other.tag, other.digest)
+  private init(registry: String?, repository: String, tag: String?, digest: String?) {
+    (self.registry, self.repository, self.tag, self.digest) = (registry, repository, tag, digest)
   }
 
   /// The whole name.
@@ -58,7 +57,25 @@ public struct ImageReference: Hashable, Sendable, CustomStringConvertible {
   public func resolved(parentHostName: String?) -> ImageReference? {
     guard let registry, Upstream.isNamed(in: registry) else { return self }
     return Upstream.replaced(in: registry, by: parentHostName)
-      .map { ImageReference(registry: $0, self) }
+      .map { ImageReference(registry: $0, repository: repository, tag: tag, digest: digest) }
+  }
+
+  /// This with `digest` alone, which no tag can lead elsewhere.
+  public func pinned(to digest: String) -> ImageReference {
+    ImageReference(registry: registry, repository: repository, tag: nil, digest: digest)
+  }
+
+  /// Registry and repository in full, with what engines take for granted.
+  public var canonicalName: String {
+    guard let registry, !["docker.io", "index.docker.io"].contains(registry.lowercased()) else {
+      return "docker.io/" + (repository.contains("/") ? repository : "library/" + repository)
+    }
+    return registry.lowercased() + "/" + repository
+  }
+
+  /// Whether `text` is a SHA-256 digest: `sha256:` and 64 small hexadecimal digits.
+  public static func isSHA256(_ text: String) -> Bool {
+    text.utf8.count == 71 && text.hasPrefix("sha256:") && isDigest(text)
   }
 
   /// Whether what stands before the first slash is a registry, and not part of the repository.

@@ -65,8 +65,15 @@ public struct ModuleConfiguration: Equatable, Sendable {
   public var image: String
   /// What its container is created with.
   public var createOptions: CreateOptions
-  /// The digest that a signed manifest names.
+  /// The digest of the image's manifest that alone is run, nil for whatever the image's name leads to.
   public var digest: String?
+
+  /// The image with the digest that it is pinned to.
+  public var pinnedImage: String { digest.map { Self.pinned(image, to: $0) } ?? image }
+
+  private static func pinned(_ image: String, to digest: String) -> String {
+    image.contains("@") ? image : image + "@" + digest
+  }
 
   /// Names of the two modules that are the runtime itself.
   public static let edgeAgent = "edgeAgent"
@@ -140,7 +147,29 @@ extension ModuleConfiguration {
       throw settings.invalid("image", "is no image's name: \"\(image)\".")
     }
     createOptions = try CreateOptions(settings, warnings: &warnings)
-    digest = try settings.string("digest")
+    digest = try Self.digest(settings, kind, image)
+  }
+
+  private static func digest(
+    _ settings: BodyFields,
+    _ kind: Kind,
+    _ image: String
+  ) throws(HubError) -> String? {
+    guard let digest = try settings.string("digest")?.trimmed, !digest.isEmpty else { return nil }
+    guard kind == .docker else {
+      // It would be taken for a protection that it is not.
+      throw settings.invalid("digest", "is for images; a module of type process has none.")
+    }
+    guard ImageReference.isSHA256(digest) else {
+      throw settings.invalid(
+        "digest",
+        "must be \"sha256:\" and 64 small hexadecimal digits, but is \"\(digest)\"."
+      )
+    }
+    if let named = ImageReference(image)?.digest, named != digest {
+      throw settings.invalid("digest", "is \(digest), but the image's name says \(named).")
+    }
+    return digest
   }
 
   private static func environment(_ fields: BodyFields) throws(HubError) -> [String: String] {

@@ -22,4 +22,33 @@ public enum MessageSource: Hashable, Sendable {
     default: nil
     }
   }
+
+  /// The source with this path, nil for what is none.
+  init?(path: String) {
+    let parts = path.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+    guard parts.first == "", !parts.dropFirst().contains("") else { return nil }
+    switch (parts.count, parts.dropFirst().first, parts.dropFirst(2).first) {
+    case (2, "messages", _): self = .device
+    case (2, "twinChangeNotifications", _): self = .twinChange
+    case (4, "messages", "modules"): self = .module(parts[3])
+    case (6, "messages", "modules") where parts[4] == "outputs":
+      self = .output(parts[5], module: parts[3])
+    default: return nil
+    }
+  }
+
+  /// The system properties that follow from it, by their names in lower case.
+  var facts: [String: String] {
+    switch self {
+    case .device: ["edgehuborigininterface": "downstream"]
+    case .module(let module):
+      ["edgehuborigininterface": "internal", "connectionmoduleid": module]
+    case .output(let output, let module):
+      [
+        "edgehuborigininterface": "internal", "connectionmoduleid": module, "outputname": output,
+      ]
+    case .twinChange:
+      ["messageschema": "twinChangeNotification", "messagetype": "twinChangeNotification"]
+    }
+  }
 }

@@ -10,6 +10,7 @@ import QueryLanguage
 /// | `route` | `route` | `ok`, `source`, `condition`, `sink`, `module`, `input`, `warnings` |
 /// | `source` | `from`, `messageSource` | `result`: whether the one matches the other |
 /// | `configuration` | `desired`, of `$edgeHub` | `accept`, `warnings` |
+/// | `test` | `desired`, `message` with its `source` | `accept`, `deliveries`, `routes` with reasons |
 ///
 /// `profile` may be given with each: `lenient`, the default, or `contract`. What cannot be read or is
 /// refused comes as `error` with a `message` and, where a text is at fault, its `position`: the first
@@ -33,7 +34,9 @@ public enum RouteQuestion {
     }
   }
 
-  private enum Operation: String, CaseIterable { case condition, route, source, configuration }
+  private enum Operation: String, CaseIterable {
+    case condition, route, source, configuration, test
+  }
 
   private static func answer(_ fields: BodyFields) throws(HubError) -> JSONObject {
     let profile = try fields.word("profile", Dialect.EdgeProfile.self) ?? .lenient
@@ -42,6 +45,7 @@ public enum RouteQuestion {
     case .route: return try route(fields, profile)
     case .source: return try source(fields)
     case .configuration: return try configuration(fields, profile)
+    case .test: return try test(fields, profile)
     case nil: throw HubError(.argumentNull, "op is missing; send a string.")
     }
   }

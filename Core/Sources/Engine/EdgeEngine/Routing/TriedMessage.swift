@@ -10,7 +10,9 @@ struct TriedMessage: MessageFields {
   private let bodyValue: JSONValue?
 
   /// Reads `{"properties","systemProperties","body" or "bodyText","contentType","contentEncoding"}`.
-  init(_ fields: BodyFields) throws(HubError) {
+  ///
+  /// What an edge knows of a sender is taken from `source`, unless the description says it.
+  init(_ fields: BodyFields, from source: MessageSource? = nil) throws(HubError) {
     properties = try Self.texts(fields, "properties")
     var system = try Self.texts(fields, "systemProperties").compactMapValues { $0 }
     for key in ["contentType", "contentEncoding"] {
@@ -19,6 +21,7 @@ struct TriedMessage: MessageFields {
     // The original knows the second name only; here both mean the same.
     system["correlationid"] = system["correlationid"] ?? system["cid"]
     system["cid"] = system["correlationid"]
+    for (name, value) in source?.facts ?? [:] where system[name] == nil { system[name] = value }
     self.system = system
     if let text = try fields.string("bodyText") {
       bodyValue = try? JSON.parse(text)

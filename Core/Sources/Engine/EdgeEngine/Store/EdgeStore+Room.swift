@@ -119,6 +119,17 @@ extension EdgeStore {
     return figures
   }
 
+  /// Whose messages were removed at the heads of the queues since the last call because their time was
+  /// over.
+  public mutating func takeExpired() -> [MessageSender: Int] {
+    var expired: [MessageSender: Int] = [:]
+    for case let queue? in queues where !queue.expiredSenders.isEmpty {
+      expired.merge(queue.expiredSenders) { $0 + $1 }
+      queue.expiredSenders = [:]
+    }
+    return expired
+  }
+
   /// Why an endpoint's queue takes nothing now; nil if it does, as far as is known.
   public func suspension(_ endpoint: UInt16) -> LogFault? {
     guard let queue = queue(endpoint), case .suspended(let fault) = queue.log.state else {

@@ -99,6 +99,7 @@ struct QueueLane<Disk: LogDisk>: ~Copyable {
         guard age < header.expiry else {
           window.settle(record.sequence)
           reading.expiredCount += 1
+          reading.expiredSenders[MessageSender(event), default: 0] += 1
           return
         }
         reading.messageCount += 1

@@ -18,6 +18,8 @@ public struct QueueReading: Equatable, Sendable {
   public internal(set) var priority: PriorityClass?
   /// Messages that were skipped and count as settled, because their time is over.
   public internal(set) var expiredCount = 0
+  /// Whose messages these were.
+  public internal(set) var expiredSenders: [MessageSender: Int] = [:]
   /// The same, because they can't be read by this version.
   public internal(set) var unreadableCount = 0
   /// Damaged places that were stepped over.
@@ -54,7 +56,8 @@ public struct QueueReader<Disk: LogDisk>: ~Copyable {
 
   /// Visits the next messages, all of one class: the highest that has any.
   ///
-  /// At most `maxMessages`, and as many as fit in `maxBytes` of records, though always one. `age` is
+  /// At most `maxMessages`, and as many as fit in the class's `allowance` of bytes of records, though
+  /// always one; a class whose allowance is 0 is passed over. `age` is
   /// `EdgeTime.age`. Nothing is visited when nothing waits that was not given before. Throws
   /// `viewOutdated` if space was given back since the view was taken (take the current one and read
   /// again), `disk` if the disk fails; what was visited before is on its way.
@@ -62,13 +65,15 @@ public struct QueueReader<Disk: LogDisk>: ~Copyable {
     in view: QueueView,
     age: UInt64,
     maxMessages: Int,
-    maxBytes: Int = .max,
+    allowance: (PriorityClass) -> Int = { _ in .max },
     _ visit: (StoredMessage) -> Void
   ) throws(LogFault) -> QueueReading {
     var reading = QueueReading()
     for index in 0..<PriorityClass.count {
       lanes[index].catchUp(with: view)
       guard lanes[index].hasMore(in: view) else { continue }
+      let maxBytes = allowance(PriorityClass(unchecked: UInt8(index)))
+      guard maxBytes > 0 else { continue }
       try lanes[index].read(
         in: view,
         disk: disk,

@@ -113,6 +113,13 @@ public struct SendBudget: Equatable, Sendable {
     return true
   }
 
+  /// Bytes that `take` would take now without owing any; 0 if a message of this priority has to wait.
+  public mutating func allowance(priority: UInt32, now: Instant) -> Int {
+    refill(now)
+    let own = bucket(of: priority)
+    return Int(clamping: buckets[own...].first { $0.balance > 0 }?.balance ?? 0)
+  }
+
   /// When a message of this priority may be tried again, if nothing else is sent; `now` if it may be.
   public func nextChance(priority: UInt32, now: Instant) -> Instant {
     var copy = self

@@ -11,11 +11,13 @@ extension StoreQueue {
     var isAtEnd = false
   }
 
-  /// Removes messages at the head of a class as long as `isGone` says so, at most about `limit`.
+  /// Removes messages at the head of a class as long as `isGone` says so, at most about `limit`, and
+  /// shows each of them to `removed`.
   func trim(
     _ priority: PriorityClass,
     limit: UInt64,
     _ now: EdgeTime,
+    removed: (Span<UInt8>) -> Void = { _ in },
     _ isGone: (StoredHeader, _ sequence: UInt64, _ position: UInt64) -> Bool
   ) -> Trimmed {
     let view = log.view
@@ -41,6 +43,7 @@ extension StoreQueue {
             return
           }
           trimmed.count += 1
+          removed(record.payload)
           bound = record.sequence + 1
         }
         guard !reading.isAtEnd else {

@@ -41,6 +41,8 @@ final class StoreQueue<Disk: LogDisk> {
   private var headExpiry: [UInt64]
   /// For each class, what became of its messages.
   var counts: [StoreCounts]
+  /// Whose messages were over their time, since somebody asked.
+  var expiredSenders: [MessageSender: Int] = [:]
   /// Bytes from the first message that waits to the end; 0 if nothing does.
   private(set) var liveBytes: UInt64 = 0
   /// Whether readers have to be told.
@@ -158,6 +160,8 @@ final class StoreQueue<Disk: LogDisk> {
         return try log.append(&staging, now: now.calendar)
       } catch .groupFull {
         commitOpen(now, &faults)
+        // What is staged comes behind what was lost just now.
+        if let groupFault { throw groupFault }
       } catch .full {
         // What is settled is given back even though no checkpoint says so: after a crash its
         // absence does.
@@ -223,6 +227,8 @@ final class StoreQueue<Disk: LogDisk> {
 
   func move(_ priority: PriorityClass, to bound: UInt64, _ now: EdgeTime) {
     settled[priority.index] = bound
+    // A reader that begins anew must not be given these again.
+    isChanged = true
     headExpiry[priority.index] = length(priority) == 0 ? .max : 0
     // A checkpoint that is on its way says less than this.
     isCheckpointOpen = false
@@ -234,7 +240,11 @@ final class StoreQueue<Disk: LogDisk> {
     var isDone = true
     for priority in PriorityClass.all
     where length(priority) > 0 && headExpiry[priority.index] <= now.age {
-      let trimmed = trim(priority, limit: 4096, now) { header, _, _ in
+      let trimmed = trim(priority, limit: 4096, now) { payload in
+        let record = payload.extracting(StoredHeader.byteCount..<payload.count)
+        guard let sender = MessageSender(record: record) else { return }
+        expiredSenders[sender, default: 0] += 1
+      } _: { header, _, _ in
         header.expiry <= now.age
       }
       counts[priority.index].expired += trimmed.count

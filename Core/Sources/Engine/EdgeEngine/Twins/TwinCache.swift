@@ -82,6 +82,9 @@ public struct TwinCache: Sendable {
   /// How many identities there are.
   public var count: Int { entries.count }
 
+  /// Whether the identity's whole twin was read from the service once.
+  public func isKnown(_ key: IdentityKey) -> Bool { entries[key]?.twin.isKnown ?? false }
+
   /// How many of them have changes that the service has not accepted.
   public var changedCount: Int { entries.values.count { $0.twin.hasChanges } }
 

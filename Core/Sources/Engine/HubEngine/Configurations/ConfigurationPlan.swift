@@ -47,6 +47,10 @@ public struct ConfigurationPlan: Equatable, Sendable {
     public var restarts: [String] = []
     /// Modules that it would no longer run.
     public var stops: [String] = []
+    /// Devices directly below an edge device whose modules change; nil for other twins.
+    public var childCount: Int?
+    /// Whether such an edge device's agent is connected, so that it hears of it at once.
+    public var isConnected: Bool?
 
     /// Whether nothing would happen.
     var isEmpty: Bool {
@@ -99,6 +103,8 @@ extension ConfigurationPlan.Change {
     }
     object["configurations"] = .object(configurations)
     object["desired"] = .object(desired)
+    object["childCount"] = childCount.map { .int(Int64(clamping: $0)) }
+    object["isConnected"] = isConnected.map { .bool($0) }
     object["refusal"] = refusal.map { .string($0) }
     for (name, modules) in [("starts", starts), ("restarts", restarts), ("stops", stops)]
     where !modules.isEmpty {

@@ -108,6 +108,7 @@ extension HubView where Storage: FleetStorageReader {
     let row = try stored { storage throws(StorageFault) in try storage.deviceRow(deviceID) }
     guard let row else { return }
     plan.deviceCount += 1
+    let first = plan.changes.count
     let key = row.identity.key
     let wanted = configurations.plan(for: row, facts: facts(key))
     try note(wanted.device, row.twin, row.configurations, configurations, &plan)
@@ -140,6 +141,11 @@ extension HubView where Storage: FleetStorageReader {
         facts: facts(key)
       )
       try note(wanted, row.twin, row.configurations, configurations, isNew: isNew, &plan)
+    }
+    for index in plan.changes.indices[first...]
+    where plan.changes[index].key.moduleID == ModuleID.edgeAgent {
+      plan.changes[index].isConnected = facts(plan.changes[index].key).isConnected
+      plan.changes[index].childCount = try childCount(of: row.identity)
     }
   }
 

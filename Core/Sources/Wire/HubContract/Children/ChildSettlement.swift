@@ -8,6 +8,8 @@ public struct ChildSettlement: Equatable, Sendable {
     case complete
     /// It goes back to the queue.
     case abandon
+    /// The child refuses it: it is not sent again.
+    case reject
   }
 
   /// The message's lock.

@@ -116,7 +116,84 @@ extension OpenAPIComponents {
                 },
                 "starts": { "type": "array", "items": { "type": "string" } },
                 "restarts": { "type": "array", "items": { "type": "string" } },
-                "stops": { "type": "array", "items": { "type": "string" } }
+                "stops": { "type": "array", "items": { "type": "string" } },
+                "childCount": {
+                  "description": "Devices directly below the edge device, at most 1000; for its $edgeAgent.",
+                  "type": "integer"
+                },
+                "isConnected": {
+                  "description": "Whether the edge device's agent is connected.", "type": "boolean"
+                }
+              }
+            }
+          }
+        }
+      },
+      "EdgeConnection": {
+        "type": "object",
+        "properties": {
+          "connectionState": { "type": "string", "enum": ["Connected", "Disconnected"] },
+          "connectionStateUpdatedTime": { "$ref": "#/components/schemas/Time" },
+          "lastActivityTime": { "$ref": "#/components/schemas/Time" }
+        }
+      },
+      "Edge": {
+        "type": "object", "required": ["deviceId", "agent", "hub", "deployment", "modules"],
+        "properties": {
+          "deviceId": { "$ref": "#/components/schemas/ID" },
+          "status": { "type": "string", "enum": ["enabled", "disabled"] },
+          "parent": { "type": ["string", "null"] },
+          "agent": { "$ref": "#/components/schemas/EdgeConnection" },
+          "hub": { "$ref": "#/components/schemas/EdgeConnection" },
+          "deployment": {
+            "type": "object",
+            "properties": {
+              "isApplied": {
+                "description": "The agent has dealt with the present desired properties, with code 200.",
+                "type": "boolean"
+              },
+              "desiredVersion": { "type": "integer" },
+              "lastDesiredVersion": { "type": ["integer", "null"] },
+              "code": { "type": ["integer", "null"] },
+              "description": { "type": "string" }
+            }
+          },
+          "unwellModuleCount": {
+            "description": "Modules that should run and are not said to.", "type": "integer"
+          },
+          "modules": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "properties": {
+                "name": { "type": "string" },
+                "desiredStatus": { "type": ["string", "null"] },
+                "runtimeStatus": { "type": ["string", "null"] },
+                "restartCount": { "type": ["integer", "null"] },
+                "exitCode": { "type": ["integer", "null"] },
+                "statusDescription": { "type": ["string", "null"] },
+                "image": { "type": ["string", "null"] },
+                "lastStartTimeUtc": { "type": ["string", "null"] }
+              }
+            }
+          },
+          "childCount": {
+            "description": "Devices directly below it, at most 1000.", "type": "integer"
+          },
+          "isChildCountCut": {
+            "description": "There may be more than childCount says.", "type": "boolean"
+          },
+          "children": {
+            "description": "All devices below it, each behind its parent, at most 1000; not in lists.",
+            "type": "array",
+            "items": {
+              "type": "object",
+              "properties": {
+                "deviceId": { "$ref": "#/components/schemas/ID" },
+                "parent": { "$ref": "#/components/schemas/ID" },
+                "isEdge": { "type": "boolean" },
+                "status": { "type": "string", "enum": ["enabled", "disabled"] },
+                "connection": { "$ref": "#/components/schemas/EdgeConnection" }
               }
             }
           }

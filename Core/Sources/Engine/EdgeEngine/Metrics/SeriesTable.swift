@@ -1,0 +1,42 @@
+/// Figures by key, for a limited number of keys: those that come when it is full share one more place.
+///
+/// The key that was asked for last is found without hashing it: messages come in rows of one sender.
+public struct SeriesTable<Key: Hashable & Sendable, Figures: Sendable>: Sendable {
+  private let limit: Int
+  private let empty: Figures
+  private var places: [Key: Int] = [:]
+  private var last: (key: Key, place: Int)?
+  /// The place of the keys for which there was none left.
+  private var overflow: Int?
+  /// The keys by place, nil for all that have none of their own, with their figures.
+  public private(set) var entries: [(key: Key?, figures: Figures)] = []
+
+  /// Creates a table of at most `limit` keys, each of which begins with `figures`.
+  public init(limit: Int, _ figures: Figures) {
+    self.limit = limit
+    empty = figures
+  }
+
+  /// The place of `key` in `entries`; it stays the same.
+  public mutating func place(of key: Key) -> Int {
+    if let last, last.key == key { return last.place }
+    let place = find(key)
+    last = (key, place)
+    return place
+  }
+
+  /// The figures at a place.
+  public subscript(place: Int) -> Figures {
+    get { entries[place].figures }
+    _modify { yield &entries[place].figures }
+  }
+
+  private mutating func find(_ key: Key) -> Int {
+    if let known = places[key] { return known }
+    let isFull = places.count >= limit
+    if isFull, let overflow { return overflow }
+    entries.append((isFull ? nil : key, empty))
+    if isFull { overflow = entries.count - 1 } else { places[key] = entries.count - 1 }
+    return entries.count - 1
+  }
+}

@@ -1,0 +1,120 @@
+import ByteIO
+import CLinux
+import Glibc
+import Platform
+
+/// The supervisor's socket: takes a line from whom the supervisor belongs to, and answers with a line.
+///
+/// Nothing here waits: a peer that is slow, talks too much or does not read is dropped.
+struct ControlSocket {
+  private struct Peer {
+    let file: Int32
+    let deadline: Instant
+    var bytes: [UInt8] = []
+  }
+
+  private static let peerLimit = 8
+  private static let milliseconds: UInt64 = 2_000
+
+  private let listener: Int32
+  private var peers: [Peer] = []
+
+  /// Opens the socket at `path`, where an old one gives way; only this process's user can connect.
+  init(path: String) throws(FileFault) {
+    guard var address = UnixAddress(path) else { throw FileFault("make", path, ENAMETOOLONG) }
+    let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+    let file = socket(AF_UNIX, kind | Int32(SOCK_CLOEXEC.rawValue), 0)
+    guard file >= 0 else { throw FileFault("make", path) }
+    unlink(path)
+    // Nobody else's from its first moment on.
+    let mask = umask(0o177)
+    let isBound = address.with { bind(file, $0, $1) } == 0
+    let number = errno
+    umask(mask)
+    guard isBound, listen(file, Int32(Self.peerLimit)) == 0 else {
+      close(file)
+      throw FileFault("listen on", path, number)
+    }
+    listener = file
+  }
+
+  func end() {
+    for peer in peers { close(peer.file) }
+    close(listener)
+  }
+
+  /// What to wait for; who comes while there are too many waits himself.
+  var files: [Int32] { (peers.count < Self.peerLimit ? [listener] : []) + peers.map(\.file) }
+
+  /// When `serve` is to be called at the latest.
+  var nextDeadline: Instant? { peers.map(\.deadline).min() }
+
+  /// Takes what has come, and hands each whole line to `answer`.
+  mutating func serve(now: Instant, answer: ([UInt8]) -> [UInt8]) {
+    accept(now: now)
+    var open: [Peer] = []
+    for var peer in peers {
+      if Self.read(&peer, answer) || peer.deadline <= now {
+        close(peer.file)
+      } else {
+        open.append(peer)
+      }
+    }
+    peers = open
+  }
+
+  private mutating func accept(now: Instant) {
+    while peers.count < Self.peerLimit {
+      let file = Glibc.accept(listener, nil, nil)
+      guard file >= 0 else { return }
+      _ = fcntl(file, F_SETFD, FD_CLOEXEC)
+      _ = fcntl(file, F_SETFL, O_NONBLOCK)
+      let user = clinux_peer_user(file)
+      guard user == 0 || user == Int64(geteuid()) else {
+        close(file)
+        continue
+      }
+      peers.append(Peer(file: file, deadline: now.adding(milliseconds: Self.milliseconds)))
+    }
+  }
+
+  /// Whether the peer has been answered or has gone.
+  private static func read(_ peer: inout Peer, _ answer: ([UInt8]) -> [UInt8]) -> Bool {
+    var chunk = [UInt8](repeating: 0, count: SupervisorOrder.byteLimit + 1)
+    while true {
+      let count = recv(peer.file, &chunk, chunk.count, 0)
+      if count < 0 { return errno != EAGAIN && errno != EINTR }
+      guard count > 0 else { return true }
+      peer.bytes += chunk[..<count]
+      if let end = peer.bytes.firstIndex(of: 0x0A) {
+        let line = answer(Array(peer.bytes[..<end])) + [0x0A]
+        // Far less than a socket's buffer.
+        _ = send(peer.file, line, line.count, Int32(MSG_NOSIGNAL))
+        return true
+      }
+      guard peer.bytes.count <= SupervisorOrder.byteLimit else { return true }
+    }
+  }
+}
+
+/// The address of a unix socket.
+struct UnixAddress {
+  private var address = sockaddr_un()
+
+  /// Nil for a path that is too long.
+  init?(_ path: String) {
+    address.sun_family = sa_family_t(AF_UNIX)
+    let name = Array(path.utf8)
+    guard name.count < MemoryLayout.size(ofValue: address.sun_path) else { return nil }
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: name) }
+  }
+
+  /// Hands the address to a system call.
+  mutating func with(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
+    withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+      }
+    }
+  }
+}

@@ -1,0 +1,72 @@
+package import JSONTree
+
+/// What the supervisor may be told or asked over its socket: one JSON object in a line, answered by one.
+package enum SupervisorOrder: Equatable, Sendable {
+  /// How each process is.
+  case status
+  /// Stop these and start them again.
+  case restart([EdgeRole])
+  /// Stop everything, as SIGTERM does.
+  case stop
+  /// Let all processes log from this level on; nil for that of the settings.
+  case logLevel(String?)
+
+  /// The most bytes of an order.
+  package static let byteLimit = 512
+  /// The levels that the settings know, the most talkative first.
+  package static let levels = ["debug", "info", "notice", "warning", "error"]
+
+  /// Reads an order; nil for what is none.
+  package init?(_ line: [UInt8]) {
+    guard line.count <= Self.byteLimit, let order = try? JSON.parse(line) else { return nil }
+    switch order["op"]?.stringValue {
+    case "status": self = .status
+    case "stop": self = .stop
+    case "restart":
+      guard let name = order["role"] else {
+        self = .restart(EdgeRole.allCases)
+        return
+      }
+      guard let role = name.stringValue.flatMap({ EdgeRole(rawValue: $0) }) else { return nil }
+      self = .restart([role])
+    case "logLevel":
+      guard let level = order["level"] else {
+        self = .logLevel(nil)
+        return
+      }
+      guard let level = level.stringValue, Self.levels.contains(level) else { return nil }
+      self = .logLevel(level)
+    default: return nil
+    }
+  }
+
+  /// The order as it is sent.
+  package var json: JSONValue {
+    switch self {
+    case .status: ["op": "status"]
+    case .stop: ["op": "stop"]
+    case .restart(let roles) where roles.count == 1:
+      ["op": "restart", "role": .string(roles.first?.rawValue ?? "")]
+    case .restart: ["op": "restart"]
+    case .logLevel(let level?): ["op": "logLevel", "level": .string(level)]
+    case .logLevel(nil): ["op": "logLevel"]
+    }
+  }
+}
+
+extension Supervision.Status {
+  /// The process as the socket shows it.
+  var json: JSONValue {
+    var object: JSONObject = [
+      "role": .string(role.rawValue),
+      "state": .string(
+        processID == nil
+          ? (isStopping ? "stopped" : "waiting") : isStopping ? "stopping" : "running"
+      ),
+      "seconds": .int(Int64(clamping: seconds)), "restarts": .int(Int64(restarts)),
+    ]
+    if let processID { object["pid"] = .int(Int64(processID)) }
+    if let lastEnding { object["lastEnding"] = .string("\(lastEnding)") }
+    return .object(object)
+  }
+}

@@ -1,0 +1,75 @@
+import EdgeEngine
+import EdgeService
+import JSONTree
+import Logging
+import Platform
+import Testing
+
+@Suite("Variables of the local hub")
+struct LocalHubVariablesTests {
+  @Test("names are read whatever their case, and what is unknown is left alone")
+  func known() throws {
+    let variables = try LocalHubVariables([
+      "maxconnectedclients": "7", "MessageAckTimeoutSecs": "12", "CloudOperationTimeoutSecs": "3",
+      "UPSTREAMPROTOCOL": "MqttWs", "RuntimeLogLevel": "Verbose", "PATH": "/bin",
+      "Metrics__Listener__Port": "0", "AmqpSettings__Enabled": "False",
+      "AMQPSETTINGS__PORT": "15671",
+    ])
+    #expect(variables.maxConnectedClients == 7)
+    #expect(variables.messageAckSeconds == 12)
+    #expect(variables.operationSeconds == 3)
+    #expect(variables.upstreamProtocol == .mqttWs)
+    #expect(variables.logLevel == .trace)
+    #expect(variables.metricsPort == 0)
+    #expect(!variables.servesAMQP && variables.amqpPort == 15_671)
+    #expect(variables.withoutEffect.isEmpty)
+    #expect(variables.localConfiguration == nil)
+  }
+
+  @Test("what the vendor's hub knows and this one needs not is named")
+  func withoutEffect() throws {
+    let variables = try LocalHubVariables([
+      "RocksDB_MaxOpenFiles": "1", "optimizeForPerformance": "false", "Something": "else",
+    ])
+    #expect(variables.withoutEffect.sorted() == ["RocksDB_MaxOpenFiles", "optimizeForPerformance"])
+  }
+
+  @Test("a protocol says which ways upstream are tried")
+  func ways() {
+    let found = LocalHubVariables.UpstreamProtocol.allCases.map {
+      [$0.usesTLS, $0.usesWebSocket, $0.isSpoken]
+    }
+    #expect(
+      found == [
+        [true, true, false], [false, true, false], [true, false, true], [false, true, true],
+      ]
+    )
+  }
+
+  @Test("routes come from the environment when the source is local")
+  func local() throws {
+    let variables = try LocalHubVariables([
+      "configSource": "local", "routes__up": "FROM /messages/* INTO $upstream",
+      "routes__a": "FROM /messages/modules/a/* INTO BrokeredEndpoint(\"/modules/b/inputs/i\")",
+      "TimeToLiveSecs": "60",
+    ])
+    let desired = try #require(variables.localConfiguration)
+    let configuration = try HubConfiguration(desired: desired)
+    #expect(configuration.routes.map(\.name).sorted() == ["a", "up"])
+    #expect(configuration.timeToLive == .seconds(60))
+  }
+
+  @Test(
+    "a value that is none is refused with its name",
+    arguments: [
+      ["MaxConnectedClients": "0"], ["MessageAckTimeoutSecs": "soon"], ["ConfigSource": "moon"],
+      ["UpstreamProtocol": "http"], ["RuntimeLogLevel": "loud"],
+      ["Metrics__Listener__MetricsEnabled": "maybe"], ["Metrics__Listener__Port": "65536"],
+      ["ConfigSource": "local", "TimeToLiveSecs": "-2"],
+    ]
+  )
+  func refused(_ environment: [String: String]) {
+    let fault = #expect(throws: SettingsFault.self) { try LocalHubVariables(environment) }
+    #expect(environment.keys.contains { fault?.problem.contains($0) == true })
+  }
+}

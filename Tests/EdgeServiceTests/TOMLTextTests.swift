@@ -1,0 +1,33 @@
+import JSONTree
+import Platform
+import Testing
+
+@Suite("TOML that is written")
+struct TOMLTextTests {
+  @Test("it is read as the tree that it was written from")
+  func roundTrip() throws {
+    let tree: JSONObject = [
+      "a": "plain", "number": -7, "fraction": 1.5, "yes": true, "list": ["x", 1, [false]],
+      "quotes \"and\" blanks": "\"\\\n\t\u{1}\u{7F}é😀 # [no table]", "empty": [:],
+      "table": ["inner": ["x.y": "dotted", "deep": ["z": ""]], "value": 3],
+      "rows": [["a": 1, "b": ["c": "d"]]],
+    ]
+    let text = TOMLDocument.text(of: tree)
+    let read = try TOMLDocument.parse(Array(text.utf8), file: "t.toml")
+    #expect(sorted(.object(read)) == sorted(.object(tree)), "\(text)")
+  }
+
+  /// The same with the members of objects in one order.
+  private func sorted(_ value: JSONValue) -> JSONValue {
+    if let object = value.objectValue {
+      return .object(
+        JSONObject(
+          object.map { ($0.key, sorted($0.value)) }.sorted { $0.0 < $1.0 }.map {
+            (key: $0.0, value: $0.1)
+          }
+        )
+      )
+    }
+    return value.arrayValue.map { .array($0.map(sorted)) } ?? value
+  }
+}
