@@ -51,6 +51,7 @@ let package = Package(
     fuzzer("FuzzProvisioning", "HubContract", "ProvisioningEngine", "JSONTree"),
     fuzzer("FuzzBlob", "HubContract", "ByteIO"),
     fuzzer("FuzzQuery", "QueryLanguage", "JSONTree"),
+    fuzzer("FuzzEdge", "EdgeEngine", "HubContract", "JSONTree", "ByteIO"),
     fuzzer("FuzzLogRecovery", "MessageLog", "ByteIO", "Simulation"),
   ]
 )
