@@ -20,8 +20,10 @@ from identities import Identity  # noqa: E402
 from rest import segment  # noqa: E402
 
 HUBS = []
-# Two runs on one machine need two networks.
-NETWORK = os.environ.get("ORRERY_INTEROP_NETWORK", "127.0.77")
+# Two runs on one machine need two networks, and so do the workers of one run.
+BASE = os.environ.get("ORRERY_INTEROP_NETWORK", "127.0.77")
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+NETWORK = BASE if WORKER == 0 else f"127.{WORKER}.{BASE.rsplit('.', 1)[1]}"
 
 
 def pytest_configure(config):

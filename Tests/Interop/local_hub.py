@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import time
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import loopback
 from hub import binary
 from identities import Identity
+from mqtt_wire import MQTTConnection
 
 READY_SECONDS = 5
 STOP_SECONDS = 10
@@ -24,6 +27,9 @@ class LocalHub:
 
     def __init__(self, above, edge_hub, address, directory):
         self.above, self.edge_hub, self.address = above, edge_hub, address
+        self.variables = {}
+        # Words before the command: where it is run.
+        self.wrapper = []
         self.data = Path(directory)
         self.log_path = self.data.with_suffix(".jsonl")
         self.process = None
@@ -32,11 +38,12 @@ class LocalHub:
         environment = {
             **os.environ, "IotHubConnectionString": self.edge_hub.connection_string,
             "EdgeDeviceHostName": self.address, "RuntimeLogLevel": "debug",
-            "EdgeHubUpstreamCACertificateFile": str(self.above.ca_path)}
+            "EdgeHubUpstreamCACertificateFile": str(self.above.ca_path), **self.variables}
         seen = len(self.log())
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [str(edge_binary()), "hub", "--data", str(self.data), "--host", self.address],
+                [*self.wrapper, str(edge_binary()), "hub", "--data", str(self.data),
+                 "--host", self.address],
                 stdin=subprocess.DEVNULL, stderr=log, env=environment,
                 preexec_fn=loopback.die_with_parent)
         self.wait_for_log("local hub ready", seen, READY_SECONDS)
@@ -83,6 +90,12 @@ class LocalHub:
     def note_secret(self, text):
         self.above.note_secret(text)
 
+    def open(self):
+        """A raw MQTT connection to it, nothing said yet."""
+        context = ssl.create_default_context(cafile=self.ca_path)
+        plain = socket.create_connection((self.address, 8883), 5)
+        return MQTTConnection(context.wrap_socket(plain, server_hostname=self.address))
+
 
 class Below(Identity):
     """An identity that connects through the local hub, with a connection string of its own."""
@@ -94,3 +107,6 @@ class Below(Identity):
     @property
     def connection_string(self):
         return f"{super().connection_string};GatewayHostName={self.hub.address}"
+
+    def open(self, context=None):
+        return self.hub.open()

@@ -72,3 +72,68 @@ def test_a_job_from_plan_to_its_devices(orrery):  # noqa: F811
     assert answer(orrery("job", "cancel", "later", "--yes"))["status"] == "cancelled"
     assert [job["jobId"] for job in answer(orrery("job", "list", "--status", "cancelled"))] == [
         "later"]
+
+
+def test_edge_devices_and_what_a_deployment_would_do(orrery):  # noqa: F811
+    """Health as the agents report it, the tree below, and the blast radius of a manifest."""
+    for gate in ("gate-1", "gate-2"):
+        orrery("device", "create", gate, "--edge")
+        orrery("twin", "update", gate, "--tags", '{"line":7}')
+    orrery("device", "create", "mid", "--edge", "--parent", "gate-1")
+    for leaf, parent in (("leaf-1", "gate-1"), ("leaf-2", "mid"), ("leaf-3", "gate-2")):
+        orrery("device", "create", leaf, "--parent", parent)
+    orrery("device", "create", "lone")
+    listed = {edge["deviceId"]: edge for edge in answer(orrery("edge", "list"))}
+    assert set(listed) >= {"gate-1", "gate-2", "mid"} and not {"leaf-1", "lone"} & set(listed)
+    assert listed["gate-1"]["childCount"] == 2 and listed["mid"]["parent"] == "gate-1"
+    assert listed["gate-1"]["agent"]["connectionState"] == "Disconnected"
+    assert not listed["gate-1"]["deployment"]["isApplied"]
+    shown = answer(orrery("edge", "show", "gate-1"))
+    assert [(child["deviceId"], child["parent"]) for child in shown["children"]] == [
+        ("leaf-1", "gate-1"), ("mid", "gate-1"), ("leaf-2", "mid")]
+    assert "  leaf-2" in orrery("edge", "show", "gate-1", output="table").stdout
+    orrery("edge", "show", "lone", status=1)
+    orrery("edge", "show", "nobody", status=3)
+
+    def manifest(**images):
+        modules = {name: {"type": "docker", "status": "running", "restartPolicy": "always",
+                          "settings": {"image": image}} for name, image in images.items()}
+        return json.dumps({"modulesContent": {
+            "$edgeAgent": {"properties.desired": {
+                "schemaVersion": "1.1", "modules": modules,
+                "runtime": {"type": "docker", "settings": {}},
+                "systemModules": {"edgeAgent": {"type": "docker", "settings": {"image": "a"}}}}},
+            "$edgeHub": {"properties.desired": {"schemaVersion": "1.1", "routes": {}}}}})
+
+    def preview(name, content, *words):
+        return answer(orrery("deployment", "preview", name, content, *words))
+
+    first = preview("base", manifest(a="a:1", b="b:1"), "--target", "tags.line = 7")
+    assert first["totals"] == {
+        "targeted": 2, "changed": 2, "disconnected": 2, "devicesBelow": 3, "starts": 6,
+        "restarts": 0, "stops": 0, "refused": 0}
+    assert [edge["result"] for edge in first["edges"]] == ["wins", "wins"]
+    assert first["edges"][0]["childCount"] == 2 and first["edges"][0]["isConnected"] is False
+    assert "a" not in answer(orrery("twin", "show", "gate-1"))["properties"]["desired"]
+    orrery("configuration", "apply", "base", manifest(a="a:1", b="b:1"), "--target",
+           "tags.line = 7", "--priority", "5", "--yes")
+
+    def modules():
+        found = answer(orrery("edge", "show", "gate-1"))["modules"]
+        return {module["name"]: module["desiredStatus"] for module in found}
+    wait_until(lambda: modules() == {"edgeAgent": "running", "a": "running", "b": "running"}, 10,
+               "it is applied")
+    assert answer(orrery("edge", "show", "gate-1"))["unwellModuleCount"] == 3
+    over = preview("over", manifest(a="a:2", c="c:1"), "--target", "deviceId = 'gate-1'",
+                   "--priority", "9")
+    edge, = over["edges"]
+    assert (edge["result"], edge["overrules"]) == ("wins", ["base"])
+    assert (edge["starts"], edge["restarts"], edge["stops"]) == (["c"], ["a"], ["b"])
+    under = preview("under", manifest(a="a:2"), "--target", "tags.line = 7", "--priority", "1")
+    assert [edge["result"] for edge in under["edges"]] == ["loses", "loses"]
+    assert under["totals"]["restarts"] == under["totals"]["stops"] == 0
+    table = orrery("deployment", "preview", "over", manifest(a="a:2"), "--target", "*",
+                   "--priority", "9", output="table").stdout
+    assert "overrules base" in table and "stop b" in table
+    orrery("deployment", "preview", "x", CONTENT, "--target", "*", status=2)
+    orrery("configuration", "delete", "base", "--yes")

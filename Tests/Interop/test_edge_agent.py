@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import time
 
 import pytest
@@ -15,6 +16,14 @@ from edge import Edge
 WORKER = """#!/bin/sh
 echo "hello from $IOTEDGE_MODULEID of $IOTEDGE_DEVICEID, $GREETING"
 exec sleep 3600
+"""
+STUBBORN = """#!/bin/sh
+trap "" TERM INT HUP
+echo "stays"
+while :; do sleep 1; done
+"""
+CHATTERBOX = """#!/bin/sh
+exec yes "all work and no play makes a long line of a log that nobody reads"
 """
 CRASHER = """#!/bin/sh
 echo "crashes"
@@ -66,7 +75,7 @@ def module(image, kind="process", status="running", policy="always", options="{}
             "settings": {"image": image, "createOptions": options}, **more}
 
 
-def deploy(device, modules, schema="1.1", routes=None):
+def deploy(device, modules, schema="1.1", routes=None, credentials=None):
     """As the stock service client applies a manifest to one device."""
     manager = IoTHubConfigurationManager.from_connection_string(
         device.hub.connection_string())
@@ -74,7 +83,8 @@ def deploy(device, modules, schema="1.1", routes=None):
         modules_content={
             "$edgeAgent": {"properties.desired": {
                 "schemaVersion": schema,
-                "runtime": {"type": "docker", "settings": {"minDockerVersion": "v1.25"}},
+                "runtime": {"type": "docker", "settings": {
+                    "minDockerVersion": "v1.25", "registryCredentials": credentials or {}}},
                 "systemModules": {"edgeAgent": system("edgeAgent"), "edgeHub": system("edgeHub")},
                 "modules": modules}},
             "$edgeHub": {"properties.desired": {
@@ -240,10 +250,12 @@ def test_containers(edge, device, program):
     edge.wait_until(lambda: is_applied(device), 30, "the manifest is applied")
     edge.wait_until(lambda: reported(device)["modules"]["ends"].get("restartCount", 0) >= 1, 30,
                     "a restart")
+    # While it runs, its exit code is 0.
+    edge.wait_until(lambda: reported(device)["modules"]["ends"]["exitCode"] == 4, 30,
+                    "its exit code")
     report = reported(device)["modules"]
     assert report["boxed"]["runtimeStatus"] == "running"
     assert report["boxed"]["settings"]["imageHash"].startswith("sha256:")
-    assert report["ends"]["exitCode"] == 4
     assert edge.command("logs", "boxed") == "hello from boxed\n"
     deploy(device, {"boxed": module("orrery-none.invalid/x:1", kind="docker")})
     edge.wait_until(lambda: is_applied(device, 500), 60, "the missing image is told")
@@ -253,3 +265,43 @@ def test_containers(edge, device, program):
     deploy(device, {})
     edge.wait_until(lambda: not [name for name in edge.list() if not name.startswith("edge")], 30,
                     "all are removed")
+
+
+def test_modules_that_do_not_stop_and_fill_the_disk(edge, device, program):
+    deploy(device, {"stubborn": module(program("stubborn", STUBBORN)),
+                    "chatter": module(program("chatter", CHATTERBOX)),
+                    "worker": module(program("worker", WORKER))})
+    edge.wait_until(lambda: is_applied(device), 30, "the manifest is applied")
+    edge.wait_until(lambda: edge.command("logs", "stubborn") == "stays\n", 10, "it runs")
+    folder = edge.directory / "data" / "agent"
+
+    def kept():
+        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+    # Its log turns over, several times what may be kept.
+    limit = 64 << 20
+    time.sleep(3)
+    assert 1 << 20 < kept() < limit
+    assert edge.command("logs", "chatter", "--tail", "1").startswith("all work")
+    deploy(device, {"worker": module(program("worker", WORKER))})
+    edge.wait_until(lambda: sorted(edge.list()) == ["edgeAgent", "edgeHub", "worker"], 40,
+                    "both are gone, the one that does not listen by force")
+    edge.wait_until(lambda: is_applied(device), 20, "the manifest is applied")
+    assert edge.list()["worker"]["status"]["runtimeStatus"]["status"] == "running"
+
+
+@pytest.mark.skipif("EDGE_TEST_DOCKER_SOCKET" not in os.environ, reason="no container engine")
+def test_a_registry_that_hangs_holds_nobody_up(edge, device, program):
+    with socket.create_server(("127.0.0.1", 0)) as registry:
+        # Taken by the system's queue, and never answered.
+        image = f"127.0.0.1:{registry.getsockname()[1]}/hangs:1"
+        deploy(device, {"hangs": module(image, kind="docker"),
+                        "worker": module(program("worker", WORKER)),
+                        "crasher": module(program("crasher", CRASHER), policy="always")})
+        edge.wait_until(lambda: reported(device).get("modules", {}).get("worker", {})
+                        .get("runtimeStatus") == "running", 30, "another module runs")
+        edge.wait_until(lambda: reported(device)["modules"].get("crasher", {})
+                        .get("restartCount", 0) >= 1, 30, "a crashed module is started again")
+        assert not is_applied(device)
+        deploy(device, {"worker": module(program("worker", WORKER))})
+        edge.wait_until(lambda: is_applied(device), 30, "the next manifest is applied meanwhile")

@@ -16,7 +16,9 @@ import requests
 from cryptography import x509
 
 import certificates
+import conftest
 import edge_process
+from chips import SoftwareTPM
 from edge_process import Edge, manual
 from identities import Identity
 
@@ -347,6 +349,37 @@ symmetric_key = {{ value = "{found}" }}''')).start()
     edge.start()
     edge.wait_for(lambda: edge.sign("m1", made["generationId"])[0] == 200)
     assert found not in edge.log
+
+
+def test_provisioning_by_a_chip(edges, hub, owner, tmp_path):
+    """With swtpm in a chip's place: the key for the hub signs in it, also after a restart."""
+    if not SoftwareTPM.is_installed():
+        pytest.skip("needs swtpm and tpm2-tools")
+    tpm = SoftwareTPM(tmp_path, f"{conftest.NETWORK}.242")
+    try:
+        endorsement = base64.b64encode(tpm.public[0]).decode()
+        # As a chip is at first: the edge makes both keys, and the first one comes out as before.
+        for handle in ("0x81010001", "0x81000001"):
+            tpm._run("tpm2_evictcontrol", "-C", "o", "-c", handle)
+        enroll(owner, "/enrollments/edge-chip", {
+            "registrationId": "edge-chip", "deviceId": "edge-by-chip",
+            "attestation": {"type": "tpm", "tpm": {"endorsementKey": endorsement}},
+            "capabilities": {"iotEdge": True}})
+        settings = dps(hub, 'method = "tpm"\nregistration_id = "edge-chip"') + (
+            f'\n[tpm]\ntcti = "{tpm._environment["TPM2TOOLS_TCTI"]}"\n')
+        edge = edges(hub, settings).start()
+        settled(edge)
+        assert edge.module("m1")["moduleId"] == "m1"
+        identity = edge.ask(edge.socket("m1"), "GET", "/identity")[1]
+        assert identity["deviceId"] == "edge-by-chip" and endorsement in edge.log
+        edge.kill()
+        seen = edge.log.count("registers with the TPM")
+        edge.start()
+        settled(edge)
+        assert edge.module("m2")["moduleId"] == "m2"
+        assert edge.log.count("registers with the TPM") == seen == 1
+    finally:
+        tpm.close()
 
 
 def test_provisioning_by_certificate(edges, hub, owner, identities, tmp_path):

@@ -118,6 +118,32 @@ def test_modules_hear_of_each_other_by_routes(site, stock, events, monkeypatch):
     assert body_of(event) == b"seen"
 
 
+def test_routes_by_the_environment_and_a_module_that_is_stuck(site, stock, monkeypatch):
+    """Developer tools give routes so; who takes messages and acknowledges none makes way."""
+    leaf, module = site.leaf(), site.module("worker")
+    site.hub.variables = {
+        "configSource": "local", "MessageAckTimeoutSecs": "1",
+        "routes__in": "FROM /messages INTO BrokeredEndpoint(\"/modules/worker/inputs/all\")"}
+    site.hub.start()
+    client = stock.make(leaf)
+    client.connect()
+    with module.connect(clean=True) as stuck:
+        stuck.subscribe(f"devices/{module.device_id}/modules/worker/inputs/#")
+        client.send_message(Message("1"))
+        assert stuck.expect_publish(acknowledge=False).payload == b"1"
+        assert stuck.expect_closed(timeout=6) > 0.5
+    got = queue.Queue()
+    worker = stock.watch(module_client(module, monkeypatch))
+    worker.on_message_received = got.put
+    worker.connect()
+    assert got.get(timeout=10).data == b"1"
+    # It acknowledges, so it stays.
+    time.sleep(2.5)
+    client.send_message(Message("2"))
+    assert got.get(timeout=10).data == b"2"
+    assert site.hub.log().count('"reason":"unacknowledged"') == 1
+
+
 def test_a_module_invokes_a_method_of_a_leaf(site, stock, monkeypatch):
     caller, leaf = site.module("caller"), site.leaf()
     site.hub.start()

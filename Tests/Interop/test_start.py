@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ import requests
 
 import hub as hub_module
 from conftest import NETWORK, Identities
+from http_wire import HTTPConnection
 from mqtt_wire import c2d_filter, publish_packet, telemetry_topic
 from waiting import wait_until
+from websocket_wire import Upgrade
 
 # A start that cannot succeed ends by itself, and soon: nothing is waited for.
 FAILED_START_SECONDS = 5
@@ -137,8 +140,10 @@ def test_a_data_directory_that_is_a_file_is_named(tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_a_data_directory_of_somebody_else_is_named(tmp_path):
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    folder = tmp_path
+    while folder.stat().st_mode & 0o777 == 0o700:
         folder.chmod(0o755)
+        folder = folder.parent
     (tmp_path / "hub").mkdir(mode=0o755)
     said = failed_start(tmp_path / "hub", user=65534)
     assert str(tmp_path / "hub") in said and "Permission denied" in said and "65534" in said
@@ -261,3 +266,17 @@ def test_cloud_to_device_messages_are_counted(hub_factory, quality):
             assert connection.expect_publish().qos == quality
         assert sent(fresh) == before + 3
     fresh.stop()
+
+
+def test_open_connections_do_not_hold_up_a_stop(hub_factory):
+    """One without a request, one after a request, one that is a WebSocket."""
+    hub = hub_factory()
+    silent, idle, upgraded = HTTPConnection(hub), HTTPConnection(hub), Upgrade(hub)
+    idle.request("GET", "/health")
+    idle.answer()
+    assert upgraded.status == 101
+    begun = time.monotonic()
+    hub.stop()
+    assert time.monotonic() - begun < 6
+    for connection in (silent, idle):
+        connection.expect_closed()

@@ -1,0 +1,145 @@
+"""Commands of an operator on the box: checks, support bundle, processes, settings."""
+
+import json
+import os
+import subprocess
+import zipfile
+
+import pytest
+
+import conftest
+from edge import Edge, binary
+from test_edge_agent import module, deploy, is_applied
+
+LISTED = {
+    "config-well-formed", "config-up-to-date", "hostname", "parent_hostname",
+    "container-engine-uri", "connect-management-uri", "aziot-version", "aziot-edge-version",
+    "host-local-time", "container-local-time", "container-engine-dns", "container-engine-ipv6",
+    "container-engine-logrotate", "edge-agent-storage-mounted-from-host",
+    "edge-hub-storage-mounted-from-host", "check-agent-image", "proxy-settings",
+    "certs-preloaded", "certs-read", "key-pairs-read", "certs-match-private-keys",
+    "identity-certificate-expiry", "est-identity-and-bootstrap-certificate-expiry",
+    "local-ca-certificate-expiry", "keyd-running", "certd-running", "tpmd-running",
+    "identityd-running", "est-server-https", "host-connect-dps-endpoint",
+    "container-resolve-parent-hostname",
+} | {f"{kind}-{way}" for way in ("amqp", "https", "mqtt") for kind in (
+    "host-connect-iothub", "container-connect-upstream", "container-default-connect-upstream")}
+
+MODULE = "#!/bin/sh\necho \"started with SharedAccessKey=$SECRET in hand\"\nexec sleep 1000\n"
+SECRET = "bW9kdWxlLXNlY3JldC1vZi10aGUtdGVzdA=="
+
+
+class Box(Edge):
+    """All processes, with their logs in a folder."""
+
+    def configure(self, address):
+        text = self.config.read_text().replace('"localhost"', f'"{address}"', 1)
+        text = text.replace("[logging]\n", f'[logging]\nfolder = "{self.directory}/logs"\n', 1)
+        self.config.write_text(text)
+
+    @property
+    def flags(self):
+        return ["--config", str(self.config), "--data", str(self.directory / "data"),
+                "--run-dir", str(self.run)]
+
+    def check(self, *words):
+        done = subprocess.run(
+            [str(binary()), "check", "--output", "json", *self.flags, *words],
+            capture_output=True, text=True, timeout=60)
+        return done.returncode, json.loads(done.stdout)["checks"]
+
+    def roles(self):
+        done = self.command("system", "status", "-o", "json")
+        return {each["role"]: each for each in json.loads(done)["processes"]}
+
+
+@pytest.fixture
+def box(hub, identities, tmp_path):
+    device = identities.device(capabilities={"iotEdge": True})
+    address = f"{conftest.NETWORK}.233"
+    box = Box(device, tmp_path, f'[hub]\nhost = "{address}"\n')
+    box.configure(address)
+    box.start("run")
+    yield box
+    if "run" in box.processes:
+        box.stop("run")
+    box.clean_up()
+
+
+def test_checks_bundle_and_processes(box, tmp_path):
+    program = tmp_path / "talker"
+    program.write_text(MODULE)
+    program.chmod(0o755)
+    deploy(box.device, {"talker": module(str(program), env={"SECRET": {"value": SECRET}})})
+    box.wait_until(lambda: is_applied(box.device), 60, "the manifest is applied")
+
+    skipped = ["--dont-run", "host-local-time", "--dont-run", "container-engine-uri"]
+    status, checks = box.check(*skipped)
+    assert LISTED <= set(checks)
+    wrong = {id: check for id, check in checks.items() if check["result"] == "error"}
+    assert not {"keyd-running", "hub-running", "certd-running", "identityd-running"} & set(wrong)
+    assert checks["host-connect-iothub-mqtt"]["result"] == "ok", checks
+
+    # A process that is killed comes back and is told; one that is restarted leaves the others alone.
+    before = box.roles()
+    assert {each["state"] for each in before.values()} == {"running"}
+    box.command("system", "restart", "hub")
+    after = box.roles()
+    assert after["hub"]["pid"] != before["hub"]["pid"] and after["hub"]["restarts"] == 1
+    assert after["keys"]["pid"] == before["keys"]["pid"]
+    assert oct(os.stat(box.run / "supervisor.sock").st_mode & 0o777) == "0o600"
+    box.command("system", "set-log-level", "debug")
+    assert (box.run / "log-level").read_text() == "debug"
+    subprocess.run([str(binary()), "system", "logs", "agent", "--tail", "5", *box.flags], check=True,
+                   stdout=subprocess.DEVNULL, timeout=20)
+
+    # What support gets has everything but secrets.
+    archive = tmp_path / "bundle.zip"
+    subprocess.run([str(binary()), "support-bundle", "-q", "-o", str(archive), *box.flags], check=True,
+                   timeout=90)
+    assert oct(archive.stat().st_mode & 0o777) == "0o600"
+    with zipfile.ZipFile(archive) as bundle:
+        assert bundle.testzip() is None
+        names = set(bundle.namelist())
+        assert {"check.json", "logs/talker_log.txt", "inspect/talker.json", "processes.json",
+                "service-logs/agent.txt"} <= names
+        content = b"".join(bundle.read(name) for name in names)
+        assert LISTED <= set(json.loads(bundle.read("check.json"))["checks"])
+        assert b"SharedAccessKey=***" in bundle.read("logs/talker_log.txt")
+    key = box.device.connection_string.split("SharedAccessKey=")[1]
+    for secret in (SECRET, key):
+        assert secret.encode() not in content
+
+
+def test_a_box_that_does_not_run_says_what_to_do(box):
+    box.wait_until(lambda: (box.run / "supervisor.sock").exists(), 10, "the supervisor runs")
+    box.command("system", "stop")
+    assert box.processes.pop("run").wait(60) == 0
+    status, checks = box.check(
+        "--dont-run", "host-local-time", "--iothub-hostname", f"{conftest.NETWORK}.234")
+    assert status == 1
+    for id in ("keyd-running", "identityd-running", "connect-management-uri",
+               "host-connect-iothub-mqtt"):
+        assert checks[id]["result"] == "error" and checks[id]["remedy"], checks[id]
+
+
+def test_settings_of_the_vendor_are_taken_over(tmp_path):
+    old = tmp_path / "config.toml"
+    old.write_text(
+        'hostname = "gate.example"\n\n[provisioning]\nsource = "manual"\nconnection_string = '
+        '"HostName=hub.example;DeviceId=e1;SharedAccessKey=MDEyMzQ1Njc4OWFiY2RlZg=="\n\n'
+        '[agent]\nname = "edgeAgent"\ntype = "docker"\n[agent.config]\nimage = "agent:1.5"\n\n'
+        '[aziot_keys]\npkcs11_lib_path = "/usr/lib/p11.so"\n')
+    new = tmp_path / "etc" / "edge.toml"
+    words = [str(binary()), "config", "import", str(old), "--config", str(new), "-o", "json"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 2, done.stderr
+    results = {each["setting"]: each["result"] for each in json.loads(done.stdout)}
+    assert results["provisioning.connection_string"] == "carried"
+    assert results["agent.config.image"] == "differs"
+    assert results["aziot_keys.pkcs11_lib_path"] == "missing"
+    assert "MDEyMzQ1" not in done.stdout + done.stderr
+    assert oct(new.stat().st_mode & 0o777) == "0o600"
+    subprocess.run([str(binary()), "config", "check", "--config", str(new)], check=True, timeout=20)
+    # What is there is not written over without being told to.
+    assert subprocess.run(words, capture_output=True, timeout=20).returncode == 5
