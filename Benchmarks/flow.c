@@ -209,6 +209,9 @@ static int is_reader(const struct link *l) {
 
 static struct identity link_identity(struct link *l) {
   if (!is_reader(l)) return ((struct publisher *)l->owner)->id;
+  // Identities that the publishers leave are the readers'.
+  if (identity_count() >= options.publishers + options.readers)
+    return identity_at(options.publishers + l->index);
   static char name[32];
   snprintf(name, sizeof name, "reader-%05zu", l->index);
   return (struct identity){name, NULL, NULL};
@@ -309,11 +312,13 @@ static int all_delivered(void) { return delivered >= sent() * reader_count; }
 // ---- the run
 
 static char *expand(const char *template, const char *id) {
+  const char *slash = strchr(id, '/'), *module = slash ? slash + 1 : id;
   char *text = allocate(strlen(template) * (strlen(id) + strlen(options.bag) + 1) + 1, 1);
   for (char *to = text; *template;) {
-    const char *value = !strncmp(template, "{id}", 4)    ? id
-                        : !strncmp(template, "{bag}", 5) ? options.bag
-                                                         : NULL;
+    const char *value = !strncmp(template, "{id}", 4)       ? id
+                        : !strncmp(template, "{module}", 8) ? module
+                        : !strncmp(template, "{bag}", 5)    ? options.bag
+                                                            : NULL;
     if (!value) {
       *to++ = *template++;
       continue;

@@ -190,6 +190,7 @@ class Orrery(Product):
 
     name = "orrery"
     has_log = True
+    https_port = amqp_port = 0
 
     def command(self):
         """How the hub is started: its data on a real disk, listeners on loopback, one loop."""
@@ -197,8 +198,10 @@ class Orrery(Product):
             self.options.orrery, "hub", "--data", self.folder / "data", "--quiet",
             "--host", self.host, "--names", f"{self.host},localhost",
             "--ready-file", self.ready_file,
-            "--set", "listen.mqtt_port=0", "--set", "listen.https_port=0",
-            "--set", "listen.amqp_port=0",
+            # Any at first, and those ports again when it is started again.
+            "--set", f"listen.mqtt_port={self.tls_port}",
+            "--set", f"listen.https_port={self.https_port}",
+            "--set", f"listen.amqp_port={self.amqp_port}",
             "--set", "listen.admin_port=0", "--set", f"listen.plain_mqtt_port={self.port}",
             "--set", f"log.partitions={PARTITIONS}",
             "--set", "listen.loops=1",
