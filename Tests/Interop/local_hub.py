@@ -90,9 +90,13 @@ class LocalHub:
     def note_secret(self, text):
         self.above.note_secret(text)
 
-    def open(self):
+    def tls_context(self):
+        """Trusts it alone."""
+        return ssl.create_default_context(cafile=self.ca_path)
+
+    def open(self, context=None):
         """A raw MQTT connection to it, nothing said yet."""
-        context = ssl.create_default_context(cafile=self.ca_path)
+        context = context or self.tls_context()
         plain = socket.create_connection((self.address, 8883), 5)
         return MQTTConnection(context.wrap_socket(plain, server_hostname=self.address))
 
@@ -109,4 +113,4 @@ class Below(Identity):
         return f"{super().connection_string};GatewayHostName={self.hub.address}"
 
     def open(self, context=None):
-        return self.hub.open()
+        return self.hub.open(context)

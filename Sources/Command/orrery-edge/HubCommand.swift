@@ -80,6 +80,7 @@ struct HubCommand: AsyncParsableCommand {
     hub.upstreamMQTTPort = settings.upstream.mqttPort
     hub.upstreamHTTPSPort = settings.upstream.httpsPort
     hub.upstreamAuthorityFiles = settings.upstreamAuthorities
+    hub.trustBundleFile = settings.trustBundle
     hub.proxy = try settings.proxy(
       ProcessEnvironment.variables,
       for: who.edge.upstreamHostName
@@ -141,6 +142,7 @@ struct HubCommand: AsyncParsableCommand {
     hub.use(variables)
     let authorities = environment["EdgeHubUpstreamCACertificateFile"]
     hub.upstreamAuthorityFiles = authorities.map { [$0] } ?? []
+    hub.trustBundleFile = environment["EdgeHubDevTrustBundleFile"]
     try PrivateFile.makeDirectory(paths.data)
     let files = environment["EdgeModuleHubServerCertificateFile"].flatMap { chain in
       environment["EdgeModuleHubServerPrivateKeyFile"].map { (chain, $0) }

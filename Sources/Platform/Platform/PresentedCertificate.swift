@@ -76,6 +76,28 @@ package struct PresentedCertificate: Sendable {
     return request?.publicKey == certificate.publicKey
   }
 
+  /// Whether its owner may prove itself by it as a client: an extended key usage, if there is one, says
+  /// so (RFC 5280 §4.2.1.12).
+  package var isForClients: Bool {
+    do {
+      guard let usage = try certificate.extensions.extendedKeyUsage else { return true }
+      return usage.contains(.clientAuth) || usage.contains(.any)
+    } catch {
+      return false
+    }
+  }
+
+  /// The DNS names and URIs among its alternative names (RFC 5280 §4.2.1.6).
+  package var alternativeNames: [String] {
+    guard let names = try? certificate.extensions.subjectAlternativeNames else { return [] }
+    return names.compactMap { name in
+      switch name {
+      case .dnsName(let text), .uniformResourceIdentifier(let text): text
+      default: nil
+      }
+    }
+  }
+
   /// Whether it may sign certificates: basicConstraints says CA and key usage, if any, allows it.
   package var isAuthority: Bool {
     guard let constraints = try? certificate.extensions.basicConstraints,

@@ -1,11 +1,17 @@
 /// Texts of several certificates in PEM.
 enum PEMText {
   private static let begin = "-----BEGIN CERTIFICATE-----"
+  private static let end = "-----END CERTIFICATE-----"
 
   /// Each certificate with what stands behind it, in order.
   static func certificates(of text: String) -> [String] {
     let starts = text.ranges(of: begin).map(\.lowerBound)
     return zip(starts, starts.dropFirst() + [text.endIndex]).map { String(text[$0..<$1]) }
+  }
+
+  /// A certificate of `certificates(of:)` without what stands behind it.
+  static func alone(_ text: String) -> String {
+    text.firstRange(of: end).map { String(text[..<$0.upperBound]) } ?? text
   }
 
   /// The first certificate, or all of it where there is none.

@@ -22,27 +22,6 @@ extension LocalHub: AMQPBackend {
     await scope.look(for: key) == .answered
   }
 
-  func judge(
-    _ key: IdentityKey,
-    host: String,
-    token: SharedAccessSignature?,
-    chain: PresentedChain,
-    facts: DeviceAuthenticator.Facts,
-    now: Timestamp
-  ) async throws(DeviceAuthenticator.Refusal) -> DeviceAuthenticator.Proof {
-    guard key.moduleID == nil || token != nil else {
-      throw DeviceAuthenticator.Refusal("modules connect by token")
-    }
-    return try await authenticator.judge(
-      key,
-      host: host,
-      token: token,
-      chain: chain,
-      facts: facts,
-      now: now
-    )
-  }
-
   func stillHolds(
     _ credential: DeviceCredential,
     of key: IdentityKey,

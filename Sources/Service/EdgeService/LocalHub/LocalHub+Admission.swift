@@ -52,9 +52,6 @@ extension LocalHub {
     let epoch = directory.epoch
     let key = claim.identity
     let facts = scope.facts(of: key)
-    guard key.moduleID == nil || claim.token != nil else {
-      throw DeviceAuthenticator.Refusal("modules connect by token")
-    }
     let now = store.calendar
     let host =
       claim.token.map(\.resource.host).flatMap { answers(to: $0) ? $0 : nil } ?? claim.name.host
@@ -107,6 +104,34 @@ extension LocalHub {
       || options.names.contains { $0.lowercased() == host }
   }
 
+  func judge(
+    _ key: IdentityKey,
+    host: String,
+    token: SharedAccessSignature?,
+    chain: PresentedChain,
+    facts: DeviceAuthenticator.Facts,
+    now: Timestamp
+  ) async throws(DeviceAuthenticator.Refusal) -> DeviceAuthenticator.Proof {
+    guard key.moduleID == nil || token != nil else {
+      throw DeviceAuthenticator.Refusal("modules connect by token")
+    }
+    let proof = try await authenticator.judge(
+      key,
+      host: host,
+      token: token,
+      chain: chain,
+      facts: facts,
+      now: now
+    )
+    if case .authority = proof.credential,
+      let leaf = chain.certificates.first.flatMap({ PresentedCertificate($0) }),
+      let reason = leaf.refusalAsLeafDevice
+    {
+      throw DeviceAuthenticator.Refusal(reason)
+    }
+    return proof
+  }
+
   /// What the connection proves: the identity's own credential, or that of the edge hub below which the
   /// user name says is acting for it (edge contract section 9.3).
   private func prove(
@@ -117,7 +142,7 @@ extension LocalHub {
     _ now: Timestamp
   ) async throws(DeviceAuthenticator.Refusal) -> DeviceAuthenticator.Proof {
     guard let authChain = claim.actingChain else {
-      return try await authenticator.judge(
+      return try await judge(
         claim.identity,
         host: host,
         token: claim.token,
@@ -130,7 +155,7 @@ extension LocalHub {
       throw DeviceAuthenticator.Refusal("auth-chain leads to no enabled edge below this one")
     }
     let edgeHub = IdentityKey(deviceID: edge, moduleID: ModuleID.edgeHub)
-    let proof = try await authenticator.judge(
+    let proof = try await judge(
       edgeHub,
       host: host,
       token: claim.token,

@@ -83,6 +83,16 @@ final class LocalHub: Sendable {
     directory.changed()
     let gone = keys.filter { !scope.isKnown($0) }
     if !gone.isEmpty { twins.removed(gone) }
+    dropRefused()
+  }
+
+  /// Drops those whom none of the leaf devices' authorities vouches for any more.
+  func authoritiesChanged() {
+    directory.changed()
+    dropRefused()
+  }
+
+  private func dropRefused() {
     // A change of an edge below matters to all behind it.
     for entry in directory.entries(where: { !stillHolds($0.device) }) {
       let key = entry.device.identity

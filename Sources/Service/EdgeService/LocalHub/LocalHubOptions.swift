@@ -25,6 +25,8 @@ package struct LocalHubOptions: Sendable {
   package var upstreamHTTPSPort = 443
   /// PEM files with the authorities of the hub above, besides the system's.
   package var upstreamAuthorityFiles: [String] = []
+  /// The PEM file with the authorities of leaf devices, nil for none.
+  package var trustBundleFile: String?
   /// The proxy on the way there, nil for none.
   package var proxy: HTTPProxy?
   /// What it knows of the variables of its container (edge contract section 11).

@@ -67,9 +67,11 @@ package struct LocalHubServer: Service {
       SealedFile("\(options.directory)/\(name)", seal: seal)
     }
     let registry = try UpstreamRegistry(options: options, credentials: credentials)
+    let authorities = LeafAuthorities(file: options.trustBundleFile, logger: logger)
     let scope = ScopeService(
       identity: options.identity,
       upstream: registry,
+      authorities: authorities,
       file: file("scope"),
       logger: logger
     )
@@ -152,6 +154,10 @@ package struct LocalHubServer: Service {
         }
         tasks.addTask {
           await keepCertificate(tls, shown: chain)
+          return .goesOn
+        }
+        tasks.addTask {
+          await keepAuthorities(authorities, hub)
           return .goesOn
         }
         tasks.addTask {
@@ -272,6 +278,16 @@ package struct LocalHubServer: Service {
       } catch {
         logger.error("a new certificate cannot be used", metadata: ["fault": "\(error)"])
       }
+    }
+  }
+
+  /// Reads the trust bundle again now and then: an operator may take an authority out of it.
+  private func keepAuthorities(_ authorities: LeafAuthorities, _ hub: LocalHub) async {
+    while !Task.isCancelled {
+      try? await Pause.sleep(for: .seconds(60))
+      guard authorities.reread() else { continue }
+      logger.info("leaf devices' authorities are others now")
+      hub.authoritiesChanged()
     }
   }
 

@@ -39,6 +39,8 @@ final class ScopeService: Sendable {
   private let silence = Mutex(Instant(nanoseconds: 0))
   private let identity: EdgeIdentity
   private let upstream: any RegistryAbove
+  /// Who vouches for devices by certificate.
+  private let authorities: LeafAuthorities
   private let file: SealedFile
   private let logger: Logger
   /// Told whose entry has changed.
@@ -48,11 +50,13 @@ final class ScopeService: Sendable {
   init(
     identity: EdgeIdentity,
     upstream: any RegistryAbove,
+    authorities: LeafAuthorities,
     file: SealedFile,
     logger: Logger
   ) {
     self.identity = identity
     self.upstream = upstream
+    self.authorities = authorities
     self.file = file
     self.logger = logger
     scope = Mutex(EdgeScope(edgeID: identity.deviceID))
@@ -80,7 +84,11 @@ final class ScopeService: Sendable {
   /// What decides about `key`.
   func facts(of key: IdentityKey) -> DeviceAuthenticator.Facts {
     scope.withLock { scope in
-      DeviceAuthenticator.Facts(device: scope.device(key.deviceID), module: scope.module(key))
+      DeviceAuthenticator.Facts(
+        device: scope.device(key.deviceID),
+        module: scope.module(key),
+        authorities: authorities.all
+      )
     }
   }
 
