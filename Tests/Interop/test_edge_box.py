@@ -2,8 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -121,6 +124,98 @@ def test_a_box_that_does_not_run_says_what_to_do(box):
     for id in ("keyd-running", "identityd-running", "connect-management-uri",
                "host-connect-iothub-mqtt"):
         assert checks[id]["result"] == "error" and checks[id]["remedy"], checks[id]
+
+
+class UsersBox(Box):
+    """A box whose processes have users of their own, which this machine knows in its namespace alone."""
+
+    USERS = {"keys": 64101, "agent": 64102, "hub": 64103}
+
+    def words(self, role):
+        words = super().words(role)
+        for name in ("passwd", "group"):
+            middle = "x:{0}:{0}::/nonexistent:/bin/false" if name == "passwd" else "x:{0}:"
+            lines = [f"orrery-{role}:{middle.format(id)}\n" for role, id in self.USERS.items()]
+            (self.directory / name).write_text(Path(f"/etc/{name}").read_text() + "".join(lines))
+        script = (f'mount --bind "{self.directory}/passwd" /etc/passwd && '
+                  f'mount --bind "{self.directory}/group" /etc/group && exec "$@"')
+        return ["unshare", "--mount", "sh", "-c", script, "sh", *words]
+
+
+def can_have_users():
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        return False
+    places = [binary(), *binary().resolve().parents]
+    return all(place.stat().st_mode & 0o001 for place in places) and subprocess.run(
+        ["unshare", "--mount", "mount", "--bind", "/etc/group", "/etc/passwd"]).returncode == 0
+
+
+@pytest.fixture
+def users_box(hub, identities):
+    if not binary().exists() or not can_have_users():
+        pytest.skip("needs root, mount namespaces and a program that all may run")
+    device = identities.device(capabilities={"iotEdge": True})
+    address = f"{conftest.NETWORK}.232"
+    directory = Path(tempfile.mkdtemp(prefix="box-", dir="/tmp"))
+    directory.chmod(0o711)
+    box = UsersBox(device, directory, f'[hub]\nhost = "{address}"\n[hub.env]\nTOKEN = "{SECRET}"\n')
+    authority = directory / "hub.pem"
+    authority.write_bytes(Path(device.hub.ca_path).read_bytes())
+    authority.chmod(0o644)
+    box.config.write_text(box.config.read_text().replace(str(device.hub.ca_path), str(authority)))
+    box.configure(address)
+    box.start("run")
+    yield box
+    if "run" in box.processes:
+        box.stop("run")
+    box.clean_up()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def test_each_process_is_told_its_part_of_the_settings(users_box):
+    box = users_box
+    deploy(box.device, {})
+    box.wait_until(lambda: is_applied(box.device), 60, "the manifest is applied")
+    key = box.device.connection_string.split("SharedAccessKey=")[1]
+    # The settings are root's, and nobody else's.
+    facts = box.config.stat()
+    assert (facts.st_uid, facts.st_mode & 0o777) == (0, 0o600)
+    roles = box.roles()
+    for role, user in box.USERS.items():
+        assert roles[role]["state"] == "running" and roles[role]["restarts"] == 0, roles
+        status = Path(f"/proc/{roles[role]['pid']}/status").read_text()
+        assert f"Uid:\t{user}\t{user}\t{user}\t{user}\n" in status
+        copy = box.run / "settings" / f"{role}.toml"
+        facts = copy.stat()
+        assert (facts.st_uid, facts.st_gid, facts.st_mode & 0o777) == (user, user, 0o400)
+        text = copy.read_text()
+        assert (key in text) == (role == "keys") and (SECRET in text) == (role == "hub")
+        words = Path(f"/proc/{roles[role]['pid']}/cmdline").read_bytes()
+        assert str(copy).encode() in words and str(box.config).encode() not in words
+    status, checks = box.check("--dont-run", "host-local-time")
+    for id in ("config-well-formed", "config-up-to-date", "keyd-running", "identityd-running"):
+        assert checks[id]["result"] == "ok", checks[id]
+
+    # A restart reads the settings anew.
+    box.config.write_text(f'hostname_aliases = ["gate.example"]\n{box.config.read_text()}')
+    new = box.directory / "new.toml"
+    new.write_text(box.config.read_text())
+    subprocess.run([str(binary()), "config", "apply", "--file", str(new), *box.flags], check=True, timeout=20)
+    box.wait_until(
+        lambda: all(box.roles()[role]["restarts"] == 1 and box.roles()[role]["state"] == "running"
+                    for role in box.USERS), 70, "all have restarted")
+    assert "gate.example" in (box.run / "settings/hub.toml").read_text()
+    # A fault in the settings does not keep a process from coming back.
+    box.config.write_text("hostname = 7\n")
+    box.command("system", "restart", "hub")
+    assert box.roles()["hub"]["restarts"] == 2
+    assert "starts with those of before" in box.log("run")
+    done = subprocess.run([str(binary()), "run", *box.flags, "--config", str(new), "--data", str(box.directory / "other"),
+                           "--run-dir", str(box.run / "none"), "--config", str(box.run / "settings/hub.toml")],
+                          capture_output=True, text=True, timeout=20)
+    assert done.returncode == 153 and "Name the settings file itself" in done.stderr
+    box.stop("run")
+    assert os.listdir(box.run / "settings") == []
 
 
 def test_settings_of_the_vendor_are_taken_over(tmp_path):

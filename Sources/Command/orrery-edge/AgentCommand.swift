@@ -16,7 +16,7 @@ struct AgentCommand: AsyncParsableCommand {
   @OptionGroup var options: SettingsOptions
 
   func run() async throws {
-    let settings = try options.settings()
+    let settings = try options.settings(of: .agent)
     settings.bootstrapLogging()
     let metrics = PrometheusMetrics()
     MetricsSystem.bootstrap(metrics)

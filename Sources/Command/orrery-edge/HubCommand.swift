@@ -55,7 +55,7 @@ struct HubCommand: AsyncParsableCommand {
 
   /// As one of the edge's processes: the keys process says who it is, and keeps its keys.
   private func runAsRole() async throws {
-    let settings = try options.settings()
+    let settings = try options.settings(of: .hub)
     settings.bootstrapLogging()
     let logger = Logger(label: "orrery.edge.hub")
     let client = WorkloadClient(

@@ -14,7 +14,7 @@ struct KeysCommand: AsyncParsableCommand {
   @OptionGroup var options: SettingsOptions
 
   func run() async throws {
-    let settings = try options.settings()
+    let settings = try options.settings(of: .keys)
     settings.bootstrapLogging()
     let logger = Logger(label: "orrery.keys")
     let service = KeysService(

@@ -11,7 +11,7 @@ struct RunCommand: ParsableCommand {
     abstract: "Run the edge: keys, agent and local hub, each a process that is started again.",
     discussion: """
       As root it runs each as a user of its own (orrery-keys, orrery-agent, orrery-hub) where these \
-      exist. SIGTERM stops all of them, modules included, within a minute.
+      exist. The settings file is for root alone: each process is told its part of it. SIGTERM stops all of them, modules included, within a minute.
       """
   )
 
@@ -19,13 +19,13 @@ struct RunCommand: ParsableCommand {
 
   func run() throws {
     let settings = try options.settings()
+    try settings.refuseCopy(at: options.configPath)
     settings.bootstrapLogging(isRole: false)
     let logger = Logger(label: "orrery.edge")
     for notice in settings.notices { logger.notice("\(notice)") }
     try Supervisor(
       settings: settings,
       program: try Self.program(),
-      words: options.words,
       environment: ProcessEnvironment.variables,
       logger: logger
     ).run()

@@ -38,9 +38,13 @@ struct SettingsOptions: ParsableArguments {
     try EdgeSettings(file: Self.absolute(config), paths: paths)
   }
 
-  /// The same flags with paths from the root on, for a process that is started.
-  var words: [String] {
-    ["--config", Self.absolute(config), "--data", paths.data, "--run-dir", paths.run]
+  /// The settings of a process; its own copy, or the whole file where a person starts it.
+  ///
+  /// - Throws: `SettingsFault`, also for the copy of another process.
+  func settings(of role: EdgeRole) throws(SettingsFault) -> EdgeSettings {
+    let settings = try settings()
+    if settings.copy?.role != role { try settings.refuseCopy(at: Self.absolute(config)) }
+    return settings
   }
 
   /// The path from the root on.

@@ -42,6 +42,12 @@ package struct EdgePaths: Equatable, Sendable {
   /// runs.
   package var logLevel: String { run + "/log-level" }
 
+  /// Where the supervisor writes what each process is told of the settings, and nothing else.
+  package var settings: String { run + "/settings" }
+
+  /// What a process is told of the settings; it can read it, and nobody else but root.
+  package func settings(of role: EdgeRole) -> String { "\(settings)/\(role.rawValue).toml" }
+
   /// Where all workload sockets are, and nothing else.
   package var workload: String { run + "/workload" }
 

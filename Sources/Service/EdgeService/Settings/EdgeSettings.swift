@@ -4,7 +4,7 @@ package import Platform
 
 /// The settings of the edge: its file, read and checked as a whole, and where its data is.
 ///
-/// Every role gets this value. Names and groups are those that users of the vendor's runtime have in
+/// Every role gets this value, which has only what is for it (`SettingsCopy`). Names and groups are those that users of the vendor's runtime have in
 /// their files (contract §4.7); `[hub]`, `[upstream]`, `[metrics]`, `[logging]` and
 /// `hostname_aliases` are ours.
 package struct EdgeSettings: Equatable, Sendable {
@@ -20,8 +20,10 @@ package struct EdgeSettings: Equatable, Sendable {
 
   /// Data and sockets.
   package let paths: EdgePaths
-  /// The file that was read.
+  /// The settings file; in a process that the supervisor started the one that its own was made of.
   package let file: String
+  /// For which process the file was made, nil for one that a person wrote.
+  package let copy: SettingsCopy?
   /// The name that clients of the local hub use.
   package let hostName: String
   /// Further names of it.
@@ -92,8 +94,11 @@ package struct EdgeSettings: Equatable, Sendable {
       )
     }
     self.paths = paths
-    self.file = file
-    let top = SettingsTable(try TOMLDocument.parse(bytes, file: file), file: file)
+    var object = try TOMLDocument.parse(bytes, file: file)
+    copy = try SettingsCopy(takenFrom: &object, file: file)
+    // What is wrong is wrong in the file that a person can mend.
+    self.file = copy?.original ?? file
+    let top = SettingsTable(object, file: self.file, isCopy: copy != nil)
     try top.refuse(otherThan: Self.known)
     hostName = try Self.name(top, "hostname") ?? SystemName.host()
     aliases = try top.texts("hostname_aliases")
@@ -104,7 +109,7 @@ package struct EdgeSettings: Equatable, Sendable {
     trustBundle = try top.path("trust_bundle_cert")
     guard let table = try top.table("provisioning") else {
       throw SettingsFault(
-        "\(file): [provisioning] is missing",
+        "\(self.file): [provisioning] is missing",
         remedy: "Add it, with source = \"manual\" and connection_string = \"HostName=…\"."
       )
     }

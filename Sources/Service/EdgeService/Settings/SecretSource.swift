@@ -11,11 +11,14 @@ package enum SecretSource: Equatable, Sendable, CustomStringConvertible,
   case inline(SymmetricKey)
   /// It is in a file: the bytes themselves, or their base64 text.
   case file(String)
+  /// It is somewhere, and this process is not told.
+  case withheld
 
   package var description: String {
     switch self {
     case .inline: "a key in the settings"
     case .file(let path): "the key in \(path)"
+    case .withheld: "a key that only the keys process is told"
     }
   }
 
@@ -27,6 +30,7 @@ package enum SecretSource: Equatable, Sendable, CustomStringConvertible,
   package func key() throws(SettingsFault) -> SymmetricKey {
     switch self {
     case .inline(let key): return key
+    case .withheld: throw SettingsFault("there is no key here: only the keys process is told it")
     case .file(let path):
       let bytes: [UInt8]
       do throws(FileFault) {
@@ -58,6 +62,7 @@ extension SettingsTable {
       return try secret(name, written: text)
     }
     guard let table = try table(name) else { throw fault(name, "is missing", remedy: form) }
+    if isCopy, try table.flag("withheld") == true { return .withheld }
     try table.refuse(otherThan: ["value", "uri"])
     if let text = try table.text("value") {
       guard let key = SymmetricKey(base64: text) else {

@@ -5,7 +5,8 @@ import Platform
 package enum SettingsFile {
   /// Puts `bytes` at `path`, which are settings that can be used; the file before stays as `.bak`.
   ///
-  /// It is 0600, unless the file before was for a group too: then owner, group and 0640 stay.
+  /// It is 0600, since the supervisor alone reads it, unless the file before was for a group too: then
+  /// owner, group and 0640 stay.
   ///
   /// - Returns: The settings.
   /// - Throws: `SettingsFault`, and then nothing was changed; `FileFault`.
@@ -16,6 +17,7 @@ package enum SettingsFile {
     paths: EdgePaths
   ) throws -> EdgeSettings {
     let settings = try EdgeSettings(bytes, file: path, paths: paths)
+    try settings.refuseCopy(at: path)
     var facts = stat()
     let isThere = stat(path, &facts) == 0
     let mode: UInt32 = isThere ? facts.st_mode & 0o640 | 0o600 : 0o600

@@ -7,12 +7,15 @@ struct SettingsTable {
   let file: String
   /// The dotted name of the table with a full stop behind it, empty for the file itself.
   let prefix: String
+  /// Whether keys may be kept back in it, as in what the supervisor writes.
+  let isCopy: Bool
   private let object: JSONObject
 
-  init(_ object: JSONObject, file: String, prefix: String = "") {
+  init(_ object: JSONObject, file: String, prefix: String = "", isCopy: Bool = false) {
     self.object = object
     self.file = file
     self.prefix = prefix
+    self.isCopy = isCopy
   }
 
   /// Every name in it.
@@ -93,7 +96,7 @@ struct SettingsTable {
     guard let object = value.objectValue else {
       throw fault(name, "must be a table", remedy: "Write it as [\(prefix)\(name)].")
     }
-    return SettingsTable(object, file: file, prefix: "\(prefix)\(name).")
+    return SettingsTable(object, file: file, prefix: "\(prefix)\(name).", isCopy: isCopy)
   }
 
   /// Environment variables: a table whose members are texts, numbers or truth values.

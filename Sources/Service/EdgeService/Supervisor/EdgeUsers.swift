@@ -60,8 +60,16 @@ struct EdgeUsers {
       // The keys process, which is in every role's group, asks the agent for its modules.
       try give(paths.run(of: role), users[role], mode: users.isEmpty ? 0o700 : 0o710)
     }
+    try PrivateFile.makeDirectory(paths.settings)
+    try give(paths.settings, nil, mode: users.isEmpty ? 0o700 : 0o711)
     try PrivateFile.makeDirectory(paths.workload)
     try give(paths.workload, users[.keys], mode: 0o711)
+  }
+
+  /// Makes a file its role's own.
+  func give(_ file: String, to role: EdgeRole) throws(FileFault) {
+    guard let user = users[role] else { return }
+    guard chown(file, user.user, user.group) == 0 else { throw FileFault("give away", file) }
   }
 
   private func give(_ directory: String, _ user: User?, mode: mode_t) throws(FileFault) {

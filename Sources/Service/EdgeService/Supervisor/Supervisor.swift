@@ -7,34 +7,38 @@ package import Logging
 import Platform
 
 /// Runs the processes of the edge: one thread, no network, a socket for its own user, no file but the
-/// directories that it hands over and the logs.
+/// settings, of which it tells each process its part, the directories that it hands over, and the logs.
 ///
 /// The smallest program of all, since nothing starts it again but the service manager.
 package struct Supervisor {
   private let settings: EdgeSettings
   private let program: String
-  private let words: [String]
   private let environment: [String: String]
   private let logger: Logger
+
+  /// What there is while it runs.
+  private struct Running {
+    var supervision: Supervision
+    let users: EdgeUsers
+    let logs: RoleLogs?
+    let copies: RoleSettings
+  }
 
   /// A supervisor; nothing is started before `run`.
   ///
   /// - Parameters:
   ///   - settings: Whose directories it makes.
   ///   - program: The path of the program that has a subcommand for each role.
-  ///   - words: What follows the subcommand; no secrets, since everybody can read them.
   ///   - environment: The variables that the processes get.
   ///   - logger: One line for each event.
   package init(
     settings: EdgeSettings,
     program: String,
-    words: [String],
     environment: [String: String],
     logger: Logger
   ) {
     self.settings = settings
     self.program = program
-    self.words = words
     self.environment = environment
     self.logger = logger
   }
@@ -55,55 +59,52 @@ package struct Supervisor {
     }
     var control = try ControlSocket(path: settings.paths.supervisorSocket)
     defer { control.end() }
-    var supervision = Supervision(roles: EdgeRole.allCases, now: SystemClock.now())
+    var running = Running(
+      supervision: Supervision(roles: EdgeRole.allCases, now: SystemClock.now()),
+      users: users,
+      logs: logs,
+      copies: RoleSettings(file: settings.file, paths: settings.paths, users: users)
+    )
     var isReady = false
-    while !supervision.isOver {
+    while !running.supervision.isOver {
       let now = SystemClock.now()
-      for action in supervision.wake(now: now) { perform(action, &supervision, users, logs) }
+      for action in running.supervision.wake(now: now) { perform(action, &running) }
       if !isReady {
         ServiceManager.notify("READY=1")
         isReady = true
       }
       // It looks once a minute, and whenever something has happened.
       ProgramCode.release()
-      let deadlines = [supervision.nextDeadline, control.nextDeadline].compactMap { $0 }
+      let deadlines = [running.supervision.nextDeadline, control.nextDeadline].compactMap { $0 }
       wait(for: [signals] + control.files, until: deadlines.min())
       logs?.rotate()
       while true {
         let number = clinux_next_signal(signals)
         guard number != 0 else { break }
         if number == SIGCHLD {
-          reap(&supervision, users, logs)
+          reap(&running)
         } else {
-          stop(&supervision, users, logs)
+          stop(&running)
         }
       }
       control.serve(now: SystemClock.now()) { line in
-        JSON.bytes(obey(SupervisorOrder(line), &supervision, users, logs))
+        JSON.bytes(obey(SupervisorOrder(line), &running))
       }
     }
+    running.copies.remove()
     unlink(settings.paths.supervisorSocket)
     unlink(settings.paths.logLevel)
   }
 
-  private func stop(
-    _ supervision: inout Supervision,
-    _ users: EdgeUsers,
-    _ logs: RoleLogs?
-  ) {
+  private func stop(_ running: inout Running) {
     ServiceManager.notify("STOPPING=1")
-    for action in supervision.stop(now: SystemClock.now()) {
-      perform(action, &supervision, users, logs)
+    for action in running.supervision.stop(now: SystemClock.now()) {
+      perform(action, &running)
     }
   }
 
   /// Does what came over the socket, and answers.
-  private func obey(
-    _ order: SupervisorOrder?,
-    _ supervision: inout Supervision,
-    _ users: EdgeUsers,
-    _ logs: RoleLogs?
-  ) -> JSONValue {
+  private func obey(_ order: SupervisorOrder?, _ running: inout Running) -> JSONValue {
     let now = SystemClock.now()
     switch order {
     case .status:
@@ -111,18 +112,18 @@ package struct Supervisor {
         "pid": .int(Int64(getpid())), "version": .string(EdgeVersion.runtime.version),
         "settings": .string(settings.file),
         "logs": settings.logFolder.map { .string($0) } ?? .null,
-        "processes": .array(supervision.status(now: now).map(\.json)),
+        "processes": .array(running.supervision.status(now: now).map(\.json)),
       ]
     case .restart(let roles):
       let names = roles.map(\.rawValue).joined(separator: ", ")
       logger.notice("told to restart", metadata: ["processes": "\(names)"])
-      for action in supervision.restart(roles, now: now) {
-        perform(action, &supervision, users, logs)
+      for action in running.supervision.restart(roles, now: now) {
+        perform(action, &running)
       }
       return [:]
     case .stop:
       logger.notice("told to stop")
-      stop(&supervision, users, logs)
+      stop(&running)
       return [:]
     case .logLevel(let level):
       let path = settings.paths.logLevel
@@ -136,27 +137,24 @@ package struct Supervisor {
         unlink(path)
       }
       logger.notice("told to log from another level on", metadata: ["level": "\(level ?? "-")"])
-      for id in supervision.running { Glibc.kill(id, SIGHUP) }
+      for id in running.supervision.running { Glibc.kill(id, SIGHUP) }
       return [:]
     case nil: return ["error": "this is no order that the supervisor knows"]
     }
   }
 
-  private func perform(
-    _ action: Supervision.Action,
-    _ supervision: inout Supervision,
-    _ users: EdgeUsers,
-    _ logs: RoleLogs?
-  ) {
+  private func perform(_ action: Supervision.Action, _ running: inout Running) {
     switch action {
     case .start(let role):
-      let id = spawn(role, users, logs)
-      let reason = String(cString: strerror(errno))
+      let reason = running.copies.write(role, logger)
+      let id = reason == nil ? spawn(role, running.users, running.logs) : -1
+      let failure = reason ?? String(cString: strerror(errno))
       let now = SystemClock.now()
       let actions =
         id > 0
-        ? supervision.started(role, id, now: now) : supervision.failed(role, reason, now: now)
-      for action in actions { perform(action, &supervision, users, logs) }
+        ? running.supervision.started(role, id, now: now)
+        : running.supervision.failed(role, failure, now: now)
+      for action in actions { perform(action, &running) }
     case .stop(let id): Glibc.kill(id, SIGTERM)
     case .kill(let id): Glibc.kill(id, SIGKILL)
     case .tell(let event):
@@ -168,11 +166,7 @@ package struct Supervisor {
   }
 
   /// Collects every process that has ended, those of others that became ours too.
-  private func reap(
-    _ supervision: inout Supervision,
-    _ users: EdgeUsers,
-    _ logs: RoleLogs?
-  ) {
+  private func reap(_ running: inout Running) {
     var status: Int32 = 0
     while true {
       let id = waitpid(-1, &status, WNOHANG)
@@ -181,8 +175,8 @@ package struct Supervisor {
       let signal = status & 0x7F
       let ending: Supervision.Ending =
         signal == 0 ? .exit((status >> 8) & 0xFF) : .signal(signal)
-      for action in supervision.ended(id, ending, now: SystemClock.now()) {
-        perform(action, &supervision, users, logs)
+      for action in running.supervision.ended(id, ending, now: SystemClock.now()) {
+        perform(action, &running)
       }
     }
   }
@@ -196,6 +190,11 @@ package struct Supervisor {
   }
 
   private func spawn(_ role: EdgeRole, _ users: EdgeUsers, _ logs: RoleLogs?) -> Int32 {
+    // No secrets: everybody can read them.
+    let paths = settings.paths
+    let words = [
+      "--config", paths.settings(of: role), "--data", paths.data, "--run-dir", paths.run,
+    ]
     let arguments = ([program, role.rawValue] + words).map { strdup($0) } + [nil]
     // The service manager hears of this process alone.
     let variables = environment.filter { $0.key != "NOTIFY_SOCKET" }
