@@ -82,8 +82,9 @@ struct EdgeSimNode: ~Copyable {
   /// The time now; whether the clock keeps time is stored as soon as that is in doubt.
   mutating func read(wall: UInt64, monotonic: Instant) -> EdgeTime {
     let time = clock.read(wall: wall, monotonic: monotonic)
-    if clock.state.keepsTime != keepsTime { saveClock(time) }
-    return time
+    guard clock.state.keepsTime != keepsTime || store.isClockAwaited(time) else { return time }
+    saveClock(time)
+    return clock.read(wall: wall, monotonic: monotonic)
   }
 
   mutating func saveClock(_ time: EdgeTime) {
@@ -94,7 +95,9 @@ struct EdgeSimNode: ~Copyable {
     writer.uint8(state.keepsTime ? 1 : 0)
     guard (try? self.state.put(Self.clockKey, writer.bytes.span)) != nil else { return }
     // On a full disk it is tried again with the next one.
-    if (try? self.state.commit(now: time.calendar)) != nil { keepsTime = state.keepsTime }
+    guard (try? self.state.commit(now: time.calendar)) != nil else { return }
+    keepsTime = state.keepsTime
+    clock.saved(state)
   }
 
   private static func clockState(_ bytes: [UInt8]) -> EdgeClock.State? {

@@ -90,8 +90,9 @@ extension EdgeSimulation {
   mutating func upkeep() {
     guard node != nil else { return }
     let time = time()
-    _ = node?.store.commit(now: time)
     node?.saveClock(time)
+    let saved = self.time()
+    _ = node?.store.commit(now: saved)
     keepCertificates()
     noteUse()
     for figures in node?.store.figures ?? [] {
@@ -219,7 +220,7 @@ extension EdgeSimNode {
   ) -> Result<[EdgeSimArrival], LogFault> {
     var messages: [EdgeSimArrival] = []
     do throws(LogFault) {
-      let reading = try reader.read(in: view, age: time.age, maxMessages: maxMessages) {
+      let reading = try reader.read(in: view, age: time.savedAge, maxMessages: maxMessages) {
         messages.append(EdgeSimArrival($0))
       }
       if let damage = reading.damage.first {

@@ -24,6 +24,8 @@ extension EdgeSimulation {
     _ = time()
     let (wall, monotonic) = (wall, scheduler.now)
     node?.clock.confirm(wall: wall, monotonic: monotonic)
+    let time = time()
+    node?.saveClock(time)
     twinLink(isUp: true)
     startPump()
   }

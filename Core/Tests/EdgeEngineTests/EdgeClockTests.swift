@@ -47,14 +47,17 @@ struct EdgeClockTests {
       wall: 0,
       monotonic: at(0)
     )
-    #expect(clock.read(wall: 0, monotonic: at(0)) == EdgeTime(calendar: Self.today, age: 77))
+    #expect(
+      clock.read(wall: 0, monotonic: at(0)) == EdgeTime(calendar: Self.today, age: 77, savedAge: 77)
+    )
     let later = Self.today + Self.year
     let before = clock.read(wall: later, monotonic: at(1000))
-    #expect(before == EdgeTime(calendar: Self.today + 1000, age: 1077))
+    #expect(before == EdgeTime(calendar: Self.today + 1000, age: 1077, savedAge: 77))
     #expect(clock.confirm(wall: later, monotonic: at(1000)) == Self.year - 1000)
     #expect(clock.isConfirmed)
     #expect(
-      clock.read(wall: later + 5, monotonic: at(1005)) == EdgeTime(calendar: later + 5, age: 1082)
+      clock.read(wall: later + 5, monotonic: at(1005))
+        == EdgeTime(calendar: later + 5, age: 1082, savedAge: 77)
     )
     #expect(!clock.state.keepsTime)
   }
@@ -88,7 +91,23 @@ struct EdgeClockTests {
     let state = EdgeClock.State(calendar: Self.today, age: 1000, keepsTime: keepsTime)
     var clock = EdgeClock(state, wall: UInt64(Int64(Self.today) + off), monotonic: at(0))
     let time = clock.read(wall: UInt64(Int64(Self.today) + off), monotonic: at(0))
-    #expect(time == EdgeTime(calendar: Self.today + counted, age: 1000 + counted))
+    let expected = EdgeTime(calendar: Self.today + counted, age: 1000 + counted, savedAge: 1000)
+    #expect(time == expected)
+  }
+
+  @Test("the saved age is what was stored last, and never ahead of the age or going back")
+  func saving() {
+    var clock = EdgeClock(wall: Self.today, monotonic: at(0))
+    #expect(clock.read(wall: Self.today, monotonic: at(0)).savedAge == 0)
+    let first = clock.state
+    let later = clock.read(wall: Self.today + 5000, monotonic: at(5000))
+    #expect(later.savedAge == 0)
+    clock.saved(clock.state)
+    clock.saved(first)
+    #expect(clock.read(wall: Self.today + 6000, monotonic: at(6000)).savedAge == later.age)
+    clock.saved(EdgeClock.State(calendar: 0, age: .max, keepsTime: true))
+    let time = clock.read(wall: Self.today + 6000, monotonic: at(6000))
+    #expect(time.savedAge == time.age)
   }
 
   @Test("the first witness after a start says whether the clock keeps time")

@@ -27,6 +27,27 @@ struct EdgeStoreLimitTests {
     #expect(try early.next(store.view(number), age: 2999).given.count == 3, "not yet")
   }
 
+  @Test("lifetimes are judged by a clock that no restart falls behind")
+  func judged() throws {
+    let disk = SimDisk(seed: 1)
+    var store = try openStore(disk)
+    let number = try store.configure(["iothub"])[0]
+    let short = StoreDelivery(endpoint: number, lifetimeSeconds: 2)
+    _ = try store.store(["first"], to: [short], now: time(1000))
+    let unsaved = EdgeTime(calendar: 1_700_000_004_000, age: 4000, savedAge: 1500)
+    _ = store.commit(now: time(2000))
+    let early = store.isClockAwaited(time(2999))
+    #expect(!early, "nobody's time is over")
+    let awaited = store.isClockAwaited(unsaved)
+    #expect(awaited)
+    _ = store.commit(now: unsaved)
+    #expect(store.length(number) == 1, "a restart could be at 1500, where it is not over")
+    _ = store.commit(now: EdgeTime(calendar: unsaved.calendar, age: 6000, savedAge: 4000))
+    #expect(store.length(number) == 0)
+    let again = store.isClockAwaited(EdgeTime(calendar: 0, age: 7000, savedAge: 4000))
+    #expect(!again)
+  }
+
   @Test("space of messages over their time is given back without any reader")
   func expired() throws {
     var store = try openStore(SimDisk(seed: 1))

@@ -30,11 +30,14 @@ struct EdgeScenarioTests {
     #expect(report.twinChangeCount > 1000)
   }
 
-  /// `ORRERY_EDGE_SEEDS=1000` runs as many others of the full length, and prints each that fails.
+  /// `ORRERY_EDGE_SEEDS=1000` runs as many others of the full length, `ORRERY_EDGE_SEEDS=554-554` those
+  /// of a range, and prints each that fails.
   @Test("other seeds, shorter; or as many whole ones as are asked for")
   func seeds() {
-    let asked = unsafe getenv("ORRERY_EDGE_SEEDS").flatMap { unsafe UInt64(String(cString: $0)) }
-    for seed in 1...(asked ?? 12) {
+    let asked = unsafe getenv("ORRERY_EDGE_SEEDS").flatMap {
+      Self.range(unsafe String(cString: $0))
+    }
+    for seed in asked ?? 1...12 {
       var simulation =
         asked == nil
         ? EdgeSimulation(seed: seed, days: 40, powerCuts: 60) : EdgeSimulation(seed: seed)
@@ -42,6 +45,15 @@ struct EdgeScenarioTests {
       #expect(report.failure == nil, "seed \(seed): \(report.failure ?? "")")
       if asked != nil { #expect(report.renewalCount >= 13, "seed \(seed)") }
     }
+  }
+
+  /// What `1000` or `554-600` asks for; nil for anything else.
+  private static func range(_ text: String) -> ClosedRange<UInt64>? {
+    let numbers = text.split(separator: "-", maxSplits: 1).map { UInt64($0) ?? 0 }
+    guard let last = numbers.last, last > 0, let first = numbers.count == 1 ? 1 : numbers.first,
+      first <= last
+    else { return nil }
+    return first...last
   }
 
   @Test("one seed always tells the same story")

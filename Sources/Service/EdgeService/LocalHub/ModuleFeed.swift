@@ -87,7 +87,7 @@ final class ModuleFeed: InputFeed {
       do throws(LogFault) {
         let reading = try inbox.reader.read(
           in: view,
-          age: time.age,
+          age: time.savedAge,
           maxMessages: limit
         ) { message in
           last += 1

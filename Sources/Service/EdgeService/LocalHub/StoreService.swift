@@ -135,13 +135,18 @@ final class StoreService: TelemetryLog, Sendable {
   /// Calendar time, which never goes back.
   var calendar: Timestamp { Timestamp(milliseconds: Int64(clamping: now.calendar)) }
 
-  /// Somebody who knows the time has agreed with the system's clock.
-  func confirmTime() {
+  /// Somebody who knows the time has agreed with the system's clock; `then` is called when the clock is
+  /// stored, so that what waited too long is known to have.
+  func confirmTime(then: @escaping @Sendable () -> Void) {
     clock.withLock {
       _ = $0.confirm(
         wall: UInt64(clamping: SystemClock.wallMilliseconds()),
         monotonic: SystemClock.now()
       )
+    }
+    writer.async {
+      self.saveTime()
+      then()
     }
   }
 
@@ -335,13 +340,29 @@ final class StoreService: TelemetryLog, Sendable {
   }
 
   private func keepTime() {
-    let state = clock.withLock { $0.state }
-    guard state.age - lastKept.load(ordering: .relaxed) >= 60_000 else { return }
-    lastKept.store(state.age, ordering: .relaxed)
-    try? PrivateFile.replace(directory + "/clock", with: state.stored)
+    let (now, state) = (now, clock.withLock { $0.state })
+    let last = lastKept.withLock { $0 }
+    let age = state.age - min(state.age, last.age)
+    let isDue = age >= 60_000 || state.keepsTime != last.keepsTime
+    guard isDue || age >= 1000 && store.withLock({ $0?.isClockAwaited(now) ?? false }) else {
+      return
+    }
+    saveTime()
   }
 
-  private let lastKept = Atomic<UInt64>(0)
+  /// Stores the clock; a disk that refuses is asked again a second later.
+  private func saveTime() {
+    let state = clock.withLock { $0.state }
+    lastKept.withLock { $0 = state }
+    do {
+      try PrivateFile.replace(directory + "/clock", with: state.stored)
+      clock.withLock { $0.saved(state) }
+    } catch {
+      lastKept.withLock { $0.age -= min($0.age, 59_000) }
+    }
+  }
+
+  private let lastKept = Mutex(EdgeClock.State(calendar: 0, age: 0, keepsTime: false))
 
   /// What each queue holds, for metrics.
   var figures: [QueueFigures] { store.withLock { $0?.figures ?? [] } }

@@ -58,6 +58,8 @@ final class UpstreamService {
   private var reported = ReportedProperties(last: nil, keys: ReportedProperties.hubKeys)
   private var isReportDue = false
   private var isReporting = false
+  /// Whether the clock was stored since the connection was made.
+  private var isTimeSaved = false
 
   init(
     hub: LocalHub,
@@ -94,9 +96,15 @@ final class UpstreamService {
 
   // MARK: Messages
 
+  /// Begins to send: which messages are over their time is known.
+  private func timeIsSaved() {
+    isTimeSaved = true
+    pump()
+  }
+
   /// Sends what waits, as far as there is room.
   func pump() {
-    guard uplink.isConnected, !isPumping else { return }
+    guard uplink.isConnected, isTimeSaved, !isPumping else { return }
     isPumping = true
     defer { isPumping = false }
     refresh()
@@ -113,7 +121,7 @@ final class UpstreamService {
       let limit = min(uplink.room, Self.batch)
       let reading = try reader?.read(
         in: view,
-        age: time.age,
+        age: time.savedAge,
         maxMessages: limit,
         allowance: { [budget] in budget?.allowance($0, age: time.age) ?? .max }
       ) { message in
@@ -330,10 +338,11 @@ extension UpstreamService: UplinkDelegate {
     held = []
     reader?.rewind()
     reported = ReportedProperties(last: nil, keys: ReportedProperties.hubKeys)
-    hub.store.confirmTime()
+    isTimeSaved = false
+    let handle = handle
+    hub.store.confirmTime { handle.tell { $0.timeIsSaved() } }
     readConfiguration()
     handle.connected(true)
-    pump()
   }
 
   func uplinkLost(_ fault: ClientFault?) {

@@ -12,8 +12,8 @@ public import ByteIO
 /// it did so before the last stop, and what it says now is later and within reason. Else the age
 /// stands still; messages live longer rather than shorter.
 public struct EdgeClock: Equatable, Sendable {
-  /// What has to be stored, once a minute or so, to go on after a restart; and at once when
-  /// `keepsTime` has changed.
+  /// What has to be stored to go on after a restart: once a minute or so, at once when `keepsTime`
+  /// has changed, when a link is made, and when `EdgeStore.isClockAwaited` says so.
   public struct State: Equatable, Sendable {
     /// The calendar, in milliseconds since 1970.
     public var calendar: UInt64
@@ -56,11 +56,11 @@ public struct EdgeClock: Equatable, Sendable {
     startWall = wall
     start = monotonic
     guard let state else {
-      time = EdgeTime(calendar: wall, age: wall)
+      time = EdgeTime(calendar: wall, age: wall, savedAge: 0)
       keepsTime = false
       return
     }
-    time = EdgeTime(calendar: state.calendar, age: state.age)
+    time = EdgeTime(calendar: state.calendar, age: state.age, savedAge: state.age)
     keepsTime = state.keepsTime && wall >= state.calendar
     guard keepsTime, case let off = wall - state.calendar, off <= Self.longestOffMilliseconds
     else { return }
@@ -71,6 +71,11 @@ public struct EdgeClock: Equatable, Sendable {
   /// What to store.
   public var state: State {
     State(calendar: time.calendar, age: time.age, keepsTime: keepsTime)
+  }
+
+  /// Takes note that `state` is stored, durably.
+  public mutating func saved(_ state: State) {
+    time.savedAge = max(time.savedAge, min(state.age, time.age))
   }
 
   /// The time now; `wall` in milliseconds since 1970.

@@ -147,6 +147,13 @@ public struct EdgeStore<Disks: StoreDisks>: ~Copyable {
     return commit
   }
 
+  /// Whether messages wait whose time is over, for the clock to be stored (`EdgeTime.savedAge`); asked
+  /// behind a commit.
+  public func isClockAwaited(_ now: EdgeTime) -> Bool {
+    for case let queue? in queues where queue.awaitsClock(now) { return true }
+    return false
+  }
+
   /// When `commit` has to be called at the latest, in `EdgeTime.age`.
   public var nextDeadline: UInt64 {
     var deadline = expiryDue

@@ -34,7 +34,7 @@ public struct QueueReading: Equatable, Sendable {
 /// move. After a reconnection `rewind` gives what was not settled once more.
 ///
 /// ```swift
-/// let reading = try reader.read(in: view, age: now.age, maxMessages: 10) { message in
+/// let reading = try reader.read(in: view, age: now.savedAge, maxMessages: 10) { message in
 ///   send(message)                               // and remember its priority and sequence
 /// }
 /// // later, for each confirmation
@@ -58,7 +58,7 @@ public struct QueueReader<Disk: LogDisk>: ~Copyable {
   ///
   /// At most `maxMessages`, and as many as fit in the class's `allowance` of bytes of records, though
   /// always one; a class whose allowance is 0 is passed over. `age` is
-  /// `EdgeTime.age`. Nothing is visited when nothing waits that was not given before. Throws
+  /// `EdgeTime.savedAge`. Nothing is visited when nothing waits that was not given before. Throws
   /// `viewOutdated` if space was given back since the view was taken (take the current one and read
   /// again), `disk` if the disk fails; what was visited before is on its way.
   public mutating func read(

@@ -106,7 +106,7 @@ extension StoreQueue {
   ) -> UInt64 {
     guard length(priority) > 0 else { return 0 }
     let trimmed = trim(priority, limit: .max, now) { header, sequence, position in
-      isMeant(sequence, position) && (header.dropsOldest || header.expiry <= now.age)
+      isMeant(sequence, position) && (header.dropsOldest || header.expiry <= now.savedAge)
     }
     counts[priority.index].dropped += trimmed.count
     return trimmed.count

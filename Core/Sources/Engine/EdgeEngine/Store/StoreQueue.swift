@@ -235,17 +235,26 @@ final class StoreQueue<Disk: LogDisk> {
     if checkpointDue == nil { checkpointDue = now.age + configuration.checkpointDelayMilliseconds }
   }
 
+  /// Whether the time of a message at the head of a class is over, but not yet by what is stored of the
+  /// clock.
+  func awaitsClock(_ now: EdgeTime) -> Bool {
+    PriorityClass.all.contains { priority in
+      let expiry = headExpiry[priority.index]
+      return expiry > now.savedAge && expiry <= now.age && length(priority) > 0
+    }
+  }
+
   /// Removes messages at the heads of the classes whose time is over; false if more are to come.
   func expire(_ now: EdgeTime) -> Bool {
     var isDone = true
     for priority in PriorityClass.all
-    where length(priority) > 0 && headExpiry[priority.index] <= now.age {
+    where length(priority) > 0 && headExpiry[priority.index] <= now.savedAge {
       let trimmed = trim(priority, limit: 4096, now) { payload in
         let record = payload.extracting(StoredHeader.byteCount..<payload.count)
         guard let sender = MessageSender(record: record) else { return }
         expiredSenders[sender, default: 0] += 1
       } _: { header, _, _ in
-        header.expiry <= now.age
+        header.expiry <= now.savedAge
       }
       counts[priority.index].expired += trimmed.count
       headExpiry[priority.index] = trimmed.head?.expiry ?? (trimmed.isAtEnd ? .max : 0)

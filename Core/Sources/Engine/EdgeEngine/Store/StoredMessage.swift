@@ -10,7 +10,7 @@ public struct StoredMessage: ~Escapable {
   public let sequence: UInt64
   /// When the edge took it, in milliseconds since 1970.
   public let enqueuedTime: UInt64
-  /// The reading of `EdgeTime.age` from which on it is not delivered any more, nil if it may wait
+  /// The reading of `EdgeTime.savedAge` from which on it is not delivered any more, nil if it may wait
   /// for ever.
   public let expiry: UInt64?
   /// The number by which receivers know it again.
