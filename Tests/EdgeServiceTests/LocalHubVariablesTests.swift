@@ -26,6 +26,23 @@ struct LocalHubVariablesTests {
     #expect(variables.localConfiguration == nil)
   }
 
+  @Test("of two sources the second wins, whatever the case of the names")
+  func joined() {
+    let joined = LocalHubVariables.joined(
+      ["UpstreamProtocol": "Mqtt", "a": "1", "B": "1"],
+      ["upstreamprotocol": "MqttWs", "b": "2"]
+    )
+    #expect(joined == ["upstreamprotocol": "MqttWs", "a": "1", "b": "2"])
+  }
+
+  @Test("what a local hub would not start with is refused before")
+  func checked() throws {
+    try LocalHubVariables.check(["https_proxy": "http://u:p@proxy.example:3128", "Other": "x"])
+    for wrong in [["https_proxy": "ftp://proxy"], ["MaxConnectedClients": "many"]] {
+      #expect(throws: SettingsFault.self) { try LocalHubVariables.check(wrong) }
+    }
+  }
+
   @Test("what the vendor's hub knows and this one needs not is named")
   func withoutEffect() throws {
     let variables = try LocalHubVariables([

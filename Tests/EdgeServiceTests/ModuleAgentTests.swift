@@ -43,6 +43,45 @@ private final class FakeKeys: AgentKeys {
   func reprovision() async throws {}
 }
 
+/// Processes of a supervisor that may not be there.
+private final class FakeProcesses: EdgeProcesses {
+  private struct State {
+    var variables: [String: String]?
+    var done: [String] = []
+  }
+
+  private let state: Mutex<State>
+
+  /// With what the local hub was started; nil for no supervisor.
+  init(_ variables: [String: String]? = [:]) { state = Mutex(State(variables: variables)) }
+
+  var done: [String] { state.withLock { $0.done } }
+  var current: [String: String]? { state.withLock { $0.variables } }
+
+  func hubVariables() async throws -> [String: String] {
+    guard let current else { throw RuntimeFault(.unreachable, "no supervisor") }
+    return current
+  }
+
+  func setHubVariables(_ variables: [String: String]) async throws -> Bool {
+    try state.withLock { state in
+      guard let current = state.variables else { throw RuntimeFault(.unreachable, "no supervisor") }
+      try LocalHubVariables.check(variables)
+      guard current != variables else { return false }
+      state.variables = variables
+      state.done.append("set \(variables.keys.sorted().joined(separator: ","))")
+      return true
+    }
+  }
+
+  func restart(_ role: EdgeRole) async throws {
+    try state.withLock { state in
+      guard state.variables != nil else { throw RuntimeFault(.unreachable, "no supervisor") }
+      state.done.append("restart \(role.rawValue)")
+    }
+  }
+}
+
 @Suite("The agent's passes (edge contract section 3)", .timeLimit(.minutes(1)))
 struct ModuleAgentTests {
   private struct Bench {
@@ -56,7 +95,8 @@ struct ModuleAgentTests {
   private static func manifest(
     _ modules: [String: String],
     kind: String = "docker",
-    policy: String = "always"
+    policy: String = "always",
+    hub: JSONObject = [:]
   ) -> JSONObject {
     let wanted = modules.sorted { $0.key < $1.key }.map { name, image in
       let module: JSONObject = [
@@ -72,6 +112,7 @@ struct ModuleAgentTests {
         "edgeAgent": ["type": "docker", "settings": ["image": "v/agent:1"]],
         "edgeHub": [
           "type": "docker", "status": "running", "settings": ["image": "v/hub:1"],
+          "env": .object(hub),
         ],
       ],
       "modules": .object(JSONObject(wanted)),
@@ -81,6 +122,7 @@ struct ModuleAgentTests {
   /// Runs an agent in a folder, with a machine that has nothing.
   private func withAgent(
     keys: FakeKeys = FakeKeys(),
+    processes: FakeProcesses = FakeProcesses(),
     docker: FakeRuntime = FakeRuntime(),
     verifier: ImageVerifier = ImageVerifier(),
     folder: String = "/tmp/agent-\(UInt32.random(in: 0 ... .max))",
@@ -98,6 +140,7 @@ struct ModuleAgentTests {
       ),
       runtimes: ModuleRuntimes(docker: docker, process: process),
       keys: keys,
+      processes: processes,
       verifier: verifier,
       options: try AgentOptions(environment),
       metrics: AgentMetrics(labels: []),
@@ -145,6 +188,83 @@ struct ModuleAgentTests {
       #expect(report["modules"]?["a"]?["runtimeStatus"] == "running")
       #expect(report["systemModules"]?["edgeHub"]?["runtimeStatus"] == "running")
       #expect(await bench.docker.done == ["pull r/a:1", "create a", "start a"])
+    }
+  }
+
+  @Test("variables of edgeHub reach the local hub, which restarts only where they are others")
+  func hubVariables() async throws {
+    let folder = "/tmp/agent-\(UInt32.random(in: 0 ... .max))"
+    let processes = FakeProcesses()
+    try await withAgent(processes: processes, folder: folder, keepsFolder: true) { bench in
+      func deploy(_ version: Int64, _ hub: JSONObject, _ modules: [String: String] = [:]) async {
+        await bench.agent.desired(Self.manifest(modules, hub: hub), version: version)
+      }
+      func applied(_ version: Int64, _ wanted: Int64 = 200) async throws -> JSONObject {
+        try await report(bench) {
+          $0["lastDesiredVersion"]?.int64Value == version && code($0) == wanted
+        }
+      }
+      await deploy(1, [:])
+      _ = try await applied(1)
+      #expect(processes.done.isEmpty)
+      let ten: JSONObject = ["MaxConnectedClients": ["value": 10]]
+      await deploy(2, ten)
+      let second = try await applied(2)
+      #expect(processes.current == ["MaxConnectedClients": "10"])
+      let reported = second["systemModules"]?["edgeHub"]?["env"]
+      #expect(reported == ["MaxConnectedClients": ["value": "10"]])
+      await deploy(3, ten, ["a": "r/a:1"])
+      _ = try await applied(3)
+      #expect(processes.done == ["set MaxConnectedClients"])
+      // What is none is told, and those before hold.
+      await deploy(4, ["MaxConnectedClients": ["value": "many"]])
+      let refused = try await applied(4, 500)
+      let text = refused["lastDesiredStatus"]?["description"]?.stringValue ?? ""
+      #expect(text.contains("edgeHub") && text.contains("MaxConnectedClients"), "\(text)")
+      #expect(refused["systemModules"]?["edgeHub"]?["env"] == reported)
+      #expect(processes.current == ["MaxConnectedClients": "10"])
+      await deploy(5, ten)
+      _ = try await applied(5)
+      #expect(processes.done == ["set MaxConnectedClients"])
+    }
+    // An agent that starts later finds the hub as it is; what another one had deployed is taken back.
+    try await withAgent(processes: processes, folder: folder) { bench in
+      await bench.agent.desired(
+        Self.manifest([:], hub: ["MaxConnectedClients": ["value": "10"]]),
+        version: 6
+      )
+      _ = try await report(bench) { $0["lastDesiredVersion"]?.int64Value == 6 && code($0) == 200 }
+      #expect(processes.done == ["set MaxConnectedClients"])
+      await bench.agent.desired(Self.manifest([:]), version: 7)
+      _ = try await report(bench) { $0["lastDesiredVersion"]?.int64Value == 7 && code($0) == 200 }
+      #expect(processes.done == ["set MaxConnectedClients", "set "] && processes.current == [:])
+    }
+  }
+
+  @Test("without a supervisor variables of edgeHub are told as a failure, and none are no matter")
+  func withoutSupervisor() async throws {
+    try await withAgent(processes: FakeProcesses(nil)) { bench in
+      await bench.agent.desired(Self.manifest([:]), version: 1)
+      _ = try await report(bench) { code($0) == 200 }
+      await bench.agent.desired(Self.manifest([:], hub: ["A": ["value": "b"]]), version: 2)
+      let failed = try await report(bench) { code($0) == 500 }
+      let text = failed["lastDesiredStatus"]?["description"]?.stringValue
+      #expect(text?.contains("no supervisor") == true)
+    }
+  }
+
+  @Test("hub and agent are restarted on request, and never stopped")
+  func restartsOfProcesses() async throws {
+    let processes = FakeProcesses()
+    try await withAgent(processes: processes) { bench in
+      await bench.agent.desired(Self.manifest([:]), version: 1)
+      _ = try await report(bench) { code($0) == 200 }
+      try await bench.agent.restart("edgeHub")
+      try await bench.agent.restart("edgeAgent")
+      #expect(processes.done == ["restart hub", "restart agent"])
+      await #expect(throws: RuntimeFault.self) {
+        try await bench.agent.set("edgeHub", running: false)
+      }
     }
   }
 

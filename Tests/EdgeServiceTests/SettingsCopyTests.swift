@@ -226,6 +226,26 @@ struct SettingsCopyTests {
     }
   }
 
+  @Test("the hub is told what the deployment sets, but where the settings say otherwise")
+  func deployed() throws {
+    let text = Self.connection + "[hub]\nmqtt_port = 1883\n[hub.env]\nupstreamprotocol = \"Mqtt\"\n"
+    for role in EdgeRole.allCases {
+      let written = try SettingsCopy.text(
+        of: Array(text.utf8),
+        at: "/etc/edge.toml",
+        for: role,
+        paths: Self.paths,
+        deployed: ["UpstreamProtocol": "AmqpWs", "A b": "c\u{0}\n\"d\""]
+      )
+      let read = try EdgeSettings(Array(written.utf8), file: "x", paths: Self.paths)
+      #expect(
+        read.hub.environment
+          == (role == .hub ? ["upstreamprotocol": "Mqtt", "A b": "c\u{0}\n\"d\""] : [:])
+      )
+      #expect(read.hub.mqttPort == (role == .hub ? 1_883 : 8_883))
+    }
+  }
+
   @Test("a copy is no settings file, and a person cannot keep a key back")
   func refused() throws {
     let (text, _) = try copy(Self.connection, for: .hub)

@@ -75,7 +75,7 @@ def module(image, kind="process", status="running", policy="always", options="{}
             "settings": {"image": image, "createOptions": options}, **more}
 
 
-def deploy(device, modules, schema="1.1", routes=None, credentials=None):
+def deploy(device, modules, schema="1.1", routes=None, credentials=None, hub_env=None):
     """As the stock service client applies a manifest to one device."""
     manager = IoTHubConfigurationManager.from_connection_string(
         device.hub.connection_string())
@@ -85,7 +85,10 @@ def deploy(device, modules, schema="1.1", routes=None, credentials=None):
                 "schemaVersion": schema,
                 "runtime": {"type": "docker", "settings": {
                     "minDockerVersion": "v1.25", "registryCredentials": credentials or {}}},
-                "systemModules": {"edgeAgent": system("edgeAgent"), "edgeHub": system("edgeHub")},
+                "systemModules": {
+                    "edgeAgent": system("edgeAgent"),
+                    "edgeHub": system("edgeHub") | {"env": {
+                        name: {"value": value} for name, value in (hub_env or {}).items()}}},
                 "modules": modules}},
             "$edgeHub": {"properties.desired": {
                 "schemaVersion": "1.1", "routes": routes or {},

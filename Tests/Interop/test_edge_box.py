@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 
 import conftest
 from edge import Edge, binary
-from test_edge_agent import module, deploy, is_applied
+from test_edge_agent import module, deploy, is_applied, reported
 
 LISTED = {
     "config-well-formed", "config-up-to-date", "hostname", "parent_hostname",
@@ -126,6 +128,64 @@ def test_a_box_that_does_not_run_says_what_to_do(box):
         assert checks[id]["result"] == "error" and checks[id]["remedy"], checks[id]
 
 
+def deployed_to_the_hub(box):
+    """The variables that the local hub was started with."""
+    settings = tomllib.loads((box.run / "settings/hub.toml").read_text())
+    return settings["hub"].get("env", {})
+
+
+def test_variables_of_the_deployment_reach_the_local_hub(box):
+    hub_log = box.directory / "logs/hub.log"
+
+    def applied(code=200, **variables):
+        deploy(box.device, {}, hub_env=variables)
+        box.wait_until(lambda: is_applied(box.device, code), 60, f"{variables}")
+
+    def restarts(role, count):
+        box.wait_until(lambda: box.roles()[role]["restarts"] == count
+                       and box.roles()[role]["state"] == "running", 70, f"{role} restarts")
+
+    applied()
+    assert box.roles()["hub"]["restarts"] == 0 and deployed_to_the_hub(box) == {}
+    before = hub_log.stat().st_size
+    applied(MaxConnectedClients="7", RuntimeLogLevel="debug")
+    restarts("hub", 1)
+    wanted = {"MaxConnectedClients": "7", "RuntimeLogLevel": "debug"}
+    assert deployed_to_the_hub(box) == wanted
+    box.wait_until(lambda: reported(box.device)["systemModules"]["edgeHub"]["env"]
+                   == {name: {"value": value} for name, value in wanted.items()}, 20, "it is reported")
+    box.wait_until(lambda: '"debug"' in hub_log.read_text()[before:], 20, "the hub logs more")
+    # The same again changes nothing; what is none is told, and those before hold.
+    applied(MaxConnectedClients="7", RuntimeLogLevel="debug")
+    applied(500, MaxConnectedClients="many")
+    description = reported(box.device)["lastDesiredStatus"]["description"]
+    assert "edgeHub" in description and "MaxConnectedClients" in description, description
+    assert reported(box.device)["systemModules"]["edgeHub"]["env"]["MaxConnectedClients"] == {"value": "7"}
+    assert box.roles()["hub"]["restarts"] == 1 and deployed_to_the_hub(box) == wanted
+
+    # Hub and agent are restarted by the method too.
+    def call(name):
+        answer = box.device.hub.rest().invoke(
+            box.device.device_id, "RestartModule", {"schemaVersion": "1.0", "id": name},
+            response=20, module_id="$edgeAgent").json()
+        return answer["status"], answer["payload"]
+
+    assert call("edgeHub") == (200, None)
+    restarts("hub", 2)
+    assert call("edgeAgent") == (200, None)
+    restarts("agent", 1)
+    assert deployed_to_the_hub(box) == wanted
+    assert box.roles()["hub"]["restarts"] == 2
+
+    # A supervisor that starts anew knows them, without the hub above.
+    box.stop("run", number=signal.SIGKILL)
+    box.start("run")
+    box.wait_until(lambda: (box.run / "settings/hub.toml").exists(), 20, "the hub is started")
+    assert deployed_to_the_hub(box) == wanted
+    applied()
+    box.wait_until(lambda: deployed_to_the_hub(box) == {}, 70, "they are taken back")
+
+
 class UsersBox(Box):
     """A box whose processes have users of their own, which this machine knows in its namespace alone."""
 
@@ -174,15 +234,17 @@ def users_box(hub, identities):
 
 def test_each_process_is_told_its_part_of_the_settings(users_box):
     box = users_box
-    deploy(box.device, {})
+    deploy(box.device, {}, hub_env={"MaxConnectedClients": "9"})
     box.wait_until(lambda: is_applied(box.device), 60, "the manifest is applied")
+    box.wait_until(lambda: box.roles()["hub"]["restarts"] == 1, 70, "the agent may let the hub restart")
+    assert deployed_to_the_hub(box) == {"MaxConnectedClients": "9", "TOKEN": SECRET}
     key = box.device.connection_string.split("SharedAccessKey=")[1]
     # The settings are root's, and nobody else's.
     facts = box.config.stat()
     assert (facts.st_uid, facts.st_mode & 0o777) == (0, 0o600)
     roles = box.roles()
     for role, user in box.USERS.items():
-        assert roles[role]["state"] == "running" and roles[role]["restarts"] == 0, roles
+        assert roles[role]["state"] == "running", roles
         status = Path(f"/proc/{roles[role]['pid']}/status").read_text()
         assert f"Uid:\t{user}\t{user}\t{user}\t{user}\n" in status
         copy = box.run / "settings" / f"{role}.toml"
@@ -202,13 +264,14 @@ def test_each_process_is_told_its_part_of_the_settings(users_box):
     new.write_text(box.config.read_text())
     subprocess.run([str(binary()), "config", "apply", "--file", str(new), *box.flags], check=True, timeout=20)
     box.wait_until(
-        lambda: all(box.roles()[role]["restarts"] == 1 and box.roles()[role]["state"] == "running"
-                    for role in box.USERS), 70, "all have restarted")
+        lambda: all(box.roles()[role]["restarts"] == (2 if role == "hub" else 1)
+                    and box.roles()[role]["state"] == "running" for role in box.USERS), 70,
+        "all have restarted")
     assert "gate.example" in (box.run / "settings/hub.toml").read_text()
     # A fault in the settings does not keep a process from coming back.
     box.config.write_text("hostname = 7\n")
     box.command("system", "restart", "hub")
-    assert box.roles()["hub"]["restarts"] == 2
+    assert box.roles()["hub"]["restarts"] == 3
     assert "starts with those of before" in box.log("run")
     done = subprocess.run([str(binary()), "run", *box.flags, "--config", str(new), "--data", str(box.directory / "other"),
                            "--run-dir", str(box.run / "none"), "--config", str(box.run / "settings/hub.toml")],

@@ -56,7 +56,14 @@ struct HubCommand: AsyncParsableCommand {
   /// As one of the edge's processes: the keys process says who it is, and keeps its keys.
   private func runAsRole() async throws {
     let settings = try options.settings(of: .hub)
-    settings.bootstrapLogging()
+    // What the deployment says of `edgeHub` is in the settings that the supervisor hands on; those of
+    // the file win over it, and both over the environment.
+    let environment = LocalHubVariables.joined(
+      ProcessEnvironment.variables,
+      settings.hub.environment
+    )
+    let variables = try LocalHubVariables(environment)
+    settings.bootstrapLogging(level: variables.logLevel)
     let logger = Logger(label: "orrery.edge.hub")
     let client = WorkloadClient(
       .unix(path: settings.paths.workloadSocket(of: ModuleID.edgeHub)),
@@ -81,14 +88,7 @@ struct HubCommand: AsyncParsableCommand {
     hub.upstreamHTTPSPort = settings.upstream.httpsPort
     hub.upstreamAuthorityFiles = settings.upstreamAuthorities
     hub.trustBundleFile = settings.trustBundle
-    hub.proxy = try settings.proxy(
-      ProcessEnvironment.variables,
-      for: who.edge.upstreamHostName
-    )
-    // What the deployment says of `edgeHub` comes by the environment; the settings of this box win.
-    let variables = try LocalHubVariables(
-      ProcessEnvironment.variables.merging(settings.hub.environment) { _, setting in setting }
-    )
+    hub.proxy = try settings.proxy(environment, for: who.edge.upstreamHostName)
     hub.use(variables)
     let credentials = WorkloadCredentials(
       client,

@@ -58,10 +58,12 @@ struct SettingsOptions: ParsableArguments {
 extension EdgeSettings {
   /// Lets all loggers of this process write as the settings say; once.
   ///
-  /// - Parameter isRole: Whether the supervisor may change the level.
-  func bootstrapLogging(isRole: Bool = true) {
+  /// - Parameters:
+  ///   - isRole: Whether the supervisor may change the level.
+  ///   - level: The level, nil for that of `[logging]`.
+  func bootstrapLogging(isRole: Bool = true, level: Logger.Level? = nil) {
     let threshold = LogThreshold(.info)
-    setLevel(of: threshold)
+    setLevel(of: threshold, level)
     let format: LogFormat =
       logFormat == "auto"
       ? (isatty(2) == 1 ? .text : .json) : LogFormat(rawValue: logFormat) ?? .json
@@ -69,14 +71,14 @@ extension EdgeSettings {
     guard isRole else { return }
     // Goes on for as long as the process; `orrery-edge system set-log-level` sends the signal.
     Task {
-      for await _ in await UnixSignalsSequence(trapping: .sighup) { setLevel(of: threshold) }
+      for await _ in await UnixSignalsSequence(trapping: .sighup) { setLevel(of: threshold, level) }
     }
   }
 
   /// What was asked for since the supervisor began, else what the settings say.
-  private func setLevel(of threshold: LogThreshold) {
+  private func setLevel(of threshold: LogThreshold, _ level: Logger.Level?) {
     let bytes = try? PrivateFile.read(paths.logLevel, limit: 64)
     let asked = bytes.flatMap { Logger.Level(rawValue: String(decoding: $0, as: UTF8.self)) }
-    threshold.level = asked ?? Logger.Level(rawValue: logLevel) ?? .info
+    threshold.level = asked ?? level ?? Logger.Level(rawValue: logLevel) ?? .info
   }
 }

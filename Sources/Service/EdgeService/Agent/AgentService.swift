@@ -140,6 +140,7 @@ package struct AgentService: Service {
       ),
       runtimes: runtimes,
       keys: keys,
+      processes: SupervisedProcesses(settings.paths),
       verifier: verifier,
       options: options,
       metrics: figures,

@@ -21,7 +21,7 @@ extension ModuleAgent {
 
   private func execute(_ step: AgentStep) async throws {
     // Hub and agent are processes of this program; what a manifest says of their images is met.
-    if let module = step.module, agent.builtIns.contains(module) { return }
+    if let module = step.module, agent.builtIns.contains(module) { return try await setHub(step) }
     switch step {
     case .pull, .updateAgent: return
     case .stop(let name): try await runtime(of: name).stop(name, within: Self.stopSeconds)
@@ -36,6 +36,20 @@ extension ModuleAgent {
     case .start(let name): try await start(name, on: runtime(of: name))
     case .restart(let name): try await restartNow(name, on: runtime(of: name))
     }
+  }
+
+  /// Lets the local hub have the variables of the deployment.
+  private func setHub(_ step: AgentStep) async throws {
+    let hub: ModuleConfiguration
+    switch step {
+    case .create(let module), .replace(let module): hub = module
+    case .pull, .updateAgent, .stop, .remove, .start, .restart: return
+    }
+    let variables = hub.environment
+    // Also where there is no supervisor: then it has none.
+    guard hub.name == ModuleConfiguration.edgeHub, variables != hubVariables ?? [:] else { return }
+    if try await processes.setHubVariables(variables) { hubStart = Self.now() }
+    hubVariables = variables
   }
 
   /// What runs a module, or is to run it.
@@ -122,8 +136,17 @@ extension ModuleAgent {
 
   /// Stops and starts a module because somebody asks for it.
   ///
+  /// Hub and agent are processes, which the supervisor starts again when they have ended.
+  ///
   /// - Throws: `RuntimeFault`; not found if there is no such module.
   package func restart(_ name: String) async throws {
+    if agent.builtIns.contains(name) {
+      logger.info("restarts on request", metadata: ["module": "\(name)"])
+      let isHub = name == ModuleConfiguration.edgeHub
+      try await processes.restart(isHub ? .hub : .agent)
+      if isHub { hubStart = Self.now() }
+      return poke()
+    }
     try await observe()
     guard let kind = homes[name] else {
       throw RuntimeFault(.notFound, "There is no module \(name).")
@@ -135,6 +158,9 @@ extension ModuleAgent {
 
   /// Stops or starts a module because somebody asks for it; the next pass may undo that.
   package func set(_ name: String, running: Bool) async throws {
+    guard !agent.builtIns.contains(name) else {
+      throw RuntimeFault(.refused, "\(name) is a process of the edge, and always runs.")
+    }
     try await observe()
     guard let kind = homes[name] else {
       throw RuntimeFault(.notFound, "There is no module \(name).")

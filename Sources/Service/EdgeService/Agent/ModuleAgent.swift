@@ -45,6 +45,7 @@ package actor ModuleAgent {
   let surroundings: Surroundings
   let runtimes: ModuleRuntimes
   let keys: any AgentKeys
+  let processes: any EdgeProcesses
   let verifier: ImageVerifier
   let options: AgentOptions
   let metrics: AgentMetrics
@@ -74,6 +75,10 @@ package actor ModuleAgent {
   private var keptRecords: [String: ModuleRecord] = [:]
   private var platform = RuntimePlatform(os: "linux", architecture: "", version: "")
   private let start: Timestamp
+  /// The variables of the deployment that the local hub has, nil until the supervisor has told.
+  var hubVariables: [String: String]?
+  /// Since when the local hub runs, as far as this agent knows.
+  var hubStart: Timestamp
 
   let pulls = AsyncStream.makeStream(of: String.self)
   private let pokes = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
@@ -105,6 +110,7 @@ package actor ModuleAgent {
     surroundings: Surroundings,
     runtimes: ModuleRuntimes,
     keys: any AgentKeys,
+    processes: any EdgeProcesses,
     verifier: ImageVerifier = ImageVerifier(),
     options: AgentOptions,
     metrics: AgentMetrics,
@@ -113,11 +119,13 @@ package actor ModuleAgent {
     self.surroundings = surroundings
     self.runtimes = runtimes
     self.keys = keys
+    self.processes = processes
     self.verifier = verifier
     self.options = options
     self.metrics = metrics
     self.logger = logger
     start = Self.now()
+    hubStart = start
     agent = Agent(
       start: start,
       restartRule: options.restartRule,
@@ -170,6 +178,8 @@ package actor ModuleAgent {
       )
       agent.restore(records)
       keptRecords = records
+      // The supervisor knows what the local hub was started with, and outlives this process.
+      forgetHub()
     } catch {
       // Modules that are as wanted are taken over without a record.
       logger.warning("what was kept of modules cannot be read", metadata: ["error": "\(error)"])
@@ -283,26 +293,38 @@ package actor ModuleAgent {
     )
   }
 
+  /// Lets the next pass compare the local hub with what is wanted.
+  private func forgetHub() {
+    agent.restore(agent.records.filter { $0.key != ModuleConfiguration.edgeHub })
+  }
+
   /// Reads the machine.
   func observe() async throws {
     let found = try await runtimes.modules(needsDocker: needsDocker)
+    // A supervisor that was not there yet, or that there is none of: then nothing is changed.
+    if hubVariables == nil, let known = try? await processes.hubVariables(), hubVariables == nil {
+      hubVariables = known
+      if !known.isEmpty { forgetHub() }
+    }
     homes = Dictionary(found.map { ($0.module.name, $0.kind) }) { first, _ in first }
     machine = found.map(\.module) + builtIns()
   }
 
-  /// Hub and agent, which run as long as the supervisor does; they are always as deployed.
+  /// Hub and agent, which run as long as the supervisor does; they are always as deployed, but for the
+  /// variables of the hub.
   private func builtIns() -> [ModuleObservation] {
     let wanted = [agent.configuration?.edgeAgent, agent.configuration?.edgeHub]
     return wanted.compactMap { module in
       module.map {
-        ModuleObservation(
+        let isHub = $0.name == ModuleConfiguration.edgeHub
+        return ModuleObservation(
           name: $0.name,
           state: .running,
           statusDescription: "running",
-          lastStart: start,
+          lastStart: isHub ? hubStart : start,
           image: $0.image,
           createOptions: $0.createOptions,
-          environment: $0.environment
+          environment: isHub ? hubVariables ?? [:] : $0.environment
         )
       }
     }

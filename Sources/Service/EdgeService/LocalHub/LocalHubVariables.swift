@@ -1,3 +1,4 @@
+import Endpoints
 import HubContract
 package import JSONTree
 package import Logging
@@ -137,6 +138,27 @@ package struct LocalHubVariables: Equatable, Sendable {
       "routes": .object(routes),
       "storeAndForwardConfiguration": ["timeToLiveSecs": .int(timeToLive)],
     ]
+  }
+
+  /// Variables of two sources, the second of which wins; names without regard to case.
+  package static func joined(
+    _ first: [String: String],
+    _ second: [String: String]
+  ) -> [String: String] {
+    let names = Set(second.keys.map { $0.lowercased() })
+    return second.merging(first.filter { !names.contains($0.key.lowercased()) }) { own, _ in own }
+  }
+
+  /// Refuses variables that a local hub would not start with.
+  ///
+  /// - Throws: `SettingsFault`, also for a proxy that is none.
+  package static func check(_ variables: [String: String]) throws(SettingsFault) {
+    _ = try LocalHubVariables(variables)
+    do throws(HTTPProxyFault) {
+      _ = try HTTPProxy.from(variables, for: "hub.invalid")
+    } catch {
+      throw SettingsFault("https_proxy: \(error)")
+    }
   }
 
   private static func number(

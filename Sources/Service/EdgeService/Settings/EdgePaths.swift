@@ -25,6 +25,9 @@ package struct EdgePaths: Equatable, Sendable {
     self.run = run
   }
 
+  /// The variables that the deployment sets for the local hub, kept by the supervisor.
+  package var hubVariables: String { data + "/hub-variables.json" }
+
   /// Data of a role: its own, mode 0700.
   package func data(of role: EdgeRole) -> String { "\(data)/\(role.rawValue)" }
 

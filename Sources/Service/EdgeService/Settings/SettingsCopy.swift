@@ -43,13 +43,17 @@ package struct SettingsCopy: Equatable, Sendable {
     "image_garbage_collection", "image_signatures", "image_registries",
   ]
 
-  /// The text of the file for the process `role`, made of the settings file, which is at `file` and has
-  /// `bytes`; refuses settings that cannot be used.
+  /// The text of the file for the process `role`.
+  ///
+  /// It is made of the settings file, which is at `file` and has `bytes`; settings that cannot be used
+  /// are refused. `deployed` are variables that the deployment sets for the local hub; those of the
+  /// settings win.
   package static func text(
     of bytes: [UInt8],
     at file: String,
     for role: EdgeRole,
-    paths: EdgePaths
+    paths: EdgePaths,
+    deployed: [String: String] = [:]
   ) throws(SettingsFault) -> String {
     let settings = try EdgeSettings(bytes, file: file, paths: paths)
     try settings.refuseCopy(at: file)
@@ -76,6 +80,13 @@ package struct SettingsCopy: Equatable, Sendable {
       if settings.provisioning.usesChip { takeMembers(of: "tpm", ["tcti"]) }
     case .hub:
       take(["hub"])
+      if !deployed.isEmpty {
+        var hub = copy["hub"]?.objectValue ?? [:]
+        hub["env"] = SupervisorOrder.json(
+          LocalHubVariables.joined(deployed, settings.hub.environment)
+        )
+        copy["hub"] = .object(hub)
+      }
       // The addresses of its pages may have passwords in them.
       take(["metrics"])
     }

@@ -3,13 +3,16 @@ import CLinux
 import Glibc
 import Platform
 
-/// The supervisor's socket: takes a line from whom the supervisor belongs to, and answers with a line.
+/// The supervisor's socket: takes a line from whom the supervisor belongs to, or from the agent, and
+/// answers with a line.
 ///
 /// Nothing here waits: a peer that is slow, talks too much or does not read is dropped.
 struct ControlSocket {
   private struct Peer {
     let file: Int32
     let deadline: Instant
+    /// Whether it is whom the supervisor belongs to, and not the agent.
+    let isOwner: Bool
     var bytes: [UInt8] = []
   }
 
@@ -17,10 +20,13 @@ struct ControlSocket {
   private static let milliseconds: UInt64 = 2_000
 
   private let listener: Int32
+  /// The agent's user, where it has one of its own.
+  private let agent: EdgeUsers.User?
   private var peers: [Peer] = []
 
-  /// Opens the socket at `path`, where an old one gives way; only this process's user can connect.
-  init(path: String) throws(FileFault) {
+  /// Opens the socket at `path`, where an old one gives way; only this process's user and the agent's
+  /// can connect.
+  init(path: String, agent: EdgeUsers.User?) throws(FileFault) {
     guard var address = UnixAddress(path) else { throw FileFault("make", path, ENAMETOOLONG) }
     let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
     let file = socket(AF_UNIX, kind | Int32(SOCK_CLOEXEC.rawValue), 0)
@@ -35,7 +41,14 @@ struct ControlSocket {
       close(file)
       throw FileFault("listen on", path, number)
     }
+    // Only then 0660. The keys process is in that group too; who it is decides.
+    if let agent, chown(path, uid_t.max, agent.group) != 0 || chmod(path, 0o660) != 0 {
+      let number = errno
+      close(file)
+      throw FileFault("give away", path, number)
+    }
     listener = file
+    self.agent = agent
   }
 
   func end() {
@@ -49,8 +62,9 @@ struct ControlSocket {
   /// When `serve` is to be called at the latest.
   var nextDeadline: Instant? { peers.map(\.deadline).min() }
 
-  /// Takes what has come, and hands each whole line to `answer`.
-  mutating func serve(now: Instant, answer: ([UInt8]) -> [UInt8]) {
+  /// Takes what has come, and hands each whole line to `answer`, with whether it is from whom the
+  /// supervisor belongs to.
+  mutating func serve(now: Instant, answer: ([UInt8], _ isOwner: Bool) -> [UInt8]) {
     accept(now: now)
     var open: [Peer] = []
     for var peer in peers {
@@ -70,16 +84,21 @@ struct ControlSocket {
       _ = fcntl(file, F_SETFD, FD_CLOEXEC)
       _ = fcntl(file, F_SETFL, O_NONBLOCK)
       let user = clinux_peer_user(file)
-      guard user == 0 || user == Int64(geteuid()) else {
+      let isOwner = user == 0 || user == Int64(geteuid())
+      guard isOwner || user == agent.map({ Int64($0.user) }) else {
         close(file)
         continue
       }
-      peers.append(Peer(file: file, deadline: now.adding(milliseconds: Self.milliseconds)))
+      let deadline = now.adding(milliseconds: Self.milliseconds)
+      peers.append(Peer(file: file, deadline: deadline, isOwner: isOwner))
     }
   }
 
   /// Whether the peer has been answered or has gone.
-  private static func read(_ peer: inout Peer, _ answer: ([UInt8]) -> [UInt8]) -> Bool {
+  private static func read(
+    _ peer: inout Peer,
+    _ answer: ([UInt8], _ isOwner: Bool) -> [UInt8]
+  ) -> Bool {
     var chunk = [UInt8](repeating: 0, count: SupervisorOrder.byteLimit + 1)
     while true {
       let count = recv(peer.file, &chunk, chunk.count, 0)
@@ -87,8 +106,8 @@ struct ControlSocket {
       guard count > 0 else { return true }
       peer.bytes += chunk[..<count]
       if let end = peer.bytes.firstIndex(of: 0x0A) {
-        let line = answer(Array(peer.bytes[..<end])) + [0x0A]
-        // Far less than a socket's buffer.
+        let line = answer(Array(peer.bytes[..<end]), peer.isOwner) + [0x0A]
+        // Less than a socket's buffer.
         _ = send(peer.file, line, line.count, Int32(MSG_NOSIGNAL))
         return true
       }

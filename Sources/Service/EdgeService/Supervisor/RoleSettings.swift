@@ -1,4 +1,5 @@
 import Glibc
+import JSONTree
 import Logging
 import Platform
 
@@ -7,11 +8,59 @@ struct RoleSettings {
   private let file: String
   private let paths: EdgePaths
   private let users: EdgeUsers
+  /// The variables that the deployment sets for the local hub.
+  private(set) var deployed: [String: String] = [:]
 
-  /// Forgets what a supervisor before wrote.
-  init(file: String, paths: EdgePaths, users: EdgeUsers) {
+  /// Forgets what a supervisor before wrote, but not what was deployed.
+  init(file: String, paths: EdgePaths, users: EdgeUsers, _ logger: Logger) {
     (self.file, self.paths, self.users) = (file, paths, users)
     remove()
+    let path = paths.hubVariables
+    guard PrivateFile.exists(path) else { return }
+    do {
+      let bytes = try PrivateFile.read(path, limit: SupervisorOrder.byteLimit)
+      guard case .hubVariables(let variables?) = SupervisorOrder(bytes) else {
+        throw FileFault("understand", path, EINVAL)
+      }
+      try LocalHubVariables.check(variables)
+      deployed = variables
+    } catch {
+      // The agent says them again.
+      let reason = (error as? SettingsFault)?.problem ?? "\(error)"
+      logger.error(
+        "the local hub is started without what the deployment sets",
+        metadata: ["reason": "\(reason)"]
+      )
+    }
+  }
+
+  /// Takes variables of the deployment for the local hub, durably.
+  ///
+  /// - Returns: Why they cannot be had, and then those before hold; nil if they can.
+  mutating func deploy(_ variables: [String: String]) -> String? {
+    do {
+      try LocalHubVariables.check(variables)
+      // What cannot be read back would keep the hub from starting.
+      let bytes = try PrivateFile.read(file, limit: TOMLDocument.byteLimit)
+      let text = try rendered(.hub, bytes, deployed: variables)
+      _ = try EdgeSettings(Array(text.utf8), file: file, paths: paths)
+      try PrivateFile.replace(
+        paths.hubVariables,
+        with: JSON.bytes(SupervisorOrder.hubVariables(variables).json)
+      )
+    } catch {
+      return (error as? SettingsFault)?.problem ?? "\(error)"
+    }
+    deployed = variables
+    return nil
+  }
+
+  private func rendered(
+    _ role: EdgeRole,
+    _ bytes: [UInt8],
+    deployed: [String: String]
+  ) throws(SettingsFault) -> String {
+    try SettingsCopy.text(of: bytes, at: file, for: role, paths: paths, deployed: deployed)
   }
 
   /// Takes all of it away.
@@ -29,7 +78,7 @@ struct RoleSettings {
     let path = paths.settings(of: role)
     do {
       let bytes = try PrivateFile.read(file, limit: TOMLDocument.byteLimit)
-      let text = try SettingsCopy.text(of: bytes, at: file, for: role, paths: paths)
+      let text = try rendered(role, bytes, deployed: deployed)
       try PrivateFile.replace(path, with: Array(text.utf8), mode: 0o400)
       try users.give(path, to: role)
       return nil

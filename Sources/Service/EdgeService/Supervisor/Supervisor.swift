@@ -21,7 +21,7 @@ package struct Supervisor {
     var supervision: Supervision
     let users: EdgeUsers
     let logs: RoleLogs?
-    let copies: RoleSettings
+    var copies: RoleSettings
   }
 
   /// A supervisor; nothing is started before `run`.
@@ -57,13 +57,16 @@ package struct Supervisor {
     let logs = try settings.logFolder.map { folder throws(FileFault) in
       try RoleLogs(folder: folder)
     }
-    var control = try ControlSocket(path: settings.paths.supervisorSocket)
+    var control = try ControlSocket(
+      path: settings.paths.supervisorSocket,
+      agent: users[.agent]
+    )
     defer { control.end() }
     var running = Running(
       supervision: Supervision(roles: EdgeRole.allCases, now: SystemClock.now()),
       users: users,
       logs: logs,
-      copies: RoleSettings(file: settings.file, paths: settings.paths, users: users)
+      copies: RoleSettings(file: settings.file, paths: settings.paths, users: users, logger)
     )
     var isReady = false
     while !running.supervision.isOver {
@@ -87,8 +90,12 @@ package struct Supervisor {
           stop(&running)
         }
       }
-      control.serve(now: SystemClock.now()) { line in
-        JSON.bytes(obey(SupervisorOrder(line), &running))
+      control.serve(now: SystemClock.now()) { line, isOwner in
+        let order = SupervisorOrder(line)
+        guard isOwner || order?.isForAgent != false else {
+          return JSON.bytes(["error": "only root may order that"])
+        }
+        return JSON.bytes(obey(order, &running))
       }
     }
     running.copies.remove()
@@ -139,6 +146,19 @@ package struct Supervisor {
       logger.notice("told to log from another level on", metadata: ["level": "\(level ?? "-")"])
       for id in running.supervision.running { Glibc.kill(id, SIGHUP) }
       return [:]
+    case .hubVariables(nil):
+      return ["variables": SupervisorOrder.json(running.copies.deployed)]
+    case .hubVariables(let variables?):
+      guard variables != running.copies.deployed else { return ["restarts": false] }
+      if let reason = running.copies.deploy(variables) { return ["error": .string(reason)] }
+      // Their values may be secrets.
+      let names = variables.keys.sorted().joined(separator: ", ")
+      logger.notice(
+        "the deployment sets variables of the local hub, which restarts",
+        metadata: ["names": "\(names)"]
+      )
+      for action in running.supervision.restart([.hub], now: now) { perform(action, &running) }
+      return ["restarts": true]
     case nil: return ["error": "this is no order that the supervisor knows"]
     }
   }

@@ -17,7 +17,7 @@ package enum SupervisorClient {
   }
 
   private static let seconds = 5
-  private static let answerLimit = 65_536
+  private static let answerLimit = 131_072
 
   /// Gives an order.
   ///
