@@ -71,6 +71,44 @@ extension CertificateMaker {
     )
   }
 
+  /// A signing request (PKCS #10, DER) for another authority, and the key that it is for.
+  ///
+  /// - Parameters:
+  ///   - commonName: The subject's; cut to 64 characters.
+  ///   - isAuthority: Whether it asks for a certificate that may sign leaves.
+  ///   - privateKeyPEM: The key, nil for a new one (ECDSA P-256).
+  /// - Returns: The request, and the key as PKCS #8 in PEM.
+  /// - Throws: What keeps a key or a name out of a request.
+  package static func makeRequest(
+    commonName: String,
+    isAuthority: Bool,
+    privateKeyPEM: String? = nil
+  ) throws -> (request: [UInt8], privateKeyPEM: String) {
+    let key =
+      try privateKeyPEM.map { try Certificate.PrivateKey(pemEncoded: $0) }
+      ?? Certificate.PrivateKey(P256.Signing.PrivateKey())
+    let extensions = try Certificate.Extensions {
+      if isAuthority {
+        Critical(BasicConstraints.isCertificateAuthority(maxPathLength: 0))
+        Critical(KeyUsage(digitalSignature: true, keyCertSign: true))
+      } else {
+        Critical(KeyUsage(digitalSignature: true))
+        try ExtendedKeyUsage([.clientAuth])
+      }
+    }
+    let request = try CertificateSigningRequest(
+      version: .v1,
+      subject: try DistinguishedName { CommonName(String(commonName.prefix(64))) },
+      privateKey: key,
+      attributes: CertificateSigningRequest.Attributes([
+        try CertificateSigningRequest.Attribute(ExtensionRequest(extensions: extensions))
+      ])
+    )
+    var serializer = DER.Serializer()
+    try serializer.serialize(request)
+    return (serializer.serializedBytes, try key.serializeAsPEM().pemString)
+  }
+
   /// Whether a private key is that of a certificate, and both can be read.
   package static func isPair(_ issued: Issued) -> Bool { (try? issued.opened()) != nil }
 

@@ -34,6 +34,9 @@ package struct PresentedCertificate: Sendable {
     self = decoded
   }
 
+  /// The certificate as PEM text.
+  package var pem: String { PEMDocument(type: "CERTIFICATE", derBytes: der).pemString }
+
   /// SHA-1 of the DER, hexadecimal in upper case.
   package var sha1Thumbprint: String { Hex.encode(Hashing.sha1(der)).uppercased() }
   /// SHA-256 of the DER, hexadecimal in upper case.

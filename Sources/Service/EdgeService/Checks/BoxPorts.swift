@@ -98,7 +98,7 @@ package struct BoxPorts: CheckPorts {
   package func connect(_ place: CheckPlace, _ settings: EdgeSettings) async throws(CheckFault) {
     do {
       var authorities: [UInt8] = []
-      for file in settings.upstreamAuthorities {
+      for file in settings.upstreamAuthorities + place.authorities {
         authorities += try PrivateFile.read(file) + [0x0A]
       }
       let proxy =

@@ -61,9 +61,12 @@ package struct CheckPlace: Equatable, Sendable {
   package let port: Int
   /// `http://…`, nil for the environment's.
   package let proxyURI: String?
+  /// PEM files with what it is trusted by, besides the authorities of the hub above.
+  package let authorities: [String]
 
-  package init(host: String, port: Int, proxyURI: String? = nil) {
+  package init(host: String, port: Int, proxyURI: String? = nil, authorities: [String] = []) {
     (self.host, self.port, self.proxyURI) = (host, port, proxyURI)
+    self.authorities = authorities
   }
 }
 

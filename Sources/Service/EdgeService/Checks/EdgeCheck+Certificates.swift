@@ -74,17 +74,31 @@ extension EdgeCheck {
     },
     EdgeCheck("identity-certificate-expiry", .certificates, "the device's certificate is good") {
       box in
-      guard let chain = try box.settings.identityCertificate else {
+      let settings = try box.settings
+      guard let chain = settings.identityPair?.chain else {
         return .skipped("the device proves itself with a key")
+      }
+      if settings.identityIssuance != nil {
+        return try box.issued(chain, "the device's certificate")
       }
       return try box.expiry(of: chain, "identity_cert", "Put a new one there, with its key.")
     },
     EdgeCheck(
       "est-identity-and-bootstrap-certificate-expiry",
       .certificates,
-      "certificates by which others are asked for are good",
-      noEST
-    ),
+      "certificates by which others are asked for are good"
+    ) { box in
+      let servers = try box.settings.issuingServers
+      guard !servers.isEmpty else { return .skipped("no certificates come from an EST server") }
+      guard let identity = servers.lazy.compactMap(\.identity).first else {
+        return .skipped("the EST server is shown no certificate")
+      }
+      return try box.expiry(
+        of: identity.chain,
+        "the certificate for the EST server",
+        "Put a new one there, with its key."
+      )
+    },
     EdgeCheck("local-ca-certificate-expiry", .certificates, "the edge's authority is good") { box in
       let settings = try box.settings
       switch settings.edgeAuthority.source {
@@ -92,6 +106,8 @@ extension EdgeCheck {
         return try box.expiry(of: chain, "cert_issuance.local_ca.cert", "Make a new one.")
       case .preloaded(let chain, _):
         return try box.expiry(of: chain, "edge_ca.cert", "Put a new one there, with its key.")
+      case .est:
+        return try box.issued(settings.paths.issuedAuthority, "the edge CA")
       case .quickstart:
         let path = settings.paths.data(of: .keys) + "/edge-ca.json"
         guard let bytes = try? box.ports.read(path), let kept = try? JSON.parse(bytes),
@@ -107,18 +123,18 @@ extension EdgeCheck {
       }
     },
   ]
-
-  @Sendable
-  static func noEST(_ box: CheckSubject) async throws -> CheckOutcome {
-    _ = try box.settings
-    return .skipped("no certificates come from an EST server")
-  }
 }
 
 extension EdgeSettings {
-  /// The PEM file of the certificate that the device proves itself with, nil where it has a key.
-  fileprivate var identityCertificate: String? { identityPair?.chain }
+  /// The EST servers that issue certificates to this device.
+  var issuingServers: [ESTSettings] {
+    var servers = [identityIssuance?.server].compactMap { $0 }
+    if case .est(let wanted) = edgeAuthority.source { servers.append(wanted.server) }
+    return servers
+  }
 
+  /// The PEM files of the certificate that the device proves itself with and its key, nil where it has
+  /// a key alone.
   fileprivate var identityPair: (chain: String, key: String)? {
     let proof =
       switch provisioning {
@@ -141,11 +157,19 @@ extension CheckSubject {
     var pairs: [(setting: String, chain: String, key: String)] = []
     if let path = settings.trustBundle { chains.append(("trust_bundle_cert", path)) }
     if let path = settings.upstream.authorities { chains.append(("upstream.ca_cert", path)) }
-    if let (chain, key) = settings.identityPair { pairs.append(("identity_cert", chain, key)) }
+    if settings.identityIssuance == nil, let (chain, key) = settings.identityPair {
+      pairs.append(("identity_cert", chain, key))
+    }
+    for server in settings.issuingServers {
+      chains += server.authorities.map { ("cert_issuance.est.trusted_certs", $0) }
+      if let identity = server.identity {
+        pairs.append(("cert_issuance.est.auth", identity.chain, identity.privateKey))
+      }
+    }
     switch settings.edgeAuthority.source {
     case .preloaded(let chain, let key): pairs.append(("edge_ca", chain, key))
     case .localAuthority(let chain, let key): pairs.append(("cert_issuance.local_ca", chain, key))
-    case .quickstart: break
+    case .quickstart, .est: break
     }
     return (chains + pairs.map { (setting: $0.setting, path: $0.chain) }, pairs)
   }
@@ -163,6 +187,23 @@ extension CheckSubject {
         remedy: error.remedy ?? "Run this command as root, or let this user read it."
       )
     }
+  }
+
+  /// Whether a certificate that an EST server issued is good; only root and the keys process may look.
+  func issued(_ path: String, _ name: String) throws -> CheckOutcome {
+    let bytes: [UInt8]
+    do throws(FileFault) {
+      bytes = try ports.read(path)
+    } catch {
+      if error.isMissing {
+        return .error(
+          "\(name) has not come from the EST server yet",
+          remedy: "Look at the keys process: orrery-edge system logs keys."
+        )
+      }
+      return .skipped("only root and the keys process may look at \(name)")
+    }
+    return try judge(bytes, name, "It is renewed by itself: orrery-edge system logs keys.")
   }
 
   func expiry(of path: String, _ setting: String, _ remedy: String) throws -> CheckOutcome {

@@ -13,9 +13,17 @@ extension EdgeCheck {
   private static let estServer = EdgeCheck(
     "est-server-https",
     .connectivity,
-    "the EST server can be reached",
-    noEST
-  )
+    "the EST server can be reached"
+  ) { box in
+    let settings = try box.settings
+    guard let server = settings.issuingServers.first else {
+      return .skipped("no certificates come from an EST server")
+    }
+    let authority = server.url.dropFirst("https://".utf8.count).prefix { $0 != "/" }
+    let host = SASResource(decoded: String(authority)).host
+    let port = authority.split(separator: ":").last.flatMap { Int($0) }
+    return await box.connects(host, port ?? 443, settings, server.authorities)
+  }
 
   private static let provisioningService = EdgeCheck(
     "host-connect-dps-endpoint",
@@ -103,8 +111,18 @@ extension CheckSubject {
     return host
   }
 
-  func connects(_ host: String, _ port: Int, _ settings: EdgeSettings) async -> CheckOutcome {
-    let place = CheckPlace(host: host, port: port, proxyURI: options.proxyURI)
+  func connects(
+    _ host: String,
+    _ port: Int,
+    _ settings: EdgeSettings,
+    _ authorities: [String] = []
+  ) async -> CheckOutcome {
+    let place = CheckPlace(
+      host: host,
+      port: port,
+      proxyURI: options.proxyURI,
+      authorities: authorities
+    )
     do throws(CheckFault) {
       try await ports.connect(place, settings)
       return .ok("\(host):\(port)")
@@ -113,7 +131,8 @@ extension CheckSubject {
       return .error(
         "\(host):\(port): \(error)",
         remedy: isUntrusted
-          ? "Name the hub's authority in ca_cert of [upstream], and look at this machine's clock."
+          ? "Name its authority in the settings (ca_cert of [upstream] for the hub's), and look at this "
+            + "machine's clock."
           : "Let TCP to \(host):\(port) through the firewall, name the proxy in https_proxy, and look "
             + "whether the hub runs."
       )

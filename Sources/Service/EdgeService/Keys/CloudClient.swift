@@ -25,6 +25,13 @@ package struct CloudClient: Sendable {
     }
   }
 
+  /// An answer whose body may be anything.
+  struct RawAnswer: Sendable {
+    let status: Int
+    let body: [UInt8]
+    let retryAfterSeconds: Int64?
+  }
+
   /// Why there is no answer, in words that hold no part of the request.
   package struct Failure: Error, Equatable, CustomStringConvertible {
     package let description: String
@@ -36,6 +43,8 @@ package struct CloudClient: Sendable {
   private let client: HTTPClient
   private let seconds: Int64
   private let retries: Int
+  /// The settings that name further authorities, for faults.
+  private let authoritySettings: String
   /// Told the time that the other side says; it was verified by then.
   private let saw: @Sendable (Int64) -> Void
 
@@ -43,6 +52,7 @@ package struct CloudClient: Sendable {
   ///
   /// - Parameters:
   ///   - authorities: PEM files with authorities to trust besides the system's.
+  ///   - authoritySettings: The settings that name them.
   ///   - identity: The PEM files of the certificate and the key that it shows.
   ///   - proxy: Where requests go through.
   ///   - seconds: How long an answer may take.
@@ -51,6 +61,7 @@ package struct CloudClient: Sendable {
   /// - Throws: `SettingsFault` for a file that cannot be used.
   package init(
     authorities: [String],
+    authoritySettings: String = "upstream.ca_cert or trust_bundle_cert",
     identity: (chain: String, privateKey: String)?,
     proxy: HTTPProxy?,
     seconds: Int,
@@ -75,6 +86,7 @@ package struct CloudClient: Sendable {
     client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     self.seconds = Int64(seconds)
     self.retries = retries
+    self.authoritySettings = authoritySettings
     self.saw = saw
   }
 
@@ -85,6 +97,28 @@ package struct CloudClient: Sendable {
     headers: [(String, String)],
     body: JSONValue?
   ) async throws(Failure) -> Answer {
+    let kind =
+      body == nil ? [] : [("Content-Type", "application/json; charset=utf-8")]
+    let answer = try await exchange(
+      method,
+      url,
+      headers: headers + kind,
+      body: body.map { JSON.bytes($0) }
+    )
+    return Answer(
+      status: answer.status,
+      body: (try? JSON.parse(answer.body)) ?? .null,
+      retryAfterSeconds: answer.retryAfterSeconds
+    )
+  }
+
+  /// Sends a request with a body of any kind, again where there was no answer.
+  func exchange(
+    _ method: String,
+    _ url: String,
+    headers: [(String, String)],
+    body: [UInt8]?
+  ) async throws(Failure) -> RawAnswer {
     var attempts = 0
     while true {
       do throws(Failure) {
@@ -100,27 +134,24 @@ package struct CloudClient: Sendable {
     _ method: String,
     _ url: String,
     headers: [(String, String)],
-    body: JSONValue?
-  ) async throws(Failure) -> Answer {
+    body: [UInt8]?
+  ) async throws(Failure) -> RawAnswer {
     var request = HTTPClientRequest(url: url)
     request.method = HTTPMethod(rawValue: method)
     request.headers.add(name: "User-Agent", value: "orrery-edge")
     // Requests are rare, and a connection that idles is one more that the other side has to close.
     request.headers.add(name: "Connection", value: "close")
     for (name, value) in headers { request.headers.add(name: name, value: value) }
-    if let body {
-      request.headers.add(name: "Content-Type", value: "application/json; charset=utf-8")
-      request.body = .bytes(ByteBuffer(bytes: JSON.bytes(body)))
-    }
+    if let body { request.body = .bytes(ByteBuffer(bytes: body)) }
     do {
       let response = try await client.execute(request, timeout: .seconds(seconds))
       let bytes = try await response.body.collect(upTo: Self.answerBytes)
       if let time = response.headers.first(name: "Date").flatMap({ HTTPDate.seconds($0) }) {
         saw(time)
       }
-      return Answer(
+      return RawAnswer(
         status: Int(response.status.code),
-        body: (try? JSON.parse(Array(bytes.readableBytesView))) ?? .null,
+        body: Array(bytes.readableBytesView),
         retryAfterSeconds: response.headers.first(name: "Retry-After").flatMap { Int64($0) }
       )
     } catch {
@@ -141,8 +172,8 @@ package struct CloudClient: Sendable {
     default:
       let text = "\(error)"
       guard text.contains("CERTIFICATE_VERIFY_FAILED") else { return text }
-      return "its certificate is not trusted; name its authority in upstream.ca_cert or "
-        + "trust_bundle_cert, and look at this machine's clock"
+      return "its certificate is not trusted; name its authority in \(authoritySettings), and look "
+        + "at this machine's clock"
     }
   }
 

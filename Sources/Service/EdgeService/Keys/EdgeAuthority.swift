@@ -1,4 +1,5 @@
 package import EdgeEngine
+import HTTPTypes
 import Platform
 import Synchronization
 
@@ -158,6 +159,22 @@ package final class EdgeAuthority: Sendable {
         chain: edge.issued.certificatePEM + (isAnchor ? "" : "\n" + root.chainPEM),
         anchor: root.topPEM,
         fault: fault
+      )
+    case .est(let wanted):
+      // Made by an EST server: `CertificateIssuance` puts it there and renews it.
+      guard let kept = KeptCertificate(file: "\(directory)/edge-ca.pem"),
+        kept.question == wanted.question, now.seconds < kept.until
+      else {
+        throw LocalRefusal(
+          .serviceUnavailable,
+          "the EST server at \(wanted.server.url) has issued no edge CA yet, or it has ended"
+        )
+      }
+      return Signer(
+        issued: kept.issued,
+        until: kept.until,
+        chain: kept.shownPEM,
+        anchor: kept.topPEM
       )
     case .quickstart:
       let root = try root(deviceID, now)

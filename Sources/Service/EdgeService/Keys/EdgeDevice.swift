@@ -22,6 +22,11 @@ package actor EdgeDevice {
     state = .known(account, modules)
   }
 
+  /// It proves itself with another certificate from now on.
+  func proofChanged() async {
+    if case .known(_, let modules) = state { await modules.proofChanged() }
+  }
+
   /// Who it is, nil where that is not known.
   var identity: EdgeIdentity? {
     guard case .known(let account, _) = state else { return nil }

@@ -15,6 +15,8 @@ package struct KeysService: Service {
   /// Refused attempts between two questions to the provisioning service: a minute.
   private static let refusalsPerQuestion = 12
   private static let renewalInterval: Duration = .seconds(60)
+  /// Between two looks at whether the device's certificate has come.
+  private static let look: Duration = .milliseconds(500)
 
   private let settings: EdgeSettings
   private let environment: [String: String]
@@ -80,8 +82,28 @@ package struct KeysService: Service {
       group.addTask {
         await cancelWhenGracefulShutdown { await renew(authority, device, time) }
       }
+      let identity = issuance(settings.identityIssuance, .identity, time)
+      if let identity {
+        group.addTask {
+          await cancelWhenGracefulShutdown {
+            await identity.run { reason in
+              await device.isUnknown("it has no certificate: \(reason)")
+            } renewed: {
+              await device.proofChanged()
+              // The provisioning service has to tell the hub which certificate counts now.
+              requested.yield()
+            }
+          }
+        }
+      }
+      if case .est(let wanted) = settings.edgeAuthority.source,
+        let edge = issuance(wanted, .authority, time)
+      {
+        group.addTask { await cancelWhenGracefulShutdown { await edge.run() } }
+      }
       group.addTask {
         try await Self.untilStopped {
+          while let identity, identity.kept == nil { try await Pause.sleep(for: Self.look) }
           try await provision(device, store, time, changed, requests)
         }
         changed.finish()
@@ -101,6 +123,25 @@ package struct KeysService: Service {
       } catch is CancellationError {
         return
       }
+    }
+  }
+
+  /// What keeps a certificate from an EST server, nil where none is wanted.
+  private func issuance(
+    _ wanted: ESTCertificateSettings?,
+    _ purpose: CertificateIssuance.Purpose,
+    _ time: KnownTime
+  ) -> CertificateIssuance? {
+    wanted.map { wanted in
+      CertificateIssuance(
+        wanted: wanted,
+        purpose: purpose,
+        file: purpose == .identity ? settings.paths.issuedIdentity : settings.paths.issuedAuthority,
+        settings: settings,
+        environment: environment,
+        time: time,
+        logger: logger
+      )
     }
   }
 

@@ -52,6 +52,17 @@ package actor ModuleIdentities {
 
   package func close() async { await client?.close() }
 
+  /// The files of the device's certificate have another one: what comes now shows that.
+  func proofChanged() {
+    guard let old = client else { return }
+    client = nil
+    // Nobody waits for it: requests that are under way end first.
+    Task { [seconds = settings.cloudTimeoutSeconds] in
+      try? await Pause.sleep(for: .seconds(seconds * 2 + 20))
+      await old.close()
+    }
+  }
+
   /// All modules of the device.
   ///
   /// - Throws: `IdentityFault`.

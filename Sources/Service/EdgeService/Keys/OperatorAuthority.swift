@@ -15,11 +15,13 @@ struct OperatorAuthority {
   ///
   /// - Throws: `SettingsFault`, with the file that cannot be used.
   init(chain: String, privateKey: String, _ setting: String) throws(SettingsFault) {
-    chainPEM = try Self.read(chain, "\(setting).cert")
-    let certificates = PEMText.certificates(of: chainPEM)
-    topPEM = certificates.last ?? chainPEM
+    let text = try Self.read(chain, "\(setting).cert")
+    // Modules are given it: a key that an operator keeps in the same file is not for them.
+    let certificates = PEMText.certificates(of: text).map { PEMText.alone($0) }
+    chainPEM = certificates.joined(separator: "\n")
+    topPEM = certificates.last ?? ""
     issued = CertificateMaker.Issued(
-      certificatePEM: certificates.first ?? chainPEM,
+      certificatePEM: certificates.first ?? "",
       privateKeyPEM: try Self.read(privateKey, "\(setting).pk")
     )
     guard let certificate = PresentedCertificate(Array(issued.certificatePEM.utf8)) else {

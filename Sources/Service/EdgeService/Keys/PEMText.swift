@@ -14,6 +14,15 @@ enum PEMText {
     text.firstRange(of: end).map { String(text[..<$0.upperBound]) } ?? text
   }
 
+  /// The private key among the texts, nil for none.
+  static func privateKey(of text: String) -> String? {
+    guard let kind = text.firstRange(of: "PRIVATE KEY-----"),
+      let start = text[..<kind.lowerBound].ranges(of: "-----BEGIN ").last?.lowerBound,
+      let end = text[kind.upperBound...].firstRange(of: "PRIVATE KEY-----")?.upperBound
+    else { return nil }
+    return String(text[start..<end])
+  }
+
   /// The first certificate, or all of it where there is none.
   static func first(of bytes: [UInt8]) -> [UInt8] {
     let text = String(decoding: bytes, as: UTF8.self)

@@ -10,6 +10,8 @@ package struct EdgeAuthoritySettings: Equatable, Sendable {
     case preloaded(chain: String, privateKey: String)
     /// Made here, under the operator's authority: the PEM files of its chain and its key.
     case localAuthority(chain: String, privateKey: String)
+    /// Issued to this device by an EST server.
+    case est(ESTCertificateSettings)
   }
 
   package let source: Source
@@ -22,13 +24,26 @@ package struct EdgeAuthoritySettings: Equatable, Sendable {
   /// Whether a new one has a new key.
   package let rotatesKey: Bool
 
-  init(_ table: SettingsTable?, issuance: SettingsTable?) throws(SettingsFault) {
+  /// Reads `[edge_ca]` and what it needs of `[cert_issuance]`; `hostName` is what an authority is named
+  /// by where nothing else is said.
+  init(
+    _ table: SettingsTable?,
+    issuance: SettingsTable?,
+    hostName: String
+  ) throws(SettingsFault) {
     try issuance?.refuse(otherThan: ["est", "local_ca"])
-    try table?.refuse(otherThan: [
-      "cert", "pk", "method", "auto_generated_edge_ca_expiry_days", "auto_renew", "common_name",
-      "expiry_days", "subject",
-    ])
-    source = try Self.source(table, issuance: issuance)
+    try table?.refuse(
+      otherThan: [
+        "cert", "pk", "method", "auto_generated_edge_ca_expiry_days", "auto_renew", "common_name",
+        "expiry_days", "subject",
+      ] + ESTSettings.ownNames
+    )
+    source = try Self.source(table, issuance: issuance, hostName)
+    if let table, let name = ESTSettings.ownNames.first(where: { table.contains($0) }) {
+      guard case .est = source else {
+        throw table.fault(name, "goes with method = \"est\" alone")
+      }
+    }
     let bounds = 1...3_650
     let quickstart = try table?.number("auto_generated_edge_ca_expiry_days", in: bounds)
     let others = try table?.number("expiry_days", in: bounds)
@@ -42,7 +57,8 @@ package struct EdgeAuthoritySettings: Equatable, Sendable {
 
   private static func source(
     _ table: SettingsTable?,
-    issuance: SettingsTable?
+    issuance: SettingsTable?,
+    _ hostName: String
   ) throws(SettingsFault) -> Source {
     if let table, table.contains("cert") || table.contains("pk") {
       guard let chain = try table.path("cert"), let key = try table.path("pk") else {
@@ -61,10 +77,12 @@ package struct EdgeAuthoritySettings: Equatable, Sendable {
       return .quickstart
     }
     guard method == "local_ca" else {
-      throw table.fault(
-        "method",
-        "is est, which this version cannot use",
-        remedy: "Use cert and pk, or local_ca, or leave [edge_ca] out."
+      return .est(
+        try ESTCertificateSettings(
+          table,
+          issuance: issuance,
+          commonName: String("aziot-edge CA \(hostName)".prefix(64))
+        )
       )
     }
     guard let authority = try issuance?.table("local_ca") else {
@@ -78,7 +96,7 @@ package struct EdgeAuthoritySettings: Equatable, Sendable {
   }
 
   /// A part of a life: `80%`; a time before the end is not taken.
-  private static func percent(
+  static func percent(
     _ table: SettingsTable?,
     _ name: String
   ) throws(SettingsFault) -> Int? {

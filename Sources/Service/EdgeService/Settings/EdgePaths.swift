@@ -39,6 +39,11 @@ package struct EdgePaths: Equatable, Sendable {
   /// The management API, served by the agent, which passes identity calls on.
   package var managementSocket: String { run(of: .agent) + "/management.sock" }
 
+  /// The device's certificate that an EST server issued, and its key, in one PEM file.
+  package var issuedIdentity: String { data(of: .keys) + "/identity.pem" }
+  /// The edge CA that an EST server issued, and its key, in one PEM file.
+  package var issuedAuthority: String { data(of: .keys) + "/edge-ca.pem" }
+
   /// Where the supervisor takes orders; for its own user alone.
   package var supervisorSocket: String { run + "/supervisor.sock" }
   /// The level that all processes log from on, in place of that of the settings, while the supervisor

@@ -33,6 +33,8 @@ package struct EdgeSettings: Equatable, Sendable {
   /// A PEM file with what modules trust besides the edge's own root, nil for none.
   package let trustBundle: String?
   package let provisioning: ProvisioningSettings
+  /// The device's own certificate where an EST server issues it, nil where none does.
+  package let identityIssuance: ESTCertificateSettings?
   package let reprovisioning: Reprovisioning
   package let edgeAuthority: EdgeAuthoritySettings
   /// Whether known module identities are answered without asking the hub.
@@ -113,7 +115,13 @@ package struct EdgeSettings: Equatable, Sendable {
         remedy: "Add it, with source = \"manual\" and connection_string = \"HostName=…\"."
       )
     }
-    provisioning = try ProvisioningSettings(table, chip: top.table("tpm"))
+    let issuance = try top.table("cert_issuance")
+    provisioning = try ProvisioningSettings(
+      table,
+      chip: top.table("tpm"),
+      issued: paths.issuedIdentity
+    )
+    identityIssuance = try ESTCertificateSettings.identity(table, issuance: issuance)
     if case .service = provisioning, parentHostName != nil {
       throw top.fault(
         "parent_hostname",
@@ -127,7 +135,8 @@ package struct EdgeSettings: Equatable, Sendable {
       mode.flatMap { Reprovisioning(rawValue: $0) } ?? (startsAnew ? .alwaysOnStartup : .dynamic)
     edgeAuthority = try EdgeAuthoritySettings(
       top.table("edge_ca"),
-      issuance: top.table("cert_issuance")
+      issuance: issuance,
+      hostName: hostName
     )
     prefersIdentityCache = try top.flag("prefer_module_identity_cache") ?? false
     cloudTimeoutSeconds = try top.number("cloud_timeout_sec", in: 1...600) ?? 10
@@ -220,6 +229,13 @@ package struct EdgeSettings: Equatable, Sendable {
     }
     if top.contains("tpm"), !provisioning.usesChip {
       ignored("tpm", "a TPM is used with provisioning.attestation.method = \"tpm\" alone")
+    }
+    let issuance = try top.table("cert_issuance")?.table("est")
+    if issuance?.contains("identity_auto_renew") == true {
+      ignored(
+        "cert_issuance.est.identity_auto_renew",
+        "each certificate is renewed by showing itself"
+      )
     }
     if top.contains("additional_info") { ignored("additional_info", "nothing reports it") }
     if top.contains("connect") { ignored("connect", "modules are given sockets of their own") }

@@ -46,7 +46,9 @@ package enum ProvisioningSettings: Equatable, Sendable {
   case service(Service)
 
   /// Reads `[provisioning]`, and `[tpm]` where it is needed.
-  init(_ table: SettingsTable, chip: SettingsTable?) throws(SettingsFault) {
+  ///
+  /// `issued` is the file in which a certificate from an EST server is kept, with its key.
+  init(_ table: SettingsTable, chip: SettingsTable?, issued: String) throws(SettingsFault) {
     let known = [
       "source", "connection_string", "device_connection_string", "iothub_hostname", "device_id",
       "authentication", "global_endpoint", "id_scope", "attestation", "payload",
@@ -59,7 +61,9 @@ package enum ProvisioningSettings: Equatable, Sendable {
     guard let source = try table.word("source", of: ["manual", "dps"]) else {
       throw table.fault("source", "is missing", remedy: "Write source = \"manual\" or \"dps\".")
     }
-    self = source == "dps" ? try Self.service(table, chip) : try Self.manual(table)
+    self =
+      source == "dps"
+      ? try Self.service(table, chip, issued) : try Self.manual(table, issued)
   }
 
   /// Whether the machine's TPM proves who the device is.
@@ -67,7 +71,10 @@ package enum ProvisioningSettings: Equatable, Sendable {
     if case .service(let service) = self, case .chip = service.proof { true } else { false }
   }
 
-  private static func manual(_ table: SettingsTable) throws(SettingsFault) -> Self {
+  private static func manual(
+    _ table: SettingsTable,
+    _ issued: String
+  ) throws(SettingsFault) -> Self {
     for name in ["global_endpoint", "id_scope", "attestation", "payload"] where table.contains(name)
     {
       throw table.fault(name, "goes with source = \"dps\" alone")
@@ -99,7 +106,7 @@ package enum ProvisioningSettings: Equatable, Sendable {
       let key = try proof.secret("device_id_pk", "with method = \"sas\"")
       return .manual(hubHostName: hub, deviceID: deviceID, .symmetricKey(key))
     case "x509":
-      return .manual(hubHostName: hub, deviceID: deviceID, try certificate(proof))
+      return .manual(hubHostName: hub, deviceID: deviceID, try certificate(proof, issued))
     default: throw proof.fault("method", "is missing", remedy: "Write \"sas\" or \"x509\".")
     }
   }
@@ -133,7 +140,8 @@ package enum ProvisioningSettings: Equatable, Sendable {
 
   private static func service(
     _ table: SettingsTable,
-    _ chip: SettingsTable?
+    _ chip: SettingsTable?,
+    _ issued: String
   ) throws(SettingsFault) -> Self {
     for name in ["connection_string", "iothub_hostname", "device_id", "authentication"]
     where table.contains(name) {
@@ -157,7 +165,7 @@ package enum ProvisioningSettings: Equatable, Sendable {
       kind = .symmetricKey(
         try proof.secret("symmetric_key", "with method = \"symmetric_key\"")
       )
-    case "x509": kind = try certificate(proof)
+    case "x509": kind = try certificate(proof, issued)
     case "tpm":
       _ = try proof.required("registration_id", "with method = \"tpm\"")
       kind = .chip(try ChipSettings(chip))
@@ -195,13 +203,31 @@ package enum ProvisioningSettings: Equatable, Sendable {
     return String(authority)
   }
 
-  private static func certificate(_ table: SettingsTable) throws(SettingsFault) -> Proof {
-    for name in ["identity_cert", "identity_pk"] where table.value(name)?.objectValue != nil {
-      throw table.fault(
-        name,
-        "is a table, for certificates that are issued to the device, which this version cannot ask for",
-        remedy: "Name a file: \(name) = \"file:///path/to/file.pem\""
-      )
+  private static func certificate(
+    _ table: SettingsTable,
+    _ issued: String
+  ) throws(SettingsFault) -> Proof {
+    if table.value("identity_cert")?.objectValue != nil {
+      let method = try table.table("identity_cert")?.text("method")
+      guard method == "est" else {
+        throw table.fault(
+          "identity_cert",
+          "is a table whose method is not est; this version asks nobody else for certificates",
+          remedy: "Write { method = \"est\", common_name = \"…\" }, or name a file."
+        )
+      }
+      guard !table.contains("identity_pk") else {
+        throw table.fault(
+          "identity_pk",
+          "does not go with identity_cert.method = \"est\"",
+          remedy: "Leave it out: the key is made here."
+        )
+      }
+      return .certificate(chain: issued, privateKey: issued)
+    }
+    if let uri = try? table.table("identity_pk")?.text("uri") {
+      // The vendor's form for keys in tokens; the path's own fault says what is taken.
+      _ = try table.path("identity_pk", uri)
     }
     guard let chain = try table.path("identity_cert"), let key = try table.path("identity_pk")
     else {

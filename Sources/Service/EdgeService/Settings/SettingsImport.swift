@@ -43,6 +43,11 @@ package struct SettingsImport: Sendable {
     names += old.keys.filter { !names.contains($0) }
     taken["provisioning"] = old["provisioning"]
     if let hostName = old["hostname"] { taken["hostname"] = hostName }
+    let proofs = ["attestation", "authentication"].map { old["provisioning"]?[$0] }
+    if proofs.contains(where: { $0?["identity_cert"]?.objectValue != nil }) {
+      // Where the device's own certificate comes from.
+      taken["cert_issuance"] = old["cert_issuance"]
+    }
     let first = try settings(taken)
     for name in names {
       guard let value = old[name] else { continue }

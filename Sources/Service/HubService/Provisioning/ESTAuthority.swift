@@ -1,4 +1,3 @@
-import ByteIO
 import HubContract
 import HubEngine
 import JSONTree
@@ -31,9 +30,7 @@ struct ESTAuthority: Sendable {
     } catch {
       return .refused(HubError(.argumentInvalid, error.message))
     }
-    var headers = [
-      ("Content-Type", "application/pkcs10"), ("Content-Transfer-Encoding", "base64"),
-    ]
+    var headers = ESTExchange.headers
     if let authorization { headers.append(("Authorization", authorization)) }
     let answer: OutboundClient.Answer
     do throws(OutboundClient.Failure) {
@@ -41,7 +38,7 @@ struct ESTAuthority: Sendable {
         "POST",
         url,
         headers: headers,
-        body: [UInt8](Base64.encode(request).utf8),
+        body: ESTExchange.body(request),
         seconds: seconds
       )
     } catch {
@@ -64,36 +61,19 @@ struct ESTAuthority: Sendable {
     _ registrationID: String,
     _ now: Timestamp
   ) -> ProvisioningResult {
-    switch answer.status {
-    case 200: break
-    // Accepted, or overloaded: the same request is sent again later (RFC 7030 §4.2.3).
-    case 202, 408, 429, 500...: return .unavailable
-    case 401, 403: return refused("refuses this service: it answered \(answer.status)")
-    default: return refused("refuses the signing request: it answered \(answer.status)")
+    switch ESTExchange.outcome(status: answer.status, body: answer.body, for: request) {
+    case .later: return .unavailable
+    case .denied(let status): return refused("refuses this service: it answered \(status)")
+    case .refused(let what): return refused(what)
+    case .issued(let chain):
+      guard let leaf = chain.first, let thumbprint = Thumbprint(hex: leaf.sha256Thumbprint),
+        !leaf.isAuthority, leaf.isValid(at: now.seconds),
+        leaf.commonName.flatMap({ RegistrationID.normalized($0) }) == registrationID
+      else {
+        return refused("answered a certificate of another name, of an authority, or not valid now")
+      }
+      return .issued(IssuedCertificate(chain: chain.map(\.der), thumbprint: thumbprint))
     }
-    // Some send the message itself, whatever the transfer encoding.
-    let packed = answer.body.filter { $0 > 0x20 }
-    let message = Base64.decode(packed) ?? answer.body
-    guard let certificates = CertificatesOnlyMessage.certificates(in: message) else {
-      return refused("answered no certificates (PKCS #7)")
-    }
-    guard let leaf = certificates.first(where: { $0.isFor(request) }),
-      let thumbprint = Thumbprint(hex: leaf.sha256Thumbprint)
-    else { return refused("answered no certificate of the device's key") }
-    guard !leaf.isAuthority, leaf.isValid(at: now.seconds),
-      leaf.commonName.flatMap({ RegistrationID.normalized($0) }) == registrationID
-    else {
-      return refused("answered a certificate of another name, of an authority, or not valid now")
-    }
-    var chain = [leaf]
-    while let last = chain.last,
-      let next = certificates.first(where: { other in
-        last.isSigned(by: other) && !chain.contains { $0.der == other.der }
-      })
-    {
-      chain.append(next)
-    }
-    return .issued(IssuedCertificate(chain: chain.map(\.der), thumbprint: thumbprint))
   }
 
   private func refused(_ what: String) -> ProvisioningResult {
@@ -177,7 +157,7 @@ extension ESTAuthority {
       }
       var password = try content(of: path, place)
       while let last = password.last, last == 0x0A || last == 0x0D { password.removeLast() }
-      authorization = "Basic " + Base64.encode(Array(user.utf8) + [0x3A] + password)
+      authorization = ESTExchange.authorization(user: user, password: password)
     }
     var identity: (certificate: String, privateKey: String)?
     switch (file("certificate"), file("key")) {

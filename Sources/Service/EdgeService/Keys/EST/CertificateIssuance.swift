@@ -1,0 +1,237 @@
+import EdgeEngine
+import HubContract
+import Logging
+import Platform
+
+/// Keeps a certificate that an EST server issues (RFC 7030).
+///
+/// It asks for it, and for the next one while it is still good; what is there serves on where the
+/// server does not answer.
+struct CertificateIssuance: Sendable {
+  /// What the certificate is for.
+  enum Purpose: String, Sendable {
+    /// The device proves itself with it.
+    case identity = "identity"
+    /// It signs for the local hub and modules.
+    case authority = "edge CA"
+  }
+
+  /// Why there is no certificate, in words that hold no secret.
+  struct Failure: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  /// Seconds between two looks at whether it is time, and between tries while there is none at all.
+  private static let interval: Duration = .seconds(5)
+
+  let wanted: ESTCertificateSettings
+  let purpose: Purpose
+  /// Where it is kept.
+  let file: String
+  let settings: EdgeSettings
+  let environment: [String: String]
+  let time: KnownTime
+  let logger: Logger
+
+  /// That which is kept, whether it has ended or not; nil where there is none of what the settings ask
+  /// for.
+  var kept: KeptCertificate? {
+    KeptCertificate(file: file).flatMap { $0.question == wanted.question ? $0 : nil }
+  }
+
+  /// Keeps it until the task is cancelled.
+  ///
+  /// - Parameters:
+  ///   - failed: Told each time why there is none.
+  ///   - renewed: Called once another one has taken the place of one that was there.
+  func run(
+    failed: @Sendable (String) async -> Void = { _ in },
+    renewed: @Sendable () async -> Void = {}
+  ) async {
+    var failure: (at: Int64, text: String)?
+    var old = kept
+    while !Task.isCancelled {
+      let now = time.judged
+      if isDue(old, now, failure?.at) {
+        do {
+          let new = try await obtain(old, now)
+          try new.store(file)
+          tellIssued(new)
+          failure = nil
+          let isRenewal = old != nil
+          old = new
+          if isRenewal { await renewed() }
+        } catch {
+          let text = "\(error)"
+          if Task.isCancelled { return }
+          if text != failure?.text { tell(text, old) }
+          failure = (now.seconds, text)
+          if old == nil { await failed(text) }
+        }
+      }
+      try? await Pause.sleep(for: Self.interval)
+    }
+  }
+
+  private func isDue(_ old: KeptCertificate?, _ now: JudgedTime, _ failed: Int64?) -> Bool {
+    guard let old else { return true }
+    let rule = RenewalRule(
+      lifeSeconds: max(old.until - old.madeSeconds, 1),
+      renewalPercent: wanted.renewalPercent,
+      retryPercent: wanted.retryPercent
+    )
+    guard rule.isDue(made: old.madeSeconds, end: old.until, now: now, limit: old.until) else {
+      return false
+    }
+    return failed.map { rule.isRetryDue(failed: $0, end: old.until, now: now) } ?? true
+  }
+
+  private func tellIssued(_ new: KeptCertificate) {
+    logger.notice(
+      "an EST server has issued a certificate",
+      metadata: [
+        "for": "\(purpose.rawValue)", "commonName": "\(new.certificate.commonName ?? "")",
+        "until": "\(Timestamp(seconds: new.until).iso8601)",
+      ]
+    )
+  }
+
+  private func tell(_ reason: String, _ old: KeptCertificate?) {
+    logger.error(
+      old == nil
+        ? "no certificate from the EST server"
+        : "no new certificate from the EST server; the old one serves on",
+      metadata: [
+        "for": "\(purpose.rawValue)", "server": "\(wanted.server.url)", "reason": "\(reason)",
+      ]
+    )
+  }
+}
+
+// MARK: - Asking
+
+extension CertificateIssuance {
+  /// Asks for a certificate: by showing the old one while it is good, else by what the settings show.
+  private func obtain(_ old: KeptCertificate?, _ now: JudgedTime) async throws -> KeptCertificate {
+    let (request, privateKey) = try CertificateMaker.makeRequest(
+      commonName: wanted.commonName,
+      isAuthority: purpose == .authority,
+      privateKeyPEM: wanted.rotatesKey ? nil : old?.issued.privateKeyPEM
+    )
+    if let old, now.seconds < old.until {
+      // Not every server takes an authority's certificate in the handshake, or knows this call.
+      if let chain = try? await post("simplereenroll", request, showing: (file, file)) {
+        return try certificate(chain, privateKey, now)
+      }
+    }
+    let identity = wanted.server.identity.map {
+      (chain: $0.chain, privateKey: $0.privateKey)
+    }
+    let chain = try await post("simpleenroll", request, showing: identity)
+    return try certificate(chain, privateKey, now)
+  }
+
+  private func post(
+    _ call: String,
+    _ request: [UInt8],
+    showing identity: (chain: String, privateKey: String)?
+  ) async throws -> [PresentedCertificate] {
+    let client = try client(showing: identity)
+    let result: Result<[PresentedCertificate], any Error>
+    do {
+      result = .success(try await ask(call, request, client))
+    } catch {
+      result = .failure(error)
+    }
+    await client.close()
+    return try result.get()
+  }
+
+  private func ask(
+    _ call: String,
+    _ request: [UInt8],
+    _ client: CloudClient
+  ) async throws -> [PresentedCertificate] {
+    var headers = ESTExchange.headers
+    if let secret = wanted.server.authorization { headers.append(("Authorization", secret.text)) }
+    let answer = try await client.exchange(
+      "POST",
+      "\(wanted.server.url)/\(call)",
+      headers: headers,
+      body: ESTExchange.body(request)
+    )
+    let chain: [PresentedCertificate]
+    switch ESTExchange.outcome(status: answer.status, body: answer.body, for: request) {
+    case .later: throw Failure(description: "it answered \(answer.status): not now")
+    case .denied(let status):
+      throw Failure(description: "it refuses what this device shows: it answered \(status)")
+    case .refused(let what): throw Failure(description: "it \(what)")
+    case .issued(let issued): chain = issued
+    }
+    guard let last = chain.last, !last.isSigned(by: last) else { return chain }
+    // An answer may hold the certificate alone; what is above it is told by another call.
+    let above = try? await client.exchange(
+      "GET",
+      "\(wanted.server.url)/cacerts",
+      headers: [],
+      body: nil
+    )
+    guard let above, above.status == 200,
+      let certificates = ESTExchange.certificates(in: above.body)
+    else { return chain }
+    return ESTExchange.chain(from: chain, among: certificates)
+  }
+
+  private func client(
+    showing identity: (chain: String, privateKey: String)?
+  ) throws(SettingsFault) -> CloudClient {
+    let authority = wanted.server.url.dropFirst("https://".utf8.count).prefix { $0 != "/" }
+    return try CloudClient(
+      authorities: wanted.server.authorities,
+      authoritySettings: "cert_issuance.est.trusted_certs",
+      identity: identity,
+      proxy: settings.proxy(environment, for: String(authority)),
+      seconds: settings.cloudTimeoutSeconds,
+      // It is asked again anyhow; a signing request that was taken twice would be issued to twice.
+      retries: 0,
+      saw: { _ in }
+    )
+  }
+
+  private func certificate(
+    _ chain: [PresentedCertificate],
+    _ privateKey: String,
+    _ now: JudgedTime
+  ) throws -> KeptCertificate {
+    guard
+      let new = KeptCertificate(
+        chain: chain,
+        privateKeyPEM: privateKey,
+        madeSeconds: now.seconds,
+        question: wanted.question
+      )
+    else { throw Failure(description: "it answered a certificate that cannot be used") }
+    guard now.seconds < new.until else {
+      throw Failure(
+        description: "it answered a certificate that has ended; look at this machine's clock"
+      )
+    }
+    switch purpose {
+    case .identity:
+      guard new.certificate.commonName == wanted.commonName else {
+        throw Failure(
+          description:
+            "it answered a certificate for \(new.certificate.commonName ?? "nobody"), not for "
+            + wanted.commonName
+        )
+      }
+    case .authority:
+      guard new.certificate.isAuthority else {
+        throw Failure(
+          description: "it answered a certificate that may not sign others (CA:TRUE, keyCertSign)"
+        )
+      }
+    }
+    return new
+  }
+}
