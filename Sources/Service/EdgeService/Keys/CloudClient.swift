@@ -97,12 +97,14 @@ package struct CloudClient: Sendable {
     headers: [(String, String)],
     body: JSONValue?
   ) async throws(Failure) -> Answer {
-    let kind =
-      body == nil ? [] : [("Content-Type", "application/json; charset=utf-8")]
+    var headers = headers
+    if case .some = body {
+      headers.append(("Content-Type", "application/json; charset=utf-8"))
+    }
     let answer = try await exchange(
       method,
       url,
-      headers: headers + kind,
+      headers: headers,
       body: body.map { JSON.bytes($0) }
     )
     return Answer(
