@@ -38,7 +38,25 @@ struct EdgeSimulateTests {
     let expired = hub?["expired"]?.int64Value ?? 0
     // The last two hours were young enough.
     #expect((177...183).contains(delivered) && delivered + expired == Int64(sent))
+    #expect(hub?["waiting"]?.int64Value == 0 && hub?["waitingBytes"]?.int64Value == 0)
     #expect(outcome.requests.isEmpty)
+  }
+
+  @Test("what is refused is told to be counted once; what waits has bytes")
+  func refused() async throws {
+    var harness = CommandHarness()
+    harness.files["m.json"] = Self.manifest.replacing("7200", with: "-1")
+    let words = [
+      "edge", "simulate", "m.json", "--generate", "10/s 64KiB from leaf-1", "--link", "down",
+      "--quota", "32MiB", "--for", "10m", "-o",
+    ]
+    let table = await harness.run(words + ["table"])
+    #expect(table.status == .success, "\(table.errors)")
+    #expect(table.output.contains("not sent again as a real sender would"), "\(table.output)")
+    let json = try JSON.parse(await harness.run(words + ["json"]).output)
+    let hub = json["endpoints"]?.arrayValue?.first
+    #expect((json["refused"]?.int64Value ?? 0) > 0)
+    #expect((hub?["waiting"]?.int64Value ?? 0) > 0 && (hub?["waitingBytes"]?.int64Value ?? 0) > 0)
   }
 
   @Test(

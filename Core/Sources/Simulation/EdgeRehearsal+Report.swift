@@ -46,7 +46,7 @@ extension EdgeRehearsal {
     public internal(set) var refusedCount: UInt64 = 0
     /// Messages that wait at the end.
     public internal(set) var waitingCount: UInt64 = 0
-    /// Bytes that the files of its queue take at the end.
+    /// Bytes that the files of its queue take at the end, 0 if nothing waits.
     public internal(set) var waitingBytes: UInt64 = 0
     /// The most bytes that they took.
     public internal(set) var peakBytes: UInt64 = 0

@@ -340,7 +340,9 @@ public struct EdgeRehearsal: ~Copyable {
       report.endpoints[index].droppedCount += figures.counts.dropped
       report.endpoints[index].waitingCount += figures.length
     }
-    report.endpoints[index].waitingBytes = store.fileByteCount(number)
+    // Its last segment stays open, whatever is in it.
+    let isWaiting = report.endpoints[index].waitingCount > 0
+    report.endpoints[index].waitingBytes = isWaiting ? store.fileByteCount(number) : 0
   }
 }
 

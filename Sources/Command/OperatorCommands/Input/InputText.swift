@@ -28,6 +28,12 @@ enum InputText {
     return Array(argument.utf8)
   }
 
+  /// What an argument names in place of giving text: a file, or the input; nil for text.
+  static func place(of argument: String) -> String? {
+    if argument == "-" { return "the input" }
+    return argument.hasPrefix("@") ? String(argument.dropFirst()) : nil
+  }
+
   /// The JSON that `argument` stands for.
   ///
   /// `option` is what is said to be wrong if it is none, such as `--payload`.
@@ -36,6 +42,9 @@ enum InputText {
     do throws(JSONFault) {
       return try JSON.parse(bytes)
     } catch {
+      if let place = place(of: argument) {
+        throw CommandFailure(.usage, "\(option): \(place) is no JSON: \(error)")
+      }
       throw CommandFailure(
         .usage,
         "\(option) is no JSON: \(error)",
@@ -48,6 +57,9 @@ enum InputText {
   static func object(_ argument: String, option: String) throws(CommandFailure) -> JSONValue {
     let value = try json(argument, option: option)
     guard value.objectValue != nil else {
+      if let place = place(of: argument) {
+        throw CommandFailure(.usage, "\(option): \(place) must be a JSON object")
+      }
       throw CommandFailure(.usage, "\(option) must be a JSON object, such as '{\"interval\":10}'")
     }
     return value

@@ -54,7 +54,9 @@ struct RoutesTest: ParsableCommand {
     ]
     let answer = (try? JSON.parse(RouteQuestion.answer(JSON.bytes(question).span))) ?? .null
     if let problem = answer["error"]?["message"]?.stringValue {
-      throw CommandFailure(.usage, problem.withoutFullStop)
+      // What is wrong with the routes is wrong in the file; what is wrong with the message says so.
+      let place = answer["accept"] == false ? InputText.place(of: file).map { "\($0): " } ?? "" : ""
+      throw CommandFailure(.usage, place + problem.withoutFullStop)
     }
     Printer(output).show(answer) { show(answer, $0) }
     guard fail, answer["deliveries"]?.arrayValue?.isEmpty == true else { return }

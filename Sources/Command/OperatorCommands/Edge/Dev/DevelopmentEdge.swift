@@ -31,6 +31,8 @@ final class DevelopmentEdge: Sendable {
 
   private static let startSeconds = 30
   private static let applySeconds = 120
+  /// The most bytes of the path of a folder for temporary files, so that paths of sockets fit.
+  private static let longestBase = 16
 
   private let options: Options
   private let console: Console
@@ -49,7 +51,14 @@ final class DevelopmentEdge: Sendable {
   static func makeDirectory(_ console: Console) throws(CommandFailure) -> String {
     // The sockets in it have paths of at most 107 bytes.
     let wanted = AbsolutePath.of(console.environment["TMPDIR"] ?? "/tmp")
-    let base = wanted.utf8.count <= 16 ? wanted : "/tmp"
+    let isShort = wanted.utf8.count <= longestBase
+    if !isShort {
+      console.remark(
+        "note: everything is written below /tmp: TMPDIR, \(Cell.visible(wanted)), has more than "
+          + "\(longestBase) characters, and a unix socket's path has at most 107"
+      )
+    }
+    let base = isShort ? wanted : "/tmp"
     var template = Array((base + "/edge-dev-XXXXXX").utf8CString)
     guard mkdtemp(&template) != nil else {
       throw CommandFailure(.failure, "\(FileFault("make", base + "/edge-dev-XXXXXX"))")

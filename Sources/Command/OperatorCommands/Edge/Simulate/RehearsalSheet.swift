@@ -41,7 +41,9 @@ struct RehearsalSheet {
     var sheet = FactSheet()
     sheet.append("messages", "\(report.sentCount)")
     sheet.append("no route", "\(report.unroutedCount)", lossStyle(report.unroutedCount))
-    sheet.append("refused", "\(report.refusedCount)", lossStyle(report.refusedCount))
+    // A real sender keeps its message and tries again, which nothing here does.
+    let note = report.refusedCount > 0 ? ", and not sent again as a real sender would" : ""
+    sheet.append("refused", "\(report.refusedCount)\(note)", lossStyle(report.refusedCount))
     sheet.append("most waited", ByteSize(report.peakBytes).description)
     sheet.append("most on disk", ByteSize(report.peakDiskBytes).description)
     sheet.append("took", time(report.milliseconds))
