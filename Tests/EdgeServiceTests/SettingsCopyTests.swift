@@ -92,8 +92,29 @@ struct SettingsCopyTests {
     ),
     Secret(
       "est-word",
-      for: [],
+      for: [.keys],
       connection + "[cert_issuance.est.auth]\nusername = \"u\"\npassword = \"est-word\"\n"
+    ),
+    Secret(
+      "est-word",
+      for: [.keys],
+      connection + "[edge_ca]\nmethod = \"est\"\n"
+        + "[cert_issuance.est]\nurls = { default = \"https://ca.example/est\" }\n"
+        + "auth = { username = \"u\", password = \"est-word\" }\n"
+    ),
+    Secret(
+      "est-word",
+      for: [.keys],
+      connection + "[edge_ca]\nmethod = \"est\"\nurl = \"https://ca.example/est\"\n"
+        + "username = \"u\"\npassword = \"est-word\"\n"
+    ),
+    Secret(
+      "est-word",
+      for: [.keys],
+      manual + "iothub_hostname = \"hub.example\"\ndevice_id = \"e1\"\n"
+        + "[provisioning.authentication]\nmethod = \"x509\"\n"
+        + "[provisioning.authentication.identity_cert]\nmethod = \"est\"\n"
+        + "url = \"https://ca.example/est\"\nusername = \"u\"\npassword = \"est-word\"\n"
     ),
     Secret("what-is-this", for: [], "additional_info = \"what-is-this\"\n" + connection),
   ]
@@ -140,6 +161,34 @@ struct SettingsCopyTests {
           .certificate(chain: "/c.pem", privateKey: "/k.pem")
         )
     )
+  }
+
+  @Test("the agent's checks know who issues certificates, without what is shown for them")
+  func issued() throws {
+    let text =
+      Self.manual + "iothub_hostname = \"hub.example\"\ndevice_id = \"e1\"\n"
+      + "[provisioning.authentication]\nmethod = \"x509\"\nidentity_cert = { method = \"est\" }\n"
+      + "[edge_ca]\nmethod = \"est\"\ncommon_name = \"Gate CA\"\n"
+      + "[cert_issuance.est]\ntrusted_certs = [\"/root.pem\"]\n"
+      + "urls = { default = \"https://ca.example/est\" }\n"
+      + "auth = { username = \"u\", password = \"w\", identity_cert = \"/i.pem\", "
+      + "identity_pk = \"/i.key\" }\n"
+    let whole = try EdgeSettings(Array(text.utf8), file: "/etc/edge.toml", paths: Self.paths)
+    let keys = try copy(text, for: .keys).1
+    #expect(keys.identityIssuance == whole.identityIssuance)
+    #expect(keys.edgeAuthority == whole.edgeAuthority)
+    let agent = try copy(text, for: .agent).1
+    #expect(agent.provisioning == whole.provisioning)
+    let asked = try #require(agent.identityIssuance)
+    #expect(asked.question == whole.identityIssuance?.question)
+    #expect(asked.server.authorities == ["/root.pem"] && asked.server.authorization == nil)
+    #expect(asked.server.identity == whole.identityIssuance?.server.identity)
+    guard case .est(let authority) = agent.edgeAuthority.source else {
+      Issue.record("no EST server")
+      return
+    }
+    #expect(authority.commonName == "Gate CA" && authority.server.authorization == nil)
+    #expect(try copy(text, for: .hub).1.provisioning == whole.provisioning)
   }
 
   @Test("the process that a setting is for reads of its copy what it would read of the file")

@@ -36,10 +36,10 @@ package struct SettingsCopy: Equatable, Sendable {
     "upstream", "logging",
   ]
   /// What the process that proves who the device is, and makes certificates, is told.
-  private static let keys = ["provisioning", "tpm", "edge_ca", "listen"]
+  private static let keys = ["provisioning", "tpm", "edge_ca", "cert_issuance", "listen"]
   /// What the process that runs modules is told.
   private static let agent = [
-    "edge_ca", "listen", "moby_runtime", "allow_elevated_docker_permissions",
+    "listen", "moby_runtime", "allow_elevated_docker_permissions",
     "image_garbage_collection", "image_signatures", "image_registries",
   ]
 
@@ -67,15 +67,28 @@ package struct SettingsCopy: Equatable, Sendable {
     take(common)
     copy["auto_reprovisioning_mode"] = .string(settings.reprovisioning.rawValue)
     takeMembers(of: "metrics", ["host", "hub_port", "agent_port", "keys_port"])
-    if role != .keys { copy["provisioning"] = .object(settings.provisioning.withheld) }
+    if role != .keys {
+      // Who issues the device's certificate is for the agent's checks.
+      let issuance = role == .agent ? settings.identityIssuance : nil
+      copy["provisioning"] = .object(settings.provisioning.withheld(issuance))
+    }
     switch role {
-    case .keys:
-      take(keys)
-      takeMembers(of: "cert_issuance", ["local_ca"])
+    case .keys: take(keys)
     case .agent:
       take(agent)
       takeMembers(of: "agent", ["env"])
-      takeMembers(of: "cert_issuance", ["local_ca"])
+      // Where certificates come from, for the checks; not what is shown for them.
+      if case .est(let wanted) = settings.edgeAuthority.source {
+        copy["edge_ca"] = .object(wanted.withheld)
+      } else {
+        take(["edge_ca"])
+      }
+      var issuance: JSONObject = [:]
+      issuance["local_ca"] = all["cert_issuance"]?["local_ca"]
+      if let trusted = all["cert_issuance"]?["est"]?["trusted_certs"] {
+        issuance["est"] = ["trusted_certs": trusted]
+      }
+      if !issuance.isEmpty { copy["cert_issuance"] = .object(issuance) }
       // Which chip it is, for the checks; not what opens it.
       if settings.provisioning.usesChip { takeMembers(of: "tpm", ["tcti"]) }
     case .hub:
@@ -107,15 +120,15 @@ extension EdgeSettings {
 
 extension ProvisioningSettings {
   /// The table as those see it who do not prove who the device is.
-  fileprivate var withheld: JSONObject {
+  fileprivate func withheld(_ issuance: ESTCertificateSettings?) -> JSONObject {
     switch self {
     case .manual(let hub, let deviceID, let proof):
       return [
         "source": "manual", "iothub_hostname": .string(hub), "device_id": .string(deviceID),
-        "authentication": .object(proof.withheld("sas", "device_id_pk")),
+        "authentication": .object(proof.withheld("sas", "device_id_pk", issuance)),
       ]
     case .service(let service):
-      var attestation = service.proof.withheld("symmetric_key", "symmetric_key")
+      var attestation = service.proof.withheld("symmetric_key", "symmetric_key", issuance)
       attestation["registration_id"] = service.registrationID.map { .string($0) }
       return [
         "source": "dps", "global_endpoint": .string("https://\(service.endpoint)"),
@@ -128,14 +141,33 @@ extension ProvisioningSettings {
 extension ProvisioningSettings.Proof {
   /// How the proof is made, and where files are; not the key: `method` and `key` are what a symmetric
   /// one and its method are called.
-  fileprivate func withheld(_ method: String, _ key: String) -> JSONObject {
+  fileprivate func withheld(
+    _ method: String,
+    _ key: String,
+    _ issuance: ESTCertificateSettings?
+  ) -> JSONObject {
     switch self {
-    case .symmetricKey: ["method": .string(method), key: ["withheld": true]]
+    case .symmetricKey: return ["method": .string(method), key: ["withheld": true]]
     case .certificate(let chain, let privateKey):
-      [
+      if let issuance { return ["method": "x509", "identity_cert": .object(issuance.withheld)] }
+      return [
         "method": "x509", "identity_cert": .string(chain), "identity_pk": .string(privateKey),
       ]
-    case .chip: ["method": "tpm"]
+    case .chip: return ["method": "tpm"]
     }
+  }
+}
+
+extension ESTCertificateSettings {
+  /// What is asked for and where, without the password for it.
+  fileprivate var withheld: JSONObject {
+    var table: JSONObject = [
+      "method": "est", "common_name": .string(commonName), "url": .string(server.url),
+    ]
+    if let identity = server.identity {
+      table["identity_cert"] = .string(identity.chain)
+      table["identity_pk"] = .string(identity.privateKey)
+    }
+    return table
   }
 }
