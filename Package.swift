@@ -20,6 +20,7 @@ let package = Package(
   products: [
     .executable(name: "orrery", targets: ["orrery"]),
     .executable(name: "orrery-edge", targets: ["orrery-edge"]),
+    .library(name: "OrreryModule", targets: ["OrreryModule"]),
   ],
   dependencies: [
     .package(path: "Core"),
@@ -73,6 +74,7 @@ let package = Package(
         .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
         .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -165,6 +167,25 @@ let package = Package(
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       path: "Sources/Service/EdgeService",
+      swiftSettings: settings
+    ),
+    .target(
+      name: "OrreryModule",
+      dependencies: [
+        "Platform", "Endpoints",
+        core("ByteIO"), core("JSONTree"), core("MQTT"), core("HubContract"), core("EdgeEngine"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+      ],
+      path: "Sources/Module/OrreryModule",
+      swiftSettings: settings
+    ),
+    .executableTarget(
+      name: "OrreryModuleExample",
+      dependencies: ["OrreryModule"],
+      path: "examples/swift/module",
       swiftSettings: settings
     ),
     .target(
@@ -270,6 +291,12 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ],
       path: "Tests/ContainersTests",
+      swiftSettings: settings
+    ),
+    .testTarget(
+      name: "OrreryModuleTests",
+      dependencies: ["OrreryModule", core("HubContract"), core("JSONTree")],
+      path: "Tests/OrreryModuleTests",
       swiftSettings: settings
     ),
     .testTarget(

@@ -1,5 +1,6 @@
 import Containers
 import EdgeService
+import Endpoints
 import JSONTree
 import Platform
 import Synchronization

@@ -42,6 +42,9 @@ struct ImportRules {
       "EdgeService": engines.subtracting(["HubEngine", "ProvisioningEngine"])
         .union(["Platform", "CLinux", "Endpoints", "AMQPEndpoints", "Containers"]),
       "HubService": engines.union(["Platform", "CLinux", "Endpoints", "AMQP", "AMQPEndpoints"]),
+      "OrreryModule": [
+        "Platform", "Endpoints", "ByteIO", "JSONTree", "MQTT", "HubContract", "EdgeEngine",
+      ],
       "OperatorCommands": [
         "ByteIO", "JSONTree", "MQTT", "HubContract", "EdgeEngine", "Simulation", "Platform",
         "CLinux", "Endpoints", "Containers",
@@ -122,7 +125,7 @@ struct ImportRules {
       return nil
     }
     guard let first = inner.first, inner.count > 1 else { return nil }
-    let rings: Set<String> = ["Wire", "Engine", "Platform", "Service", "Command"]
+    let rings: Set<String> = ["Wire", "Engine", "Platform", "Module", "Service", "Command"]
     guard rings.contains(first) else { return first }
     let second = inner[inner.startIndex + 1]
     return inner.count > 2 ? second : first

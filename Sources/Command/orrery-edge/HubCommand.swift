@@ -1,5 +1,6 @@
 import ArgumentParser
 import EdgeService
+import Endpoints
 import Glibc
 import HubContract
 import Logging

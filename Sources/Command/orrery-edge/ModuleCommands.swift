@@ -1,6 +1,7 @@
 import ArgumentParser
 import Containers
 import EdgeService
+import Endpoints
 import JSONTree
 import OperatorCommands
 

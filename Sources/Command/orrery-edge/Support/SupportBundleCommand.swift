@@ -1,6 +1,7 @@
 import ArgumentParser
 import EdgeEngine
 import EdgeService
+import Endpoints
 import HubContract
 import OperatorCommands
 import Platform

@@ -1,5 +1,6 @@
 import ArgumentParser
 import EdgeService
+import Endpoints
 import JSONTree
 import OperatorCommands
 import Platform

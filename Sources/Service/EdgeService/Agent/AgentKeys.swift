@@ -1,3 +1,5 @@
+package import Endpoints
+
 /// What the agent asks of the keys process: who it is, and what takes a key.
 package protocol AgentKeys: Sendable {
   /// HMAC-SHA256 of `bytes` with the key of `$edgeAgent`.

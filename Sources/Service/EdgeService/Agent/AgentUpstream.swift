@@ -53,41 +53,12 @@ package actor AgentUpstream {
   /// The newest report.
   private var report: JSONObject?
   private var isReporting = false
-  private var link: ClientLink?
-  private var requests: UInt64 = 0
-  private var pending: [String: Pending] = [:]
+  /// Those of the connection that stands.
+  private var requests: TwinRequests?
   private var lastReprovisioning: Instant?
-
-  /// A request whose answer is awaited.
-  private struct Pending {
-    var answer: Answer?
-    var waiter: CheckedContinuation<Answer, any Error>?
-    let deadline: Instant
-  }
-
-  private struct Answer: Sendable {
-    let status: Int
-    let payload: [UInt8]
-  }
-
-  /// Why a request came to nothing.
-  private enum RequestFault: Error, CustomStringConvertible {
-    case timedOut
-    case refused(Int)
-    case unreadable
-
-    var description: String {
-      switch self {
-      case .timedOut: "no answer within \(AgentUpstream.answerSeconds) seconds"
-      case .refused(let status): "the hub answers \(status)"
-      case .unreadable: "the hub's answer cannot be read"
-      }
-    }
-  }
 
   /// How long tokens are valid; the connection is made anew before.
   private static let tokenSeconds: Int64 = 3600
-  fileprivate static let answerSeconds: UInt64 = 30
   /// Seconds from one request for other credentials to the next.
   private static let reprovisioningSeconds: UInt64 = 300
   /// The first and the longest pause between attempts, in seconds.
@@ -179,14 +150,18 @@ package actor AgentUpstream {
 
   /// Does everything that there is to do on one connection, and says why it ended.
   private func serve(_ link: ClientLink) async -> String {
-    self.link = link
+    let requests = TwinRequests(link)
+    self.requests = requests
     reported = nil
     return await withTaskCancellationHandler {
       await withTaskGroup(of: String?.self) { group in
-        group.addTask { await self.receive(link) }
-        group.addTask { await self.talk(link) }
+        group.addTask { await self.receive(link, requests) }
+        group.addTask { await self.talk(link, requests) }
         group.addTask { (await link.ended()).description }
-        group.addTask { await self.watchRequests() }
+        group.addTask {
+          await requests.run()
+          return nil
+        }
         group.addTask {
           try? await Pause.sleep(for: .seconds(Double(Self.tokenSeconds) * 0.9))
           return Task.isCancelled ? nil : "renews its token"
@@ -195,9 +170,8 @@ package actor AgentUpstream {
         while end == nil, let next = await group.next() { end = next }
         group.cancelAll()
         link.disconnect()
-        // Who waits for an answer does not wait for ever.
-        self.link = nil
-        failPending()
+        self.requests = nil
+        await requests.close()
         return end ?? "stopped"
       }
     } onCancel: {
@@ -205,12 +179,15 @@ package actor AgentUpstream {
     }
   }
 
-  private func receive(_ link: ClientLink) async -> String? {
+  private func receive(_ link: ClientLink, _ requests: TwinRequests) async -> String? {
     await withDiscardingTaskGroup { group in
       for await message in link.messages {
         switch ReceivedTopic(message.topic, deviceID: identity.deviceID) {
         case .twinResponse(let status, let requestID, _):
-          answered(requestID, Answer(status: status, payload: message.payload))
+          await requests.answered(
+            requestID,
+            TwinRequests.Answer(status: status, payload: message.payload)
+          )
         case .desired(let version):
           guard let patch = (try? JSON.parse(message.payload))?.objectValue,
             let version = version ?? patch["$version"]?.int64Value
@@ -251,7 +228,7 @@ package actor AgentUpstream {
   }
 
   /// Subscribes, and then does what is due, until the connection ends.
-  private func talk(_ link: ClientLink) async -> String? {
+  private func talk(_ link: ClientLink, _ requests: TwinRequests) async -> String? {
     do {
       try await link.subscribe([
         Array("$iothub/twin/res/#".utf8),
@@ -267,9 +244,9 @@ package actor AgentUpstream {
       switch source.timeout(now: SystemClock.now()) {
       case .none: break
       case .rebuild: return "the twin could not be read"
-      case .read: await readTwin(link)
+      case .read: await readTwin(requests)
       }
-      await sendReport(link)
+      await sendReport(requests)
       try? await Pause.sleep(for: .milliseconds(500))
     }
     return nil
@@ -277,12 +254,12 @@ package actor AgentUpstream {
 
   // MARK: Requests
 
-  private func readTwin(_ link: ClientLink) async {
+  private func readTwin(_ requests: TwinRequests) async {
     do {
-      let answer = try await ask(link, payload: []) { DeviceSideTopics.twinGet(requestID: $0) }
-      guard answer.status == 200 else { throw RequestFault.refused(answer.status) }
+      let answer = try await requests.ask(payload: []) { DeviceSideTopics.twinGet(requestID: $0) }
+      guard answer.status == 200 else { throw TwinRequests.Fault.refused(answer.status) }
       guard let twin = try? JSON.parse(answer.payload), let desired = twin["desired"]?.objectValue
-      else { throw RequestFault.unreadable }
+      else { throw TwinRequests.Fault.unreadable }
       metrics.synchronised(true)
       let version = desired["$version"]?.int64Value ?? 0
       let held = twin["reported"]?.objectValue ?? [:]
@@ -315,16 +292,16 @@ package actor AgentUpstream {
   /// Sends the last report, and waits for it for a few seconds.
   package func finish(with report: JSONObject) async {
     self.report = report
-    guard let link else { return }
+    guard let requests else { return }
     await withTaskGroup(of: Void.self) { group in
-      group.addTask { await self.sendReport(link) }
+      group.addTask { await self.sendReport(requests) }
       group.addTask { try? await Pause.sleep(for: .seconds(5)) }
       await group.next()
       group.cancelAll()
     }
   }
 
-  private func sendReport(_ link: ClientLink) async {
+  private func sendReport(_ requests: TwinRequests) async {
     while isReporting {
       // Who waits no longer must not turn in circles.
       guard (try? await Pause.sleep(for: .milliseconds(50))) != nil else { return }
@@ -334,10 +311,12 @@ package actor AgentUpstream {
     defer { isReporting = false }
     do {
       for patch in held.patches(for: report) {
-        let answer = try await ask(link, payload: JSON.bytes(.object(patch))) {
+        let answer = try await requests.ask(payload: JSON.bytes(.object(patch))) {
           DeviceSideTopics.reportedPatch(requestID: $0)
         }
-        guard (200..<300).contains(answer.status) else { throw RequestFault.refused(answer.status) }
+        guard (200..<300).contains(answer.status) else {
+          throw TwinRequests.Fault.refused(answer.status)
+        }
       }
       reported?.sent(report)
     } catch {
@@ -346,60 +325,5 @@ package actor AgentUpstream {
       reported = nil
       source.connected(now: SystemClock.now())
     }
-  }
-
-  /// Asks the hub, and waits for its answer.
-  private func ask(
-    _ link: ClientLink,
-    payload: [UInt8],
-    _ topic: (String) -> [UInt8]
-  ) async throws -> Answer {
-    requests += 1
-    let requestID = String(requests)
-    let deadline = SystemClock.now().adding(milliseconds: Self.answerSeconds * 1000)
-    pending[requestID] = Pending(deadline: deadline)
-    defer { pending[requestID] = nil }
-    guard self.link != nil else { throw RequestFault.timedOut }
-    try await link.publish(topic: topic(requestID), payload: payload)
-    if let answer = pending[requestID]?.answer { return answer }
-    // Resumed by the answer, by `expire`, or by the end of the connection.
-    return try await withCheckedThrowingContinuation { waiter in
-      if pending[requestID] == nil {
-        waiter.resume(throwing: RequestFault.timedOut)
-      } else {
-        pending[requestID]?.waiter = waiter
-      }
-    }
-  }
-
-  private func answered(_ requestID: String, _ answer: Answer) {
-    guard let request = pending[requestID] else { return }
-    if let waiter = request.waiter {
-      pending[requestID]?.waiter = nil
-      waiter.resume(returning: answer)
-    } else {
-      pending[requestID]?.answer = answer
-    }
-  }
-
-  private func watchRequests() async -> String? {
-    while !Task.isCancelled {
-      try? await Pause.sleep(for: .seconds(1))
-      expire()
-    }
-    return nil
-  }
-
-  private func expire() {
-    let now = SystemClock.now()
-    for (requestID, request) in pending where request.deadline <= now {
-      pending[requestID] = nil
-      request.waiter?.resume(throwing: RequestFault.timedOut)
-    }
-  }
-
-  private func failPending() {
-    for request in pending.values { request.waiter?.resume(throwing: RequestFault.timedOut) }
-    pending = [:]
   }
 }

@@ -1,5 +1,5 @@
 package import Containers
-import Endpoints
+package import Endpoints
 import Glibc
 package import JSONTree
 import NIOPosix

@@ -1,4 +1,5 @@
 package import Containers
+package import Endpoints
 package import JSONTree
 package import Platform
 

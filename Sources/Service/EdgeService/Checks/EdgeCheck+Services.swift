@@ -1,3 +1,4 @@
+import Endpoints
 import HubContract
 import JSONTree
 import Platform

@@ -1,4 +1,5 @@
 import ByteIO
+import Endpoints
 import HubContract
 package import Logging
 import Platform

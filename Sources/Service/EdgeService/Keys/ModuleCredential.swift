@@ -1,3 +1,4 @@
+package import Endpoints
 import HubContract
 
 /// What a module proves itself to the hub with: tokens that the keys process signs.

@@ -26,7 +26,7 @@ package struct WorkloadAPI: Sendable {
     "2022-08-03",
   ]
   /// The version that our own clients ask for.
-  package static let newestVersion = "2022-08-03"
+  package static let newestVersion = LocalClient.newestVersion
   /// The generation that the system modules may say before the hub told them theirs.
   package static let noGeneration = "0"
 

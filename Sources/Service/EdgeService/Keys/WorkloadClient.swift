@@ -1,4 +1,4 @@
-import ByteIO
+package import Endpoints
 package import HubContract
 package import JSONTree
 
@@ -20,24 +20,13 @@ package struct WorkloadIdentity: Equatable, Sendable {
   package var key: IdentityKey { IdentityKey(deviceID: edge.deviceID, moduleID: moduleID) }
 }
 
-/// Asks the workload API for one module (contract §4.4).
-package struct WorkloadClient: Sendable {
-  private let client: LocalClient
-  private let moduleID: String
-
-  /// A client of the module's socket; `close` it.
-  package init(_ address: SocketAddressURI, moduleID: String) {
-    client = LocalClient(address)
-    self.moduleID = moduleID
-  }
-
-  package func close() async { await client.close() }
-
+/// What a role asks besides: who it is, and certificates (contract §4.4).
+extension WorkloadClient {
   /// Who this module is.
   ///
   /// - Throws: `LocalClient.Failure`, with status 503 while the device is not known.
   package func identity() async throws(LocalClient.Failure) -> WorkloadIdentity {
-    let answer = try await client.call("GET", ["identity"])
+    let answer = try await call("GET", ["identity"])
     guard let hub = answer["hubHostName"]?.stringValue,
       let deviceID = answer["deviceId"]?.stringValue,
       let hostName = answer["hostName"]?.stringValue,
@@ -58,43 +47,6 @@ package struct WorkloadClient: Sendable {
     )
   }
 
-  /// HMAC-SHA256 under the module's key.
-  package func sign(
-    _ message: [UInt8],
-    generationID: String
-  ) async throws(LocalClient.Failure) -> [UInt8] {
-    let body: JSONValue = [
-      "keyId": "primary", "algo": "HMACSHA256", "data": .string(Base64.encode(message)),
-    ]
-    return try Self.bytes(try await keyed("sign", generationID, body), "digest")
-  }
-
-  /// Encrypts for this module's generation alone.
-  package func encrypt(
-    _ plaintext: [UInt8],
-    vector: [UInt8],
-    generationID: String
-  ) async throws(LocalClient.Failure) -> [UInt8] {
-    let body: JSONValue = [
-      "plaintext": .string(Base64.encode(plaintext)),
-      "initializationVector": .string(Base64.encode(vector)),
-    ]
-    return try Self.bytes(try await keyed("encrypt", generationID, body), "ciphertext")
-  }
-
-  /// What `encrypt` was given.
-  package func decrypt(
-    _ ciphertext: [UInt8],
-    vector: [UInt8],
-    generationID: String
-  ) async throws(LocalClient.Failure) -> [UInt8] {
-    let body: JSONValue = [
-      "ciphertext": .string(Base64.encode(ciphertext)),
-      "initializationVector": .string(Base64.encode(vector)),
-    ]
-    return try Self.bytes(try await keyed("decrypt", generationID, body), "plaintext")
-  }
-
   /// A server certificate; that of the local hub has all names and addresses of this machine too.
   package func serverCertificate(
     commonName: String,
@@ -105,44 +57,14 @@ package struct WorkloadClient: Sendable {
     let body: JSONValue = [
       "commonName": .string(commonName), "expiration": "9999-12-31T00:00:00Z",
     ]
-    return try Self.credential(try await client.call("POST", path, body: body))
+    return try Self.credential(try await call("POST", path, body: body))
   }
 
   /// A client certificate of the module.
   package func identityCertificate() async throws(LocalClient.Failure) -> EdgeAuthority.Credential {
     let path = ["modules", moduleID, "certificate", "identity"]
     let body: JSONValue = ["expiration": "9999-12-31T00:00:00Z"]
-    return try Self.credential(try await client.call("POST", path, body: body))
-  }
-
-  /// What clients of the local hub trust, PEM.
-  package func trustBundle() async throws(LocalClient.Failure) -> String {
-    let answer = try await client.call("GET", ["trust-bundle"])
-    guard let pem = answer["certificate"]?.stringValue else { throw Self.malformed }
-    return pem
-  }
-
-  private func keyed(
-    _ call: String,
-    _ generationID: String,
-    _ body: JSONValue
-  ) async throws(LocalClient.Failure) -> JSONValue {
-    try await client.call("POST", ["modules", moduleID, "genid", generationID, call], body: body)
-  }
-
-  private static let malformed = LocalClient.Failure(
-    status: nil,
-    "the workload API's answer is not what it should be"
-  )
-
-  private static func bytes(
-    _ answer: JSONValue,
-    _ name: String
-  ) throws(LocalClient.Failure) -> [UInt8] {
-    guard let bytes = answer[name]?.stringValue.flatMap({ Base64.decode($0) }) else {
-      throw malformed
-    }
-    return bytes
+    return try Self.credential(try await call("POST", path, body: body))
   }
 
   private static func credential(

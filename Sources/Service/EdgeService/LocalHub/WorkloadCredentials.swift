@@ -1,3 +1,4 @@
+package import Endpoints
 import HubContract
 import Platform
 

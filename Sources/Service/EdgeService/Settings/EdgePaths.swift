@@ -1,4 +1,5 @@
 import ByteIO
+import Endpoints
 import Platform
 
 /// Where the edge keeps its data and has its sockets.
@@ -78,7 +79,7 @@ package struct EdgePaths: Equatable, Sendable {
   package static let socketName = "workload.sock"
 
   /// The bytes that a socket's path may have (unix(7)), without the end mark.
-  package static let socketPathLimit = 107
+  package static let socketPathLimit = SocketAddressURI.pathLimit
   /// The longest run directory with which every module's socket has a path that is not too long.
   package static let runLimit =
     socketPathLimit - "/workload/".utf8.count - nameLimit - "/s/".utf8.count - socketName.utf8.count

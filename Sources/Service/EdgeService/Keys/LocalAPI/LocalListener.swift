@@ -1,4 +1,4 @@
-import Endpoints
+package import Endpoints
 import Glibc
 import HTTPTypes
 import HummingbirdCore

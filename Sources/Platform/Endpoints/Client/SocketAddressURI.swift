@@ -6,11 +6,14 @@ package enum SocketAddressURI: Equatable, Sendable, CustomStringConvertible {
   /// A port without TLS.
   case http(host: String, port: Int)
 
+  /// The bytes that a socket's path may have (unix(7)), without the end mark.
+  package static let pathLimit = 107
+
   /// Reads the address, nil if it is none.
   package init?(_ text: String) {
     if text.hasPrefix("unix://") {
       let path = String(text.dropFirst(7))
-      guard path.hasPrefix("/"), path.utf8.count <= EdgePaths.socketPathLimit else { return nil }
+      guard path.hasPrefix("/"), path.utf8.count <= Self.pathLimit else { return nil }
       self = .unix(path: path)
       return
     }

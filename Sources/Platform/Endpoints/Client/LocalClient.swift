@@ -4,7 +4,7 @@ package import JSONTree
 import NIOCore
 import NIOHTTP1
 
-/// Asks one of the edge's own APIs, over a unix socket or a loopback port.
+/// Asks one of an edge's own APIs, over a unix socket or a loopback port.
 package struct LocalClient: Sendable {
   /// Why there is no answer.
   package struct Failure: Error, CustomStringConvertible {
@@ -17,6 +17,9 @@ package struct LocalClient: Sendable {
       self.description = description
     }
   }
+
+  /// The version of the interfaces that is asked for.
+  package static let newestVersion = "2022-08-03"
 
   private static let answerBytes = 8 << 20
   private static let seconds: Int64 = 30
@@ -50,7 +53,7 @@ package struct LocalClient: Sendable {
   package func call(
     _ method: String,
     _ path: [String],
-    version: String = WorkloadAPI.newestVersion,
+    version: String = LocalClient.newestVersion,
     body: JSONValue? = nil
   ) async throws(Failure) -> JSONValue {
     let path = path.map { "/" + PercentCoding.encode($0) }.joined()
@@ -84,7 +87,7 @@ package struct LocalClient: Sendable {
     to sink: ([UInt8]) throws -> Void
   ) async throws {
     var target = path.map { "/" + PercentCoding.encode($0) }.joined()
-    target += "?api-version=\(WorkloadAPI.newestVersion)"
+    target += "?api-version=\(Self.newestVersion)"
     for (name, value) in query { target += "&\(name)=\(PercentCoding.encode(value))" }
     let response: HTTPClientResponse
     do {
