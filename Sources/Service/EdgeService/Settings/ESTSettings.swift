@@ -1,3 +1,4 @@
+import JSONTree
 import Platform
 
 /// The EST server that certificates of this device come from, and what it is shown

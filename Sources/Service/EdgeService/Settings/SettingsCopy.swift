@@ -1,5 +1,5 @@
 import JSONTree
-import Platform
+package import Platform
 
 /// What one process is told of the settings: a file like that of the settings, with what the process
 /// needs and nothing else.
