@@ -87,6 +87,11 @@ let package = Package(
       path: "Sources/Platform/CProton",
       providers: [.apt(["libqpid-proton11-dev"])]
     ),
+    .systemLibrary(
+      name: "CZlib",
+      path: "Sources/Platform/CZlib",
+      providers: [.apt(["zlib1g-dev"])]
+    ),
     .target(
       name: "AMQP",
       dependencies: ["CProton", core("AMQPCodec"), core("ByteIO")],
@@ -109,7 +114,7 @@ let package = Package(
     .target(
       name: "Containers",
       dependencies: [
-        "Platform", "CLinux",
+        "Platform", "CLinux", "CZlib",
         core("ByteIO"), core("JSONTree"), core("HubContract"), core("EdgeEngine"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "NIOCore", package: "swift-nio"),

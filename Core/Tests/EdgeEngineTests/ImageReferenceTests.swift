@@ -20,6 +20,10 @@ struct ImageReferenceTests {
       ("$upstream:443/a/b:1", "$upstream:443", "a/b", "1", nil, "$upstream:443/a/b:1"),
       ("$UPSTREAM/a", "$UPSTREAM", "a", "latest", nil, "$UPSTREAM/a:latest"),
       ("Host/a", "Host", "a", "latest", nil, "Host/a:latest"),
+      ("oci:/srv/A", nil, "oci:/srv/A", "latest", nil, "oci:/srv/A:latest"),
+      ("oci:app", nil, "oci", "app", nil, "oci:app"),
+      ("oci:/app:2", nil, "oci:/app", "2", nil, "oci:/app:2"),
+      ("oci:/app@\(digest)", nil, "oci:/app", nil, digest, "oci:/app@\(digest)"),
     ]
     for (text, registry, repository, tag, digest, whole) in rows {
       let image = try #require(ImageReference(text), "\(text)")
@@ -40,10 +44,21 @@ struct ImageReferenceTests {
       "a@sha256:\(String(repeating: "g", count: 64))",
       "r.io:/a", "r.io:x/a", "r.io:70000/a", "r..io/a", "-r.io/a", "$other/a", "$upstreams/a",
       "$upstream",
+      "oci:", "oci:/", "oci:/a/", "oci:/a//b", "oci:/a/../b", "oci:/a b", "oci:/a:b:c",
       "r.io/", "http://r.io/a", "é", "a\n", "a:\(String(repeating: "t", count: 129))",
       String(repeating: "a", count: 256),
     ]
     for text in rows { #expect(ImageReference(text) == nil, "\(text)") }
+  }
+
+  @Test("a folder is in no registry")
+  func folders() throws {
+    let image = try #require(ImageReference("oci:/srv/app:1"))
+    #expect(image.layoutPath == "/srv/app")
+    #expect(image.canonicalName == "oci:/srv/app")
+    #expect(image.pinned(to: Self.digest).description == "oci:/srv/app@\(Self.digest)")
+    #expect(image.resolved(parentHostName: nil) == image)
+    #expect(ImageReference("r.io/app")?.layoutPath == nil)
   }
 
   @Test("$upstream is the parent's host name")

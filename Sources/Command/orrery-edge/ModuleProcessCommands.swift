@@ -22,7 +22,7 @@ struct ModuleShimCommand: ParsableCommand {
   func run() throws {
     let launcher =
       ["/proc/self/exe", ProcessRuntime.launcherCommand] + hide.flatMap { ["--hide", $0] }
-    throw ExitCode(ModuleShim.run(folder: folder, number: number, launcher: launcher))
+    throw ExitCode(ProcessShim.run(folder: folder, number: number, launcher: launcher))
   }
 }
 

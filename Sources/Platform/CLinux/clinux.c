@@ -90,6 +90,16 @@ int clinux_keep_capabilities(uint64_t kept) {
 
 int clinux_rlimit_processes(void) { return RLIMIT_NPROC; }
 
+int clinux_adopt_orphans(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
+
+int clinux_open_in_root(int directory, const char *path, int flags) {
+  // struct open_how and RESOLVE_NO_MAGICLINKS | RESOLVE_IN_ROOT, which older headers do not have.
+  const uint64_t how[3] = {(uint64_t)(unsigned)flags, 0, 0x02 | 0x10};
+  return (int)syscall(437, directory, path, how, sizeof how);
+}
+
+int clinux_sync_file_system(int file) { return syncfs(file); }
+
 int clinux_pipe(int files[2]) { return pipe2(files, O_CLOEXEC); }
 
 int clinux_spawn_closes_from(void *actions, int first) {

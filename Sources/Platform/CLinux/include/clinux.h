@@ -78,6 +78,16 @@ int clinux_rlimit_processes(void);
 /// pipe2(2) with O_CLOEXEC: the end to read from, and the one to write to.
 int clinux_pipe(int files[2]);
 
+/// Makes this process the parent of what its children leave behind; 0 or -1 with errno.
+int clinux_adopt_orphans(void);
+
+/// openat2(2): opens `path` as if `directory` were the root of the file system, links included; a
+/// descriptor, or -1 with errno.
+int clinux_open_in_root(int directory, const char *path, int flags);
+
+/// syncfs(2) of the file system that `file` is on; 0 or -1 with errno.
+int clinux_sync_file_system(int file);
+
 /// Has the program that is started begin without the open files from `first` on; `actions` is a
 /// posix_spawn_file_actions_t.
 int clinux_spawn_closes_from(void *actions, int first);

@@ -30,6 +30,13 @@ extension DockerRuntime {
     progress: @escaping @Sendable (PullProgress) -> Void
   ) async throws {
     let reference = source.reference
+    guard reference.layoutPath == nil else {
+      throw RuntimeFault(
+        .refused,
+        "Fetching \(reference): a container engine fetches from registries alone. Push the image to "
+          + "one, or run modules with crun (uri = \"crun:\" in [moby_runtime])."
+      )
+    }
     let name = (reference.registry.map { $0 + "/" } ?? "") + reference.repository
     let request = EngineClient.Request(
       method: .POST,

@@ -68,7 +68,7 @@ package enum ModuleLauncher {
 
   /// Limits; by the control group where there can be one, else by setrlimit(2).
   private static func confine(_ folder: ModuleFolder, _ program: ModuleProgram) {
-    let group = ControlGroup(folder.path.split(separator: "/").last.map { String($0) } ?? "module")
+    let group = ControlGroup(folder)
     if let bytes = program.memoryBytes, !group.limit(memoryBytes: bytes) {
       limit(number(RLIMIT_AS), UInt64(bytes), UInt64(bytes))
     }

@@ -11,11 +11,7 @@ import Platform
 /// `CapAdd`, `CapDrop`, `Binds`, `Devices` and `LogConfig.Config` with `max-size` and `max-file`.
 /// Everything else is of containers only and is ignored.
 struct ModuleProgram: Equatable {
-  /// A limit of setrlimit(2).
-  struct Limit: Equatable {
-    let name: String
-    let soft, hard: UInt64
-  }
+  private typealias Options = CreateOptionReader
 
   /// The program's path, and what it is called with.
   let path: String
@@ -31,7 +27,7 @@ struct ModuleProgram: Equatable {
   let memoryBytes: Int64?
   let nanoProcessors: Int64?
   let processLimit: Int64?
-  let limits: [Limit]
+  let limits: [CreateOptionReader.Limit]
   let isPrivileged: Bool
   /// The image, which it may read.
   let image: String
@@ -47,10 +43,13 @@ struct ModuleProgram: Equatable {
   init(_ body: JSONObject) throws(RuntimeFault) {
     let image = body["Image"]?.stringValue ?? ""
     guard image.hasPrefix("/") else {
-      throw Self.refused("settings.image", "must be the path of a program or folder: \"\(image)\"")
+      throw Options.refused(
+        "settings.image",
+        "must be the path of a program or folder: \"\(image)\""
+      )
     }
-    let entrypoint = try Self.words(body, "Entrypoint")
-    let command = try Self.words(body, "Cmd")
+    let entrypoint = try Options.words(body, "Entrypoint")
+    let command = try Options.words(body, "Cmd")
     if ModuleProgram.isFolder(image) {
       let first = entrypoint.first ?? "run"
       path =
@@ -58,12 +57,12 @@ struct ModuleProgram: Equatable {
       arguments = Array(entrypoint.dropFirst()) + command
     } else {
       guard entrypoint.isEmpty else {
-        throw Self.refused("Entrypoint", "is for a settings.image that is a folder")
+        throw Options.refused("Entrypoint", "is for a settings.image that is a folder")
       }
       path = image
       arguments = command
     }
-    environment = try Self.words(body, "Env")
+    environment = try Options.words(body, "Env")
     let directory = body["WorkingDir"]?.stringValue ?? ""
     if directory.isEmpty {
       workingDirectory = Self.isFolder(image) ? image : nil
@@ -72,29 +71,19 @@ struct ModuleProgram: Equatable {
     }
     let user = body["User"]?.stringValue ?? ""
     self.user = user.isEmpty ? nil : user
-    stopSignal = try Self.signal(body["StopSignal"]?.stringValue)
+    stopSignal = try Options.signal(body["StopSignal"]?.stringValue)
     let host = body["HostConfig"]?.objectValue ?? [:]
-    memoryBytes = try Self.amount(host, "Memory")
-    nanoProcessors = try Self.amount(host, "NanoCpus")
-    processLimit = try Self.amount(host, "PidsLimit")
+    memoryBytes = try Options.amount(host, "Memory")
+    nanoProcessors = try Options.amount(host, "NanoCpus")
+    processLimit = try Options.amount(host, "PidsLimit")
     isPrivileged = host["Privileged"]?.boolValue ?? false
     self.image = image
     writable = try Self.binds(host) + Self.devices(host)
     capabilities = try ModuleCapabilities.kept(
-      adding: Self.words(host, "CapAdd"),
-      dropping: Self.words(host, "CapDrop")
+      adding: Options.words(host, "CapAdd"),
+      dropping: Options.words(host, "CapDrop")
     )
-    var limits: [Limit] = []
-    for limit in host["Ulimits"]?.arrayValue ?? [] {
-      guard let name = limit["Name"]?.stringValue,
-        let soft = limit["Soft"]?.int64Value, let hard = limit["Hard"]?.int64Value
-      else { throw Self.refused("HostConfig.Ulimits", "needs Name, Soft and Hard in each") }
-      // -1 is "no limit".
-      limits.append(
-        Limit(name: name, soft: UInt64(bitPattern: soft), hard: UInt64(bitPattern: hard))
-      )
-    }
-    self.limits = limits
+    limits = try Options.limits(host)
     log = LogLimits(host["LogConfig"]?["Config"]?.objectValue ?? [:])
   }
 
@@ -118,10 +107,6 @@ struct ModuleProgram: Equatable {
     return stat(path, &information) == 0 && information.st_mode & S_IFMT == S_IFDIR
   }
 
-  private static func refused(_ name: String, _ reason: String) -> RuntimeFault {
-    RuntimeFault(.refused, "\(name) \(reason).")
-  }
-
   private static func joined(_ folder: String, _ path: String) -> String {
     path.hasPrefix("/") ? path : folder + "/" + path
   }
@@ -132,27 +117,16 @@ struct ModuleProgram: Equatable {
       .first { access($0, X_OK) == 0 } ?? "/usr/bin/" + name
   }
 
-  private static func words(_ body: JSONObject, _ key: String) throws(RuntimeFault) -> [String] {
-    guard let value = body[key], !value.isNull else { return [] }
-    if let text = value.stringValue { return [text] }
-    let words = value.arrayValue?.map(\.stringValue) ?? [nil]
-    var found: [String] = []
-    for word in words {
-      guard let word, !word.utf8.contains(0) else {
-        throw refused(key, "must be a list of strings")
-      }
-      found.append(word)
-    }
-    return found
-  }
-
   /// `from:to[:options]`; a module that is a process sees each where it is.
   private static func binds(_ host: JSONObject) throws(RuntimeFault) -> [String] {
     var found: [String] = []
-    for bind in try words(host, "Binds") {
+    for bind in try Options.words(host, "Binds") {
       let parts = bind.split(separator: ":", omittingEmptySubsequences: false)
       guard parts.count >= 2, parts[0].first == "/" else {
-        throw refused("HostConfig.Binds", "must be like /path:/path or /path:/path:ro, not \(bind)")
+        throw Options.refused(
+          "HostConfig.Binds",
+          "must be like /path:/path or /path:/path:ro, not \(bind)"
+        )
       }
       if parts.count < 3 || !parts[2].split(separator: ",").contains("ro") {
         found.append(String(parts[0]))
@@ -165,58 +139,10 @@ struct ModuleProgram: Equatable {
     var found: [String] = []
     for device in host["Devices"]?.arrayValue ?? [] {
       guard let path = device["PathOnHost"]?.stringValue, path.hasPrefix("/") else {
-        throw refused("HostConfig.Devices", "needs PathOnHost in each")
+        throw Options.refused("HostConfig.Devices", "needs PathOnHost in each")
       }
       found.append(path)
     }
     return found
-  }
-
-  private static func amount(_ host: JSONObject, _ key: String) throws(RuntimeFault) -> Int64? {
-    guard let value = host[key], !value.isNull else { return nil }
-    guard let number = value.int64Value else {
-      throw refused("HostConfig.\(key)", "must be a whole number")
-    }
-    // 0 and less mean "no limit" to the engines.
-    return number > 0 ? number : nil
-  }
-
-  private static func signal(_ name: String?) throws(RuntimeFault) -> Int32 {
-    guard let name, !name.isEmpty else { return SIGTERM }
-    if let number = Int32(name), (1...64).contains(number) { return number }
-    let known = [
-      "TERM": SIGTERM, "INT": SIGINT, "HUP": SIGHUP, "QUIT": SIGQUIT, "KILL": SIGKILL,
-      "USR1": SIGUSR1, "USR2": SIGUSR2,
-    ]
-    let word = name.uppercased()
-    guard let number = known[word.hasPrefix("SIG") ? String(word.dropFirst(3)) : word] else {
-      throw refused("StopSignal", "is no signal that is known here: \(name)")
-    }
-    return number
-  }
-}
-
-/// How much of a module's log is kept.
-struct LogLimits: Equatable {
-  /// The longest file, in bytes, and how many there are.
-  var fileBytes: Int64 = 10 << 20
-  var files: Int = 3
-
-  /// Reads the options of an engine's log driver; what cannot be read is as if it were not there.
-  init(_ options: JSONObject = [:]) {
-    if let text = options["max-size"]?.stringValue, let bytes = Self.bytes(text) {
-      fileBytes = max(bytes, 4096)
-    }
-    if let count = options["max-file"]?.stringValue.flatMap({ Int($0) }) {
-      files = min(max(count, 1), 100)
-    }
-  }
-
-  private static func bytes(_ text: String) -> Int64? {
-    let units: [Character: Int64] = ["k": 1 << 10, "m": 1 << 20, "g": 1 << 30]
-    let unit = text.lowercased().last.flatMap { units[$0] }
-    guard let number = Int64(unit == nil ? text : String(text.dropLast())) else { return nil }
-    let (bytes, overflow) = number.multipliedReportingOverflow(by: unit ?? 1)
-    return overflow || bytes <= 0 ? nil : bytes
   }
 }

@@ -1,9 +1,10 @@
-/// The name of a container image: `[registry/]repository[:tag][@digest]` (edge contract section 2.5).
+/// The name of a container image: `[registry/]repository[:tag][@digest]` (edge contract section 2.5);
+/// or `oci:/path[:tag][@digest]`, a folder of this machine in the OCI image layout.
 public struct ImageReference: Hashable, Sendable, CustomStringConvertible {
   /// What stands before the first slash, if that is a host: `registry.example:5000`, or
   /// `$upstream:443` until the parent's name has been put there.
   public let registry: String?
-  /// The name in the registry.
+  /// The name in the registry; of a folder `oci:` and its path.
   public let repository: String
   /// The tag; `latest` if neither tag nor digest is given.
   public let tag: String?
@@ -27,6 +28,15 @@ public struct ImageReference: Hashable, Sendable, CustomStringConvertible {
       rest = rest[..<colon]
     }
     guard rest.utf8.count <= Self.maximumNameBytes else { return nil }
+    if let tag, !Self.isTag(tag) { return nil }
+    if let digest, !Self.isDigest(digest) { return nil }
+    if rest.hasPrefix(Self.layoutPrefix) {
+      guard Self.isFolder(rest.dropFirst(Self.layoutPrefix.count)) else { return nil }
+      (self.registry, repository) = (nil, String(rest))
+      self.tag = tag ?? (digest == nil ? "latest" : nil)
+      self.digest = digest
+      return
+    }
     var registry: String?
     if let slash = rest.firstIndex(of: "/"), Self.isHost(rest[..<slash]) {
       registry = String(rest[..<slash])
@@ -35,12 +45,28 @@ public struct ImageReference: Hashable, Sendable, CustomStringConvertible {
     }
     let components = rest.split(separator: "/", omittingEmptySubsequences: false)
     guard components.allSatisfy(Self.isPathComponent) else { return nil }
-    if let tag, !Self.isTag(tag) { return nil }
-    if let digest, !Self.isDigest(digest) { return nil }
     self.registry = registry
     repository = String(rest)
     self.tag = tag ?? (digest == nil ? "latest" : nil)
     self.digest = digest
+  }
+
+  /// How the name of a folder begins.
+  private static let layoutPrefix = "oci:"
+
+  /// The folder that the image is in; nil if it is in a registry.
+  public var layoutPath: String? {
+    repository.hasPrefix(Self.layoutPrefix)
+      ? String(repository.dropFirst(Self.layoutPrefix.count)) : nil
+  }
+
+  /// Whether `path` leads from the root to a folder, without `.`, `..` and control characters.
+  private static func isFolder(_ path: Substring) -> Bool {
+    guard path.hasPrefix("/"), path.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
+      return false
+    }
+    return path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+      .allSatisfy { !$0.isEmpty && $0 != "." && $0 != ".." && !$0.contains(":") }
   }
 
   private init(registry: String?, repository: String, tag: String?, digest: String?) {
@@ -67,6 +93,7 @@ public struct ImageReference: Hashable, Sendable, CustomStringConvertible {
 
   /// Registry and repository in full, with what engines take for granted.
   public var canonicalName: String {
+    if layoutPath != nil { return repository }
     guard let registry, !["docker.io", "index.docker.io"].contains(registry.lowercased()) else {
       return "docker.io/" + (repository.contains("/") ? repository : "library/" + repository)
     }

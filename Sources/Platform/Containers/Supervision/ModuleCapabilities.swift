@@ -34,6 +34,11 @@ enum ModuleCapabilities {
     }
   }
 
+  /// The names of capabilities, from their bits.
+  static func named(_ bits: UInt64) -> [String] {
+    names.enumerated().filter { bits >> UInt64($0.offset) & 1 == 1 }.map(\.element)
+  }
+
   private static func read(_ words: [String], _ key: String) throws(RuntimeFault) -> Set<String> {
     var found: Set<String> = []
     for word in words {

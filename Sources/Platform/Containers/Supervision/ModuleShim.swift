@@ -4,12 +4,32 @@ import HubContract
 import JSONTree
 import Platform
 
+/// What a shim stays with: how a module is begun, signalled, and cleaned up after.
+protocol ShimTask {
+  /// What asks it to end.
+  var stopSignal: Int32 { get }
+  var log: LogLimits { get }
+
+  /// Begins the module, whose output goes to these files; its process is a child of the caller, or
+  /// becomes one.
+  func begin(output: Int32, error: Int32) throws -> pid_t
+
+  /// Sends a signal to the module.
+  func signal(_ pid: pid_t, _ number: Int32)
+
+  /// The module's process has ended: what it started ends with it.
+  func sweep(_ pid: pid_t)
+
+  /// The run is over, or could not begin.
+  func cleanUp()
+}
+
 /// The process that stays with one module: starts it, writes its log, and notes how it ended.
 ///
 /// It is no child to watch over: whoever started it may end, and finds the module again by the lock
-/// that the shim holds in the module's folder as long as it lives. The module itself ends with its
-/// shim. SIGTERM asks the module to end; SIGUSR1 ends it, with all that it started.
-package enum ModuleShim {
+/// that the shim holds in the module's folder as long as it lives. SIGTERM asks the module to end;
+/// SIGUSR1 ends it, with all that it started.
+enum ModuleShim {
   /// What a signal's handler may touch: the pipe's end, written once before there is a handler.
   nonisolated(unsafe) private static var signalPipe: Int32 = -1
 
@@ -18,15 +38,18 @@ package enum ModuleShim {
   /// - Parameters:
   ///   - path: the module's folder.
   ///   - number: which run this is.
-  ///   - launcher: how to call the program that becomes the module, without the folder.
+  ///   - make: what the module is.
   /// - Returns: the exit status of the shim itself; the module's is in the folder.
-  package static func run(folder path: String, number: Int64, launcher: [String]) -> Int32 {
+  static func run(
+    folder path: String,
+    number: Int64,
+    _ make: (ModuleFolder) throws -> any ShimTask
+  ) -> Int32 {
     let folder = ModuleFolder(path)
     guard lock(folder) else { return 3 }
     var run = ModuleRun(number: number, start: now())
     do {
-      let program = try ModuleProgram(try folder.body())
-      try watch(folder, program, &run, launcher)
+      try watch(folder, try make(folder), &run)
     } catch {
       run.fault = "\(error)"
       run.exitCode = 127
@@ -63,9 +86,8 @@ package enum ModuleShim {
 
   private static func watch(
     _ folder: ModuleFolder,
-    _ program: ModuleProgram,
-    _ run: inout ModuleRun,
-    _ launcher: [String]
+    _ task: any ShimTask,
+    _ run: inout ModuleRun
   ) throws {
     let signals = try pipe(folder)
     signalPipe = signals.write
@@ -80,24 +102,18 @@ package enum ModuleShim {
     signal(SIGHUP, SIG_IGN)
     signal(SIGINT, SIG_IGN)
 
-    let (output, error, fault) = (try pipe(folder), try pipe(folder), try pipe(folder))
-    let pid = try Spawn.start(
-      launcher + [folder.path],
-      environment: [],
-      files: [nil, output.write, error.write, fault.write]
-    )
-    for file in [output.write, error.write, fault.write] { close(file) }
-    defer { for file in [output.read, error.read, fault.read] { close(file) } }
-    run.pid = pid
-    // Its end closes the pipe, and so does the beginning of the module itself.
-    if let text = readAll(fault.read) {
-      var status: Int32 = 0
-      waitpid(pid, &status, 0)
-      throw RuntimeFault(.failed, text)
+    let (output, error) = (try pipe(folder), try pipe(folder))
+    defer { for file in [output.read, error.read] { close(file) } }
+    do {
+      defer { for file in [output.write, error.write] { close(file) } }
+      run.pid = try task.begin(output: output.write, error: error.write)
+    } catch {
+      task.cleanUp()
+      throw error
     }
     try PrivateFile.replace(folder.statePath, with: JSON.bytes(run.json))
 
-    var log = LogWriter(folder.logPath, program.log)
+    var log = LogWriter(folder.logPath, task.log)
     var sources: [(file: Int32, stream: LogChunk.Stream)] = [
       (output.read, .output), (error.read, .error),
     ]
@@ -116,33 +132,32 @@ package enum ModuleShim {
           sources.removeAll { $0.file == source.file }
         }
       }
-      if polled.last?.revents != 0 { heed(signals.read, pid, program, &status) }
+      if polled.last?.revents != 0 { heed(signals.read, run.pid, task, &status) }
     }
     log.finish(now())
     run.exitCode = status.map(code)
     run.end = now()
-    ControlGroup((folder.path.split(separator: "/").last).map { String($0) } ?? "module").remove()
+    task.cleanUp()
   }
 
   /// Acts on the signals that came.
   private static func heed(
     _ pipe: Int32,
     _ pid: pid_t,
-    _ program: ModuleProgram,
+    _ task: any ShimTask,
     _ status: inout Int32?
   ) {
     var bytes = [UInt8](repeating: 0, count: 64)
     let count = read(pipe, &bytes, bytes.count)
     for byte in bytes.prefix(max(count, 0)) {
       switch Int32(byte) {
-      case SIGTERM where status == nil: kill(-pid, program.stopSignal)
-      case SIGUSR1 where status == nil: kill(-pid, SIGKILL)
+      case SIGTERM where status == nil: task.signal(pid, task.stopSignal)
+      case SIGUSR1 where status == nil: task.signal(pid, SIGKILL)
       case SIGCHLD:
         var ended: Int32 = 0
         guard status == nil, waitpid(pid, &ended, WNOHANG) == pid else { continue }
         status = ended
-        // What it started ends with it, as in a container.
-        kill(-pid, SIGKILL)
+        task.sweep(pid)
       default: break
       }
     }
@@ -162,21 +177,7 @@ package enum ModuleShim {
     return true
   }
 
-  /// All that comes until the end; nil if nothing does.
-  private static func readAll(_ file: Int32) -> String? {
-    var text: [UInt8] = []
-    var bytes = [UInt8](repeating: 0, count: 4096)
-    while true {
-      let count = read(file, &bytes, bytes.count)
-      if count < 0, errno == EINTR { continue }
-      guard count > 0, text.count < 65_536 else { break }
-      text += bytes[..<count]
-    }
-    return text.isEmpty ? nil : String(decoding: text, as: UTF8.self)
-  }
-
-  private static func pipe(_ folder: ModuleFolder) throws(FileFault) -> (read: Int32, write: Int32)
-  {
+  static func pipe(_ folder: ModuleFolder) throws(FileFault) -> (read: Int32, write: Int32) {
     var files: [Int32] = [-1, -1]
     guard clinux_pipe(&files) == 0 else { throw FileFault("make a pipe for", folder.path) }
     return (files[0], files[1])
