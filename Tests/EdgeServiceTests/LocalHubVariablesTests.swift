@@ -26,6 +26,21 @@ struct LocalHubVariablesTests {
     #expect(variables.localConfiguration == nil)
   }
 
+  @Test("each protocol can be turned off, and HTTPS has a port of its own")
+  func listeners() throws {
+    let variables = try LocalHubVariables([
+      "mqttSettings__enabled": "false", "HttpSettings__Enabled": "False",
+      "HttpSettings__Port": "8443", "ApiProxyModuleId": "front",
+    ])
+    #expect(!variables.servesMQTT && !variables.servesHTTPS && variables.servesAMQP)
+    #expect(variables.httpsPort == 8_443 && variables.proxyModuleID == "front")
+    #expect(variables.withoutEffect.isEmpty)
+    #expect(throws: SettingsFault.self) {
+      try LocalHubVariables(["MqttSettings__Enabled": "perhaps"])
+    }
+    #expect(throws: SettingsFault.self) { try LocalHubVariables(["ApiProxyModuleId": "a/b"]) }
+  }
+
   @Test("of two sources the second wins, whatever the case of the names")
   func joined() {
     let joined = LocalHubVariables.joined(

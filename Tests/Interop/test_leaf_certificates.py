@@ -1,8 +1,12 @@
 """Leaf devices that prove themselves to a local hub by certificate (edge contract 5.2)."""
 
 import datetime
+import socket
+from types import SimpleNamespace
+from urllib.parse import quote
 
 import pytest
+import requests
 from azure.iot.device import Message, exceptions
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -19,6 +23,7 @@ from test_amqp_devices import path
 from test_local_hub import Site, site  # noqa: F401
 from test_x509 import thumbprints, wrong_leaf
 from waiting import wait_until
+from websocket_wire import Upgrade
 
 BY_AUTHORITY = {"type": "certificateAuthority"}
 
@@ -199,3 +204,78 @@ def test_offline_and_after_a_restart(hub_factory, tmp_path, request):
     event, = stream.wait_for(1, 20, device=leaf.device_id)
     assert json_of(event) == {"offline": True}
     site.hub.stop()
+
+
+# Behind a proxy that ends the devices' TLS
+
+
+def upgrade(site, certificate, token):  # noqa: F811
+    """MQTT over a WebSocket, as the proxy asks for it."""
+    place = SimpleNamespace(
+        host=site.hub.address, https_port=443, tls_context=site.hub.tls_context)
+    extra = f"x-ms-edge-clientcert: {quote(certificate.pem, safe='')}\r\n"
+    if token:
+        extra += f"Authorization: {token}\r\n"
+    return Upgrade(place, extra=extra).mqtt()
+
+
+def code_through(site, leaf, certificate, token):  # noqa: F811
+    connection = upgrade(site, certificate, token)
+    try:
+        return connection.connect(leaf.client_id, leaf.username(), None)
+    finally:
+        connection.abort()
+
+
+def test_a_certificate_that_the_proxy_passes_on(site, root, tmp_path):  # noqa: F811
+    own = certificates.self_signed("anything")
+    signed, pinned = leaf_below(site), leaf_below(site, thumbprints(own.thumbprint()))
+    proxy, other = site.module("front"), site.module("other")
+    stranger = Below.of(site.identities.module(site.identities.device(), "front"), site.hub)
+    site.hub.variables["ApiProxyModuleId"] = "front"
+    site.hub.start()
+    good = root.issue(signed.device_id)
+    assert code_through(site, signed, good, proxy.token()) == 0
+    assert code_through(site, pinned, own, proxy.token()) == 0
+    # Anybody can write the header.
+    for token in (None, other.token(), stranger.token(), proxy.token(key=other.key), "nonsense"):
+        assert code_through(site, signed, good, token) == 5
+    for certificate in (own, root.issue("another"), root.issue(pinned.device_id)):
+        assert code_through(site, signed, certificate, proxy.token()) == 5
+
+
+def test_the_daemon_of_an_edge_below_through_the_proxy(site, root, tmp_path):  # noqa: F811
+    own = certificates.self_signed("low")
+    low = site.identities.device(
+        capabilities={"iotEdge": True}, parentScopes=[site.edge.record["deviceScope"]],
+        authentication=thumbprints(own.thumbprint()))
+    proxy = site.module("IoTEdgeAPIProxy")
+    site.hub.start()
+    site.hub.wait_for_log("connected upstream")
+
+    def status(token, header=quote(own.pem, safe="")):
+        headers = {"x-ms-edge-clientcert": header, "Authorization": token}
+        return requests.get(
+            f"https://{site.hub.address}/devices/{low.device_id}/modules",
+            params={"api-version": "2021-04-12"}, headers=headers, timeout=10,
+            verify=str(site.hub.ca_path)).status_code
+
+    assert status(proxy.token()) == 200
+    assert status(site.own.token()) == 401
+    for header in ("", "%zz", quote(certificates.self_signed("x").pem, safe=""), "a" * 40_000):
+        assert status(proxy.token(), header) == 401
+
+
+def test_listeners_that_are_turned_off(site, root, tmp_path):  # noqa: F811
+    leaf = site.leaf()
+    site.hub.variables |= {"MqttSettings__Enabled": "false"}
+    site.hub.start()
+    with pytest.raises(OSError):
+        socket.create_connection((site.hub.address, 8883), 2)
+    socket.create_connection((site.hub.address, 443), 2).close()
+    site.hub.stop()
+    site.hub.variables |= {"MqttSettings__Enabled": "true", "HttpSettings__Enabled": "false"}
+    site.hub.start()
+    with pytest.raises(OSError):
+        socket.create_connection((site.hub.address, 443), 2)
+    leaf.connect().disconnect()

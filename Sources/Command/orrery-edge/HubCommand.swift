@@ -172,8 +172,9 @@ struct HubCommand: AsyncParsableCommand {
         logger.notice(
           "local hub ready",
           metadata: [
-            "mqtt": "\(ports.mqtt)", "amqp": "\(ports.amqp.map(String.init) ?? "off")",
-            "https": "\(ports.https)",
+            "mqtt": "\(ports.mqtt.map(String.init) ?? "off")",
+            "amqp": "\(ports.amqp.map(String.init) ?? "off")",
+            "https": "\(ports.https.map(String.init) ?? "off")",
           ]
         )
         ServiceManager.notify("READY=1")

@@ -86,6 +86,8 @@ package final class ServerTLS: Sendable {
 package struct PeerCertificates: Sendable {
   private struct State {
     var presented: [NIOSSLCertificate] = []
+    /// What somebody trusted says that its own client presented.
+    var forwarded: [UInt8]?
     /// Weak: its callback holds this state, and the pipeline holds the handler.
     weak var handler: NIOSSLServerHandler?
   }
@@ -103,10 +105,17 @@ package struct PeerCertificates: Sendable {
 
   fileprivate func attach(_ handler: NIOSSLServerHandler) { state.value.handler = handler }
 
+  /// Takes the certificate (DER) that the connection's client, a proxy that may say so, was shown by its
+  /// own.
+  ///
+  /// Call on the event loop.
+  func forwarded(_ certificate: [UInt8]) { state.value.forwarded = certificate }
+
   /// What is known of the client's chain now.
   ///
   /// Call on the event loop.
   package var chain: PresentedChain {
+    if let leaf = state.value.forwarded { return .forwarded(leaf) }
     let presented = state.value.presented
     guard presented.isEmpty else {
       return PresentedChain(presented.compactMap { try? $0.toDERBytes() })
@@ -122,11 +131,17 @@ package struct PeerCertificates: Sendable {
 package struct PresentedChain: Sendable {
   /// DER, leaf first; empty if there is none, the leaf alone if `isResumed`.
   package let certificates: [[UInt8]]
-  /// Whether the leaf comes from a session that was begun with a chain not repeated now.
+  /// Whether the leaf comes from a session that was begun with a chain not repeated now, or from a proxy
+  /// that passes no chain on.
   package let isResumed: Bool
 
   package init(_ certificates: [[UInt8]], isResumed: Bool = false) {
     self.certificates = certificates
     self.isResumed = isResumed
+  }
+
+  /// A leaf that a proxy passes on.
+  package static func forwarded(_ leaf: [UInt8]) -> PresentedChain {
+    PresentedChain([leaf], isResumed: true)
   }
 }

@@ -2,7 +2,7 @@ import HTTPTypes
 package import HummingbirdCore
 package import Logging
 package import NIOCore
-import NIOHTTP1
+package import NIOHTTP1
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 import NIOWebSocket
@@ -34,6 +34,7 @@ package struct SharedPortChannel: HTTPChannelHandler {
   private let tls: ServerTLS?
   private let timeouts: SharedPortTimeouts
   private let connections: SharedPortConnections
+  private let forwarded: @Sendable (HTTPRequestHead) -> [UInt8]?
   private let addStream: @Sendable (any Channel, PeerCertificates, WebSocketProtocol) throws -> Void
 
   /// Prepares the channel.
@@ -43,24 +44,28 @@ package struct SharedPortChannel: HTTPChannelHandler {
   ///   - timeouts: How long a connection may stay without a request.
   ///   - connections: Where it counts.
   ///   - responder: Answers REST requests.
+  ///   - forwarded: The certificate (DER) that a request for a WebSocket brings from a proxy which may say
+  ///     so; nil for none.
   ///   - addStream: Adds the handlers of the protocol that the client chose behind the WebSocket ones.
   package init(
     tls: ServerTLS?,
     timeouts: SharedPortTimeouts,
     connections: SharedPortConnections,
     responder: @escaping Responder,
+    forwarded: @escaping @Sendable (HTTPRequestHead) -> [UInt8]? = { _ in nil },
     addStream: @escaping @Sendable (any Channel, PeerCertificates, WebSocketProtocol) throws -> Void
   ) {
     self.tls = tls
     self.timeouts = timeouts
     self.connections = connections
     self.responder = responder
+    self.forwarded = forwarded
     self.addStream = addStream
   }
 
   package func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Negotiated> {
     let (tls, timeouts, addStream) = (self.tls, self.timeouts, self.addStream)
-    let connections = connections
+    let (connections, forwarded) = (self.connections, self.forwarded)
     let prepared = channel.eventLoop.makeCompletedFuture {
       let gate = RequestGateHandle(
         eventLoop: channel.eventLoop,
@@ -91,6 +96,7 @@ package struct SharedPortChannel: HTTPChannelHandler {
           connections.forget(channel)
           return gate.leave(channel).flatMapThrowing {
             try channel.pipeline.syncOperations.addHandler(WebSocketBytes(.server))
+            if let certificate = forwarded(head) { peer.forwarded(certificate) }
             try addStream(channel, peer, WebSocketProtocol(offeredIn: head) ?? .mqtt)
             return .webSocket
           }

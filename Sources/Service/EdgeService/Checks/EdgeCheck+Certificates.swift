@@ -78,7 +78,7 @@ extension EdgeCheck {
       guard let chain = settings.identityPair?.chain else {
         return .skipped("the device proves itself with a key")
       }
-      if settings.identityIssuance != nil {
+      if settings.isIdentityIssued {
         return try box.issued(chain, "the device's certificate")
       }
       return try box.expiry(of: chain, "identity_cert", "Put a new one there, with its key.")
@@ -133,6 +133,9 @@ extension EdgeSettings {
     return servers
   }
 
+  /// Whether the device's certificate comes from an EST server.
+  fileprivate var isIdentityIssued: Bool { identityPair?.chain == paths.issuedIdentity }
+
   /// The PEM files of the certificate that the device proves itself with and its key, nil where it has
   /// a key alone.
   fileprivate var identityPair: (chain: String, key: String)? {
@@ -157,7 +160,7 @@ extension CheckSubject {
     var pairs: [(setting: String, chain: String, key: String)] = []
     if let path = settings.trustBundle { chains.append(("trust_bundle_cert", path)) }
     if let path = settings.upstream.authorities { chains.append(("upstream.ca_cert", path)) }
-    if settings.identityIssuance == nil, let (chain, key) = settings.identityPair {
+    if !settings.isIdentityIssued, let (chain, key) = settings.identityPair {
       pairs.append(("identity_cert", chain, key))
     }
     for server in settings.issuingServers {

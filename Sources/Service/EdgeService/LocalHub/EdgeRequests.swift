@@ -28,6 +28,8 @@ struct EdgeRequests: Sendable {
     let caller: IdentityKey
     let query: [String: String]
     let chain: @Sendable () async -> PresentedChain
+    /// Whether a proxy passed it on with the caller's certificate: then the token is the proxy's.
+    let isForwarded: Bool
     let request: Request
 
     var ifMatch: String? { request.headers[.ifMatch] }
@@ -49,10 +51,11 @@ struct EdgeRequests: Sendable {
   /// Answers a request.
   func respond(
     to request: Request,
+    isForwarded: Bool = false,
     chain: @Sendable @escaping () async -> PresentedChain
   ) async -> Response {
     do throws(HubError) {
-      return try await serve(request, chain)
+      return try await serve(request, isForwarded, chain)
     } catch {
       hub.logger.info(
         "request of an edge below refused",
@@ -77,6 +80,7 @@ struct EdgeRequests: Sendable {
 
   private func serve(
     _ request: Request,
+    _ isForwarded: Bool,
     _ chain: @Sendable @escaping () async -> PresentedChain
   ) async throws(HubError) -> Response {
     guard let target = try? RequestTarget(request.head.path ?? "") else {
@@ -93,6 +97,7 @@ struct EdgeRequests: Sendable {
         caller: IdentityKey(deviceID: segments[1], moduleID: moduleID),
         query: target.query,
         chain: chain,
+        isForwarded: isForwarded,
         request: request
       )
     }
@@ -320,7 +325,7 @@ struct EdgeRequests: Sendable {
       hub.scope.isAllowed(key)
     else { throw Refusal("no edge below this one") }
     var token: SharedAccessSignature?
-    if let header = call.request.headers[.authorization], !header.isEmpty {
+    if !call.isForwarded, let header = call.request.headers[.authorization], !header.isEmpty {
       do throws(SASFault) {
         token = try SharedAccessSignature(header)
       } catch {

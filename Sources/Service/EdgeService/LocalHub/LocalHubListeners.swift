@@ -5,6 +5,7 @@ import HTTPTypes
 import HummingbirdCore
 import Logging
 import NIOCore
+import NIOHTTP1
 import NIOPosix
 import Platform
 import ServiceLifecycle
@@ -12,10 +13,12 @@ import Synchronization
 
 /// The ports that a local hub was given.
 package struct LocalHubPorts: Equatable, Sendable {
-  package var mqtt = 0
+  /// Nil where MQTT is not served.
+  package var mqtt: Int?
   /// Nil where AMQP is not served.
   package var amqp: Int?
-  package var https = 0
+  /// Nil where HTTPS is not served.
+  package var https: Int?
 }
 
 /// The local hub's listeners: one set that can be run and stopped.
@@ -49,14 +52,17 @@ struct LocalHubListeners {
       unauthenticated: 1_000,
       logger: logger
     )
-    let mqtt = try await MQTTListener(
-      group: group,
-      host: options.host,
-      port: options.mqttPort,
-      setting: "hub.mqtt_port",
-      tls: tls,
-      loops: loops
-    )
+    let isMQTTServed = options.variables.servesMQTT
+    let mqtt =
+      isMQTTServed
+      ? try await MQTTListener(
+        group: group,
+        host: options.host,
+        port: options.mqttPort,
+        setting: "hub.mqtt_port",
+        tls: tls,
+        loops: loops
+      ) : nil
     let isAMQPServed = options.variables.servesAMQP
     let amqp =
       isAMQPServed
@@ -79,11 +85,17 @@ struct LocalHubListeners {
         if response.status.kind != .clientError { loops.sharedPort.authenticated(channel) }
         try await writer.write(response: response.head, body: response.body)
       },
+      forwarded: { [proxy = CertificateProxy(hub: hub)] head in
+        proxy.certificate(
+          head.headers.first(name: CertificateProxy.header),
+          authorization: head.headers.first(name: "Authorization")
+        )
+      },
       addStream: { channel, peer, inside in
         switch inside {
-        case .mqtt: try loops.add(to: channel, peer: peer)
+        case .mqtt where isMQTTServed: try loops.add(to: channel, peer: peer)
         case .amqp where isAMQPServed: try service.add(to: channel, peer: peer)
-        case .amqp: throw ChannelError.eof
+        case .mqtt, .amqp: throw ChannelError.eof
         }
       }
     )
@@ -97,25 +109,29 @@ struct LocalHubListeners {
         bound.set(channel.localAddress?.port)
         onReady(
           LocalHubPorts(
-            mqtt: mqtt.port,
+            mqtt: mqtt?.port,
             amqp: amqp?.port,
-            https: channel.localAddress?.port ?? 0
+            https: channel.localAddress?.port
           )
         )
       },
       eventLoopGroup: group,
       logger: logger
     )
-    var services: [any Service] = [
-      mqtt,
-      HTTPListener(
-        server: https,
-        host: (options.host, "hub.host"),
-        port: (options.httpsPort, "hub.https_port"),
-        isBound: { bound.isSet }
-      ),
-      MemoryReturn(loops: loops),
-    ]
+    var services: [any Service] = [MemoryReturn(loops: loops)]
+    if let mqtt { services.append(mqtt) }
+    if options.variables.servesHTTPS {
+      services.append(
+        HTTPListener(
+          server: https,
+          host: (options.host, "hub.host"),
+          port: (options.httpsPort, "hub.https_port"),
+          isBound: { bound.isSet }
+        )
+      )
+    } else {
+      onReady(LocalHubPorts(mqtt: mqtt?.port, amqp: amqp?.port))
+    }
     if let amqp { services.append(amqp) }
     var configuration = ServiceGroupConfiguration(
       services: services.map { .init(service: $0) },

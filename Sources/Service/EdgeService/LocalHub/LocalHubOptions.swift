@@ -44,6 +44,7 @@ package struct LocalHubOptions: Sendable {
   package mutating func use(_ variables: LocalHubVariables) {
     self.variables = variables
     amqpPort = variables.amqpPort ?? amqpPort
+    httpsPort = variables.httpsPort ?? httpsPort
     metricsPort = variables.servesMetrics ? variables.metricsPort ?? metricsPort : 0
   }
 }

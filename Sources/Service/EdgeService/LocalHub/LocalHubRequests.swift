@@ -8,8 +8,10 @@ import NIOCore
 struct LocalHubRequests: Sendable {
   private let methods: MethodRequests
   private let edges: EdgeRequests
+  private let proxy: CertificateProxy
 
   init(hub: LocalHub) {
+    proxy = CertificateProxy(hub: hub)
     methods = MethodRequests(hub: hub)
     edges = EdgeRequests(hub: hub)
   }
@@ -19,8 +21,15 @@ struct LocalHubRequests: Sendable {
     to request: Request,
     chain: @escaping @Sendable () async -> PresentedChain
   ) async -> Response {
-    (request.head.path ?? "").hasPrefix("/devices/")
-      ? await edges.respond(to: request, chain: chain) : await methods.respond(to: request)
+    guard (request.head.path ?? "").hasPrefix("/devices/") else {
+      return await methods.respond(to: request)
+    }
+    let leaf = proxy.certificate(
+      request.headers[.forwardedCertificate],
+      authorization: request.headers[.authorization]
+    )
+    guard let leaf else { return await edges.respond(to: request, chain: chain) }
+    return await edges.respond(to: request, isForwarded: true) { .forwarded(leaf) }
   }
 }
 

@@ -36,6 +36,14 @@ package struct LocalHubVariables: Equatable, Sendable {
   package var hangingSeconds = 50
   /// Messages upstream that wait for their acknowledgement.
   package var upstreamWindow = 1_024
+  /// Whether MQTT is served.
+  package var servesMQTT = true
+  /// Whether HTTPS is served, and WebSockets.
+  package var servesHTTPS = true
+  /// The port of HTTPS, nil for that of the settings.
+  package var httpsPort: Int?
+  /// The module that may pass clients' certificates on.
+  package var proxyModuleID = "IoTEdgeAPIProxy"
   /// Whether AMQP is served.
   package var servesAMQP = true
   /// The port of AMQP over TLS, nil for that of the settings.
@@ -67,25 +75,27 @@ package struct LocalHubVariables: Equatable, Sendable {
   ]
   private static let switches: [(name: String, path: any WritableKeyPath<Self, Bool> & Sendable)] =
     [
-      ("AmqpSettings__Enabled", \.servesAMQP),
+      ("MqttSettings__Enabled", \.servesMQTT), ("AmqpSettings__Enabled", \.servesAMQP),
+      ("HttpSettings__Enabled", \.servesHTTPS),
       ("Metrics__Listener__MetricsEnabled", \.servesMetrics),
     ]
   private static let ports: [(name: String, path: any WritableKeyPath<Self, Int?> & Sendable)] = [
-    ("AmqpSettings__Port", \.amqpPort), ("Metrics__Listener__Port", \.metricsPort),
+    ("AmqpSettings__Port", \.amqpPort), ("HttpSettings__Port", \.httpsPort),
+    ("Metrics__Listener__Port", \.metricsPort),
   ]
   /// Variables of the vendor's container for what is decided here, or needs no setting.
   private static let ignored: Set<String> = Set(
     [
-      "ApiProxyModuleId", "AuthenticationMode", "BackupFolder", "CacheTokens",
+      "AuthenticationMode", "BackupFolder", "CacheTokens",
       "CheckEntireQueueOnCleanup", "ClientCertAuthEnabled",
       "CloseCloudConnectionOnDeviceDisconnect", "CloseCloudConnectionOnIdleTimeout",
       "CloudConnectionIdleTimeoutSecs", "ConnectivityCheckFrequencySecs",
       "EnableNonPersistentStorageBackup", "EnableRoutingLogging", "EnableSdkDebugLogs",
-      "EncryptTwinStore", "HttpSettings__Enabled", "HttpSettings__Port", "IotHubConnectionPoolSize",
+      "EncryptTwinStore", "IotHubConnectionPoolSize",
       "MaxCheckCertExpiryInMs",
       "MaxUpstreamBatchSize", "MessageCleanupIntervalSecs", "Metrics__Listener__Host",
       "Metrics__Listener__MetricsHistogramMaxAge", "Metrics__Listener__Suffix",
-      "ModuleRequestThrottleTimeout", "MqttSettings__Enabled", "MqttSettings__UsePooledBuffers",
+      "ModuleRequestThrottleTimeout", "MqttSettings__UsePooledBuffers",
       "OptimizeForPerformance",
       "ServerCertificateRenewAfterInMs", "ShutdownWaitPeriod", "SslProtocols", "Storage_LogLevel",
       "StorageFolder", "UpstreamFanOutFactor", "UsePersistentStorage", "UseServerHeartbeat",
@@ -117,6 +127,9 @@ package struct LocalHubVariables: Equatable, Sendable {
         }
         guard let known else { throw Self.fault(name, "Amqp, AmqpWs, Mqtt or MqttWs", text) }
         upstreamProtocol = known
+      } else if key == "apiproxymoduleid" {
+        guard ModuleID.isValid(text) else { throw Self.fault(name, "a module's ID", text) }
+        proxyModuleID = text
       } else if key == "runtimeloglevel" {
         logLevel = try Self.level(name, text)
       } else if key == "configsource" {

@@ -89,19 +89,25 @@ struct MethodRequests: Sendable {
     guard let caller = IdentityKey(clientID: text), caller.moduleID != nil else {
       throw Refusal(400, "The header x-ms-edge-moduleId must be {device}/{module}.")
     }
-    guard caller.deviceID == hub.identity.deviceID, hub.scope.isAllowed(caller),
-      let header = request.headers[.authorization],
-      let token = try? SharedAccessSignature(header), hub.answers(to: token.resource.host),
-      token.resource.covers(SASResource(host: token.resource.host, identity: caller)),
-      case .sas(let primary, let secondary)? = hub.scope.facts(of: caller).module?.authentication,
-      [primary, secondary].contains(where: {
-        token.isSigned(by: $0, hmacSHA256: Hashing.hmacSHA256)
-      }),
-      !token.isExpired(now: hub.store.calendar)
-    else {
+    guard let header = request.headers[.authorization], hub.isModule(caller, by: header) else {
       throw Refusal(401, "The caller is no module of this edge, or its token does not hold.")
     }
     return caller
+  }
+}
+
+extension LocalHub {
+  /// Whether `key` is a module of this edge, and `authorization` its token.
+  func isModule(_ key: IdentityKey, by authorization: String) -> Bool {
+    guard key.moduleID != nil, key.deviceID == identity.deviceID, scope.isAllowed(key),
+      let token = try? SharedAccessSignature(authorization), answers(to: token.resource.host),
+      token.resource.covers(SASResource(host: token.resource.host, identity: key)),
+      case .sas(let primary, let secondary)? = scope.facts(of: key).module?.authentication,
+      [primary, secondary].contains(where: {
+        token.isSigned(by: $0, hmacSHA256: Hashing.hmacSHA256)
+      })
+    else { return false }
+    return !token.isExpired(now: store.calendar)
   }
 }
 
