@@ -26,6 +26,28 @@ struct ModuleShimCommand: ParsableCommand {
   }
 }
 
+/// Stays with a module that is a container of crun; the agent starts it, people do not.
+struct ModuleContainerCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: CrunRuntime.shimCommand,
+    abstract: "Run a module by crun.",
+    shouldDisplay: false
+  )
+
+  @Argument(help: "The module's folder.")
+  var folder: String
+
+  @Argument(help: "Which run of the module it is.")
+  var number: Int64
+
+  @Argument(help: "The path of crun.")
+  var crun: String
+
+  func run() throws {
+    throw ExitCode(ContainerShim.run(folder: folder, number: number, crun: crun))
+  }
+}
+
 /// Becomes the program of a module; the shim starts it, people do not.
 struct ModuleLaunchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

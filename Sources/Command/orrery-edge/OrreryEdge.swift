@@ -29,6 +29,7 @@ struct OrreryEdge: AsyncParsableCommand {
       """,
     subcommands: [
       KeysCommand.self, AgentCommand.self, ModuleShimCommand.self, ModuleLaunchCommand.self,
+      ModuleContainerCommand.self,
     ],
     groupedSubcommands: [
       CommandGroup(

@@ -56,6 +56,34 @@ struct Crun {
     return ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", script, "sh"]
   }
 
+  /// The version of the crun at `path`.
+  ///
+  /// - Throws: `RuntimeFault` if it cannot be run.
+  static func version(of path: String) throws(RuntimeFault) -> String {
+    do {
+      let pipe = try ModuleShim.pipe(ModuleFolder(path))
+      defer { close(pipe.read) }
+      let pid: pid_t
+      do {
+        defer { close(pipe.write) }
+        let files = [nil, pipe.write]
+        pid = try Spawn.start([path, "--version"], environment: variables, files: files)
+      }
+      var bytes = [UInt8](repeating: 0, count: 4096)
+      let count = read(pipe.read, &bytes, bytes.count)
+      var status: Int32 = 0
+      while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+      let words = String(decoding: bytes.prefix(max(count, 0)), as: UTF8.self)
+        .split { $0 == " " || $0 == "\n" }
+      guard status == 0, words.count > 2, words[0] == "crun" else {
+        throw RuntimeFault(.unreachable, "\(path) does not say that it is crun.")
+      }
+      return String(words[2])
+    } catch {
+      throw error as? RuntimeFault ?? RuntimeFault(.unreachable, "\(error).")
+    }
+  }
+
   private static func run(_ command: [String], _ files: [Int32?]) throws -> Int32 {
     let pid = try Spawn.start(command, environment: variables, files: files)
     var status: Int32 = 0

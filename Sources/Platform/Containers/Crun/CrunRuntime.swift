@@ -47,6 +47,13 @@ package final class CrunRuntime: ModuleRuntime {
     store = try ImageStore(root: root + "/image-store")
   }
 
+  /// The version of the crun at a path.
+  ///
+  /// - Throws: `RuntimeFault` if there is none.
+  package static func version(of crun: String) throws(RuntimeFault) -> String {
+    try Crun.version(of: crun)
+  }
+
   // MARK: Modules
 
   package func modules() async throws -> [ModuleObservation] {

@@ -112,8 +112,19 @@ package struct AgentService: Service {
       networkID: settings.containerEngine.network,
       networkOptions: settings.containerEngine.networkOptions
     )
+    let containers: any ModuleRuntime =
+      if let crun = settings.containerEngine.crunPath {
+        try CrunRuntime(
+          root: settings.paths.data(of: .agent),
+          crun: crun,
+          networkID: settings.containerEngine.network,
+          registry: registry
+        )
+      } else {
+        docker
+      }
     let runtimes = ModuleRuntimes(
-      docker: docker,
+      docker: containers,
       process: try ProcessRuntime(
         root: settings.paths.data(of: .agent) + "/processes",
         hidden: [settings.paths.data, settings.paths.run, settings.file]
@@ -160,7 +171,7 @@ package struct AgentService: Service {
     )
     let collector = ImageCollector(
       agent: agent,
-      runtime: docker,
+      runtime: containers,
       settings: settings.imageCollection,
       path: settings.paths.data(of: .agent) + "/images.json",
       logger: logger

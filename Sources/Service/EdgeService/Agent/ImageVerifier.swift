@@ -147,7 +147,9 @@ package struct ImageVerifier: Sendable {
     _ source: ImageSource,
     _ rule: SignaturePolicy.Rule
   ) async throws -> String {
-    let known = image.digests(in: source.reference).filter(ImageReference.isSHA256)
+    let isFetched = source.reference.layoutPath == nil
+    let known =
+      isFetched ? image.digests(in: source.reference).filter(ImageReference.isSHA256) : []
     // One that the deployment names is the only one that is meant.
     let digests =
       known.contains { $0 == source.reference.digest }

@@ -163,7 +163,13 @@ package struct BoxPorts: CheckPorts {
     _ question: DockerRuntime.Question,
     _ settings: EdgeSettings
   ) async throws(RuntimeFault) -> JSONValue {
-    try await withEngine(settings) { try await $0.ask(question) }
+    if let crun = settings.containerEngine.crunPath {
+      guard question == .version else {
+        throw RuntimeFault(.refused, "Modules are run by crun, which is no engine.")
+      }
+      return ["Version": .string(try CrunRuntime.version(of: crun))]
+    }
+    return try await withEngine(settings) { try await $0.ask(question) }
   }
 
   package func trial(

@@ -13,7 +13,7 @@ extension EdgeCheck {
       } catch {
         let remedy =
           "Install and start an engine (docker.io), or set uri in [moby_runtime]; its socket must be "
-          + "open to the agent's user."
+          + "open to the agent's user. With uri = \"crun:\" install crun."
         guard await box.usesContainers() else {
           return .warning(
             "\(error.description) No module that is deployed needs one",
@@ -97,6 +97,9 @@ extension CheckSubject {
   /// - Throws: the outcome of a check that needs it, where there is none.
   func engine(_ question: DockerRuntime.Question) async throws -> JSONValue {
     let settings = try settings
+    guard settings.containerEngine.crunPath == nil else {
+      throw CheckOutcome.skipped("modules are run by crun, without an engine")
+    }
     do throws(RuntimeFault) {
       return try await ports.engine(question, settings)
     } catch {

@@ -23,7 +23,8 @@ package struct AgentSettings: Equatable, Sendable {
 
 /// The container engine and its network (`[moby_runtime]`).
 package struct ContainerEngineSettings: Equatable, Sendable {
-  /// The engine's API: `unix://<path>` or `http://<host>:<port>`.
+  /// The engine's API: `unix://<path>` or `http://<host>:<port>`; or `crun:` and perhaps the path of crun,
+  /// for no engine.
   package let uri: String
   /// The network that modules are in.
   package let network: String
@@ -37,9 +38,13 @@ package struct ContainerEngineSettings: Equatable, Sendable {
   init(_ table: SettingsTable?, allowsElevated: Bool) throws(SettingsFault) {
     try table?.refuse(otherThan: ["uri", "network", "content_trust"])
     let uri = try table?.text("uri") ?? "unix:///var/run/docker.sock"
-    guard uri.hasPrefix("unix:///") || uri.hasPrefix("http://") else {
+    let isKnown =
+      uri.hasPrefix("unix:///") || uri.hasPrefix("http://") || uri == Self.crun
+      || uri.hasPrefix(Self.crun + "/")
+    guard isKnown else {
       throw SettingsFault(
-        "\(table?.file ?? ""): moby_runtime.uri must begin with unix:/// or http://, not \"\(uri)\""
+        "\(table?.file ?? ""): moby_runtime.uri must begin with unix:/// or http://, or be crun: or "
+          + "crun:/path/of/crun, not \"\(uri)\""
       )
     }
     self.uri = uri
@@ -55,6 +60,19 @@ package struct ContainerEngineSettings: Equatable, Sendable {
     network = try inner?.text("name") ?? "azure-iot-edge"
     hasIPv6 = try inner?.flag("ipv6") ?? false
     addressManagement = inner?.value("ipam")
+  }
+}
+
+extension ContainerEngineSettings {
+  private static let crun = "crun:"
+
+  /// The path of crun, where that runs containers in place of an engine.
+  package var crunPath: String? {
+    guard uri.hasPrefix(Self.crun) else { return nil }
+    let path = String(uri.dropFirst(Self.crun.count))
+    guard path.isEmpty else { return path }
+    let places = ["/usr/local/bin/crun", "/usr/bin/crun", "/usr/sbin/crun"]
+    return places.first { PrivateFile.exists($0) } ?? "/usr/bin/crun"
   }
 }
 
