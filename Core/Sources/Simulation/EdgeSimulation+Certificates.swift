@@ -44,7 +44,11 @@ extension EdgeSimulation {
     let known = node?.authority
     guard let authority = known else { return true }
     let (rule, end) = (EdgeSimCertificate.rule, authority.end)
-    if mistake == .renewsWhenEnded { return now.seconds >= end }
+    if mistake == .renewsWhenEnded {
+      // The first one, of an edge that does not know the time yet, gives way to one of a usual life.
+      let isLong = now.isSteady && end - authority.made > rule.lifeSeconds
+      return isLong || now.seconds >= end
+    }
     let isDue = rule.isDue(made: authority.made, end: end, now: now, limit: Self.rootEnd)
     let failed = node?.failedRenewal
     guard isDue, let failed else { return isDue }

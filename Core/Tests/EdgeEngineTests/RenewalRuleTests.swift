@@ -48,10 +48,13 @@ struct RenewalRuleTests {
     #expect(rule.isDue(made: made, end: end, now: time, limit: 9000) == due)
   }
 
-  @Test("a renewal that failed waits 4 % of a life, unless nothing valid is left")
+  @Test("a renewal that failed waits 4 % of a life, or less near its end")
   func retry() {
     #expect(!rule.isRetryDue(failed: 800, end: 1000, now: steady(839)))
     #expect(rule.isRetryDue(failed: 800, end: 1000, now: steady(840)))
+    // Little is left, because a clock was set.
+    #expect(!rule.isRetryDue(failed: 980, end: 1000, now: steady(989)))
+    #expect(rule.isRetryDue(failed: 980, end: 1000, now: steady(990)))
     #expect(rule.isRetryDue(failed: 990, end: 1000, now: steady(1000)))
     // The clock went back.
     #expect(rule.isRetryDue(failed: 800, end: 1000, now: steady(799)))

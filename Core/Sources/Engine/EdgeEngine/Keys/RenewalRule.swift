@@ -41,8 +41,11 @@ public struct RenewalRule: Equatable, Sendable {
   }
 
   /// Whether a renewal that failed is tried again; at once where nothing that is valid is left.
+  ///
+  /// Near the end it is tried sooner, each time when half of what was left has passed.
   public func isRetryDue(failed: Int64, end: Int64, now: JudgedTime) -> Bool {
     let passed = now.seconds - failed
-    return passed < 0 || passed >= lifeSeconds * Int64(retryPercent) / 100 || now.seconds >= end
+    let pause = min(lifeSeconds * Int64(retryPercent) / 100, (end - failed) / 2)
+    return passed < 0 || passed >= pause || now.seconds >= end
   }
 }
