@@ -6,18 +6,24 @@ import Platform
 /// (OCI image specification 1.1, layer).
 ///
 /// Nothing of a layer leads out of the folder: every path is resolved with the folder as root.
-struct LayerUnpacker {
+package struct LayerUnpacker {
   /// What all layers of an image may have together.
-  struct Budget {
-    var entries = 1_000_000
-    var bytes: Int64 = 32 << 30
+  package struct Budget {
+    package var entries = 1_000_000
+    package var bytes: Int64 = 32 << 30
+
+    package init() {}
   }
 
   /// A layer and what it has to be.
-  struct Layer: Equatable {
-    var path: String
+  package struct Layer: Equatable, Sendable {
+    let path: String
     /// The digest of the file, and of its content.
-    var digest, contentDigest: String
+    let digest, contentDigest: String
+
+    package init(path: String, digest: String, contentDigest: String) {
+      (self.path, self.digest, self.contentDigest) = (path, digest, contentDigest)
+    }
   }
 
   /// What begins the names of files that say what is missing of lower layers.
@@ -34,7 +40,7 @@ struct LayerUnpacker {
   /// Unpacks `layers`, the lowest first, into the folder at `path`, which is made.
   ///
   /// - Throws: `RuntimeFault` for layers that are not what they have to be, or cannot be unpacked.
-  static func unpack(_ layers: [Layer], to path: String) throws {
+  package static func unpack(_ layers: [Layer], to path: String) throws {
     guard mkdir(path, 0o755) == 0 else { throw FileFault("make", path) }
     let root = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard root >= 0 else { throw FileFault("open", path) }
@@ -60,7 +66,7 @@ struct LayerUnpacker {
   /// - Returns: the names of lower layers that it takes away; an empty last part is all that is in a
   ///   folder.
   @discardableResult
-  static func check(_ layer: Layer, _ budget: inout Budget) throws -> [[String]] {
+  package static func check(_ layer: Layer, _ budget: inout Budget) throws -> [[String]] {
     var missing: [[String]] = []
     var (entries, bytes) = (budget.entries, budget.bytes)
     try explained(layer) {
