@@ -17,6 +17,8 @@ struct EdgeNew: ParsableCommand {
 enum ModuleLanguage: String, ExpressibleByArgument, CaseIterable {
   /// With the stock module client.
   case python
+  /// With the library of this package.
+  case swift
 }
 
 /// `orrery edge new module`.
@@ -26,19 +28,33 @@ struct EdgeNewModule: ParsableCommand {
     abstract:
       "Write a module that runs: code, test, module.json, Dockerfile, and a template around.",
     discussion: """
-      The module reads an input and sends to an output, by the stock client. Nothing is fetched. Where \
-      there is no deployment.template.json yet, one is written that has the module and its routes:
+      The module reads an input and sends to an output. Nothing is fetched. Where there is no \
+      deployment.template.json yet, one is written that has the module and its routes:
 
         orrery edge new module filter
         orrery edge dev --processes
+
+      One in Swift is built on the library OrreryModule, from the sources of Orrery:
+
+        orrery edge new module filter --language swift --orrery ~/src/orrery
+        swift build --package-path modules/filter
       """
   )
 
   @Argument(help: ArgumentHelp("The module's name: letters, digits, - and _.", valueName: "name"))
   var name: String
 
-  @Option(help: "python: it uses azure-iot-device, to be installed by pip.")
+  @Option(help: "python uses azure-iot-device, to be installed by pip; swift uses OrreryModule.")
   var language = ModuleLanguage.python
+
+  @Option(
+    help: ArgumentHelp(
+      "For Swift, a checkout of Orrery's sources; else the folder orrery in the module's.",
+      valueName: "dir"
+    ),
+    completion: .directory
+  )
+  var orrery: String?
 
   @Option(
     help: ArgumentHelp("The folder of the template; modules/ is in it.", valueName: "dir"),
@@ -64,6 +80,9 @@ struct EdgeNewModule: ParsableCommand {
           + "module's"
       )
     }
+    guard orrery == nil || language == .swift else {
+      throw ValidationError("--orrery is for --language swift")
+    }
   }
 
   func run() throws {
@@ -72,7 +91,7 @@ struct EdgeNewModule: ParsableCommand {
     guard !PrivateFile.exists(folder) else {
       throw CommandFailure(.conflict, "\(folder) exists already, and is left as it is")
     }
-    let template = PythonModule(name: name, repository: repository ?? "localhost:5000/\(name)")
+    let template = try project()
     let deployment = "\(root)/deployment.template.json"
     let isFirst = !PrivateFile.exists(deployment)
     do throws(FileFault) {
@@ -83,6 +102,12 @@ struct EdgeNewModule: ParsableCommand {
     }
     let console = Console.current
     console.writeOutput("\(folder)\n")
+    if language == .swift {
+      if orrery == nil {
+        console.remark("Put a checkout of Orrery's sources, or a link to one, at \(folder)/orrery")
+      }
+      console.remark("Build it: swift build --package-path \(folder)")
+    }
     guard isFirst else {
       console.remark(
         "\(deployment) is left as it is. Below \"modules\" it needs:\n\"\(name)\": "
@@ -95,10 +120,30 @@ struct EdgeNewModule: ParsableCommand {
     )
   }
 
+  private func project() throws -> any ModuleProject {
+    let repository = repository ?? "localhost:5000/\(name)"
+    guard language == .swift else { return PythonModule(name: name, repository: repository) }
+    guard let orrery else {
+      return SwiftModule(
+        name: name,
+        repository: repository,
+        package: SwiftModule.defaultPackage
+      )
+    }
+    let package = AbsolutePath.of(orrery)
+    guard PrivateFile.exists("\(package)/Package.swift") else {
+      throw CommandFailure(
+        .usage,
+        "\(package) is no checkout of Orrery: it has no Package.swift"
+      )
+    }
+    return SwiftModule(name: name, repository: repository, package: package)
+  }
+
   private func write(_ files: [(name: String, text: String)], to folder: String) throws(FileFault) {
-    try makeFolders(folder)
     for file in files {
       let path = "\(folder)/\(file.name)"
+      try makeFolders(String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)]))
       // Source code, for the whole team to read; never over what is there.
       let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
       guard descriptor >= 0 else { throw FileFault("make", path) }
