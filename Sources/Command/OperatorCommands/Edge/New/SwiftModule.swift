@@ -19,6 +19,11 @@ package struct SwiftModule: ModuleProject {
     ]
   }
 
+  /// The place as text of a program.
+  private var packageText: String {
+    package.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
+  }
+
   /// What the package is called by those that depend on it: the folder's name.
   private var packageName: String {
     (package.split(separator: "/").last.map(String.init) ?? package).lowercased()
@@ -39,7 +44,7 @@ package struct SwiftModule: ModuleProject {
       products: [.executable(name: "\(name)", targets: ["Program"])],
       dependencies: [
         // The sources of Orrery: a checkout or a link to one. Another place is as good.
-        .package(path: "\(package)")
+        .package(path: "\(packageText)")
       ],
       targets: [
         .executableTarget(name: "Program", dependencies: [orrery], path: "Sources/\(name)"),
