@@ -79,6 +79,14 @@ static uint64_t due_time(const struct publisher *p) {
   return schedule_start + (uint64_t)(place * 1e9 / options.rate);
 }
 
+// The end of the tick in which `time` lies, or its begin: senders that gather for some milliseconds.
+static uint64_t tick_at(uint64_t time, int end) {
+  uint64_t tick = (uint64_t)(options.tick * 1e6);
+  if (!tick || time < schedule_start) return time;
+  uint64_t passed = time - schedule_start;
+  return schedule_start + (passed / tick + (end && passed % tick)) * tick;
+}
+
 static int has_more(const struct publisher *p) {
   uint64_t share = options.messages / options.publishers;
   return may_publish && (!options.messages || p->next < share);
@@ -100,6 +108,7 @@ static void publish(struct publisher *p, uint64_t due) {
 static void fill(struct publisher *p) {
   if (p->link.state != LINK_OPEN) return;
   uint64_t now = monotonic_ns(), before = p->next;
+  if (options.rate > 0) now = tick_at(now, 0);
   while (has_more(p) && p->next - p->base < options.window) {
     uint64_t due = options.rate > 0 ? due_time(p) : now;
     if (due > now) break;
@@ -259,7 +268,8 @@ static void turn(uint64_t until) {
   if (options.rate > 0 && may_publish) {
     for (size_t i = 0; i < options.publishers; i++) {
       struct publisher *p = &publishers[i];
-      if (p->next - p->base < options.window && due_time(p) < until) until = due_time(p);
+      uint64_t due = tick_at(due_time(p), 1);
+      if (p->next - p->base < options.window && due < until) until = due;
     }
   }
   links_turn(until);

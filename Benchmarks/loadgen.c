@@ -208,6 +208,7 @@ static const char usage[] =
     "                             the publishers', and then the readers' if there are as many\n"
     "  --devices N --readers N    publishers and subscribers (the scenario's)\n"
     "  --qos 0|1 --payload BYTES --window N --rate PER_SECOND --messages N\n"
+    "  --tick MS                  with --rate: what is due leaves together every MS (at once)\n"
     "  --seconds S --warmup S --stall S (give up after S without progress)\n"
     "  --topic-template T         with {id}, {module} (what follows the / of the client id)\n"
     "                             and {bag}; --bag TEXT; --filter F\n"
@@ -235,7 +236,7 @@ static const struct option long_options[] = {
     {"messages", 1, 0, 'm'}, {"seconds", 1, 0, 'S'},  {"warmup", 1, 0, 'W'},
     {"stall", 1, 0, 'l'},    {"topic-template", 1, 0, 'T'}, {"bag", 1, 0, 'B'},
     {"filter", 1, 0, 'f'},   {"reader-fd", 1, 0, 'F'}, {"connections", 1, 0, 'k'},
-    {"resume", 0, 0, 'u'},   {"json", 0, 0, 'j'},     {0, 0, 0, 0}};
+    {"resume", 0, 0, 'u'},   {"tick", 1, 0, 'x'},   {"json", 0, 0, 'j'},     {0, 0, 0, 0}};
 
 static size_t to_count(const char *text) { return (size_t)strtoull(text, NULL, 10); }
 
@@ -260,6 +261,7 @@ static int take_option(int option, const char *value, int *json) {
     case 'm': options.messages = to_count(value); break;
     case 'S': options.seconds = atof(value); break;
     case 'W': options.warmup = atof(value); break;
+    case 'x': options.tick = atof(value); break;
     case 'l': options.stall = atof(value); break;
     case 'T': options.topic = value; break;
     case 'B': options.bag = value; break;

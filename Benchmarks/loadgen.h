@@ -20,6 +20,7 @@ struct options {
   unsigned qos, reader_qos;
   size_t payload, window;
   double seconds, warmup, rate, stall;
+  double tick;              // with a rate: what is due leaves every so many milliseconds; 0: at once
   uint64_t messages;        // publish so many instead of for `seconds`; 0: by time
   size_t connections;       // idle: how many; connect: how many at once
   int resume;
