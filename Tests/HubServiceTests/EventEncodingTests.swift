@@ -63,6 +63,21 @@ struct EventEncodingTests {
     return messages
   }
 
+  @Test("What an edge calls its messages is each message's own, though all else is kept")
+  func edgeIdentifiers() async throws {
+    let first = "0123456789abcdef-0000000000000001"
+    let second = "0123456789abcdef-0000000000000002"
+    let bags = [
+      "a=b&$.emid=\(first)", "a=b&$.emid=\(second)", "a=b", "a=b&$.emid=\(second)",
+      "a=b&$.emid=\(second)x", "&$.emid=\(first)",
+    ]
+    let found = try await messages(bags.map { Event(bag: $0) })
+    let expected = [first, second, nil, second, second + "x", first]
+    let key = "iothub-edge-message-id"
+    #expect(found.map { $0.messageAnnotations[key] } == expected.map { $0.map { .string($0) } })
+    #expect(found.prefix(5).allSatisfy { $0.applicationProperties["a"] == .string("b") })
+  }
+
   @Test("The hub's own annotations and the sender's properties stand where consumers look")
   func sections() async throws {
     let bag = "%24.mid=m1&%24.cid=c1&%24.ct=application%2Fjson&%24.ce=utf-8&a=b&empty=&null"

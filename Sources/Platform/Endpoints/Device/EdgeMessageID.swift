@@ -9,7 +9,7 @@ package struct EdgeMessageID: Sendable, Hashable {
   package let number: UInt64
 
   /// Bytes of the property's value: two numbers of 16 digits.
-  private static let byteCount = 33
+  package static let byteCount = 33
 
   package init(store: UInt64, number: UInt64) {
     self.store = store
@@ -39,7 +39,7 @@ package struct EdgeMessageID: Sendable, Hashable {
 
   /// Where the property begins with which `bag` ends, looked for from `start` on; nil if it ends with
   /// anything else.
-  static func start(in bag: Span<UInt8>, from start: Int) -> Int? {
+  package static func start(in bag: Span<UInt8>, from start: Int) -> Int? {
     let mark = bag.count - byteCount - name.count
     guard mark >= start, name.indices.allSatisfy({ bag[mark + $0] == name[$0] }),
       EdgeMessageID(bag.extracting(mark + name.count..<bag.count)) != nil

@@ -1,5 +1,6 @@
 package import AMQPCodec
 import ByteIO
+import Endpoints
 package import HubContract
 package import MessageLog
 import Platform
@@ -7,14 +8,15 @@ import Platform
 /// Writes records of the log as the messages that consumers of events expect (contract §8.4).
 ///
 /// Everything of an event but offset, number, time and body depends on its head alone: identity,
-/// authentication and property bag. Devices repeat their heads, so what was made of one is kept. A
-/// body is copied once, from the log's buffer into the batch that goes to the connection.
+/// authentication and property bag. Devices repeat their heads, so what was made of one is kept; the
+/// identifier that an edge puts at a bag's end, another one for each message, is not counted among
+/// it. A body is copied once, from the log's buffer into the batch that goes to the connection.
 package struct EventEncoding {
   /// What a head becomes.
   ///
   /// A class, so that what is kept is taken with one count of references.
   private final class Sections: Sendable {
-    /// The head itself; empty where none could be read.
+    /// The head itself, without an edge's identifier; empty where none could be read.
     let head: [UInt8]
     /// Pairs of message annotations, without the map around them.
     let annotations: [UInt8]
@@ -40,6 +42,8 @@ package struct EventEncoding {
   private static let sequenceKey = symbol("x-opt-sequence-number")
   private static let offsetKey = symbol("x-opt-offset")
   private static let timeKey = symbol("x-opt-enqueued-time")
+  private static let edgeIDName = "iothub-edge-message-id"
+  private static let edgeIDKey = symbol(edgeIDName)
   private static let hubTimeKey = symbol("iothub-enqueuedtime")
 
   /// Of what was written by a later version, say: given as it is, so that no number is missing.
@@ -62,15 +66,26 @@ package struct EventEncoding {
   package mutating func append(_ record: borrowing LogRecord, to writer: inout AMQPWriter) {
     var sections = Self.unknown
     var bodyStart = 0
+    var edgeID: Range<Int>?
     do throws(EventFault) {
       let view = try EventView(record.payload)
       bodyStart = view.bodyRange.lowerBound
-      let head = record.payload.extracting(0..<bodyStart)
+      var headEnd = bodyStart
+      if let mark = EdgeMessageID.start(in: view.bag.bytes, from: 0) {
+        edgeID = bodyStart - EdgeMessageID.byteCount..<bodyStart
+        headEnd = view.bagRange.lowerBound + mark
+      }
+      let head = record.payload.extracting(0..<headEnd)
       let key = checksum.checksum(head)
       if let known = kept[key], known.isMade(of: head) {
         sections = known
       } else {
-        sections = Self.sections(view, at: destination, head: head.array())
+        sections = Self.sections(
+          view,
+          at: destination,
+          head: head.array(),
+          leavesOutEdgeID: edgeID != nil
+        )
         if kept.count >= Self.keptHeads { kept.removeAll(keepingCapacity: true) }
         kept[key] = sections
       }
@@ -79,6 +94,10 @@ package struct EventEncoding {
     writer.descriptor(AMQPMessage.Section.messageAnnotations)
     var map = writer.beginMap()
     writer.bytes += sections.annotations
+    if let edgeID {
+      writer.bytes += Self.edgeIDKey
+      writer.string(record.payload.extracting(edgeID))
+    }
     writer.bytes += Self.hubTimeKey
     writer.timestamp(time)
     writer.bytes += Self.sequenceKey
@@ -87,7 +106,7 @@ package struct EventEncoding {
     writer.string(String(record.offset))
     writer.bytes += Self.timeKey
     writer.timestamp(time)
-    map.count = (sections.annotationCount + 4) * 2
+    map.count = (sections.annotationCount + (edgeID == nil ? 4 : 5)) * 2
     writer.end(map)
     writer.bytes += sections.properties
     writer.descriptor(AMQPMessage.Section.data)
@@ -97,9 +116,16 @@ package struct EventEncoding {
   private static func sections(
     _ view: borrowing EventView,
     at destination: EventDestinations,
-    head: [UInt8]
+    head: [UInt8],
+    leavesOutEdgeID: Bool
   ) -> Sections {
-    let decoded = view.properties(at: destination)
+    var decoded = view.properties(at: destination)
+    // It ends the bag, and so it is the last of its name.
+    if leavesOutEdgeID,
+      let last = decoded.annotations.lastIndex(where: { $0.name == Self.edgeIDName })
+    {
+      decoded.annotations.remove(at: last)
+    }
     var annotations = AMQPWriter()
     for item in decoded.annotations {
       annotations.symbol(item.name)
