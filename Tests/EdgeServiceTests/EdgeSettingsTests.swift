@@ -53,6 +53,15 @@ struct EdgeSettingsTests {
     #expect(settings.notices.isEmpty)
   }
 
+  @Test("crun in place of an engine, wherever it is")
+  func crun() throws {
+    #expect(try Self.read(Self.manual).containerEngine.crunPath == nil)
+    let own = try Self.read(Self.manual + "[moby_runtime]\nuri = \"crun:/opt/crun\"")
+    #expect(own.containerEngine.crunPath == "/opt/crun")
+    let other = try Self.read(Self.manual + "[moby_runtime]\nuri = \"crun:\"")
+    #expect(other.containerEngine.crunPath?.hasSuffix("/crun") == true)
+  }
+
   @Test("a file with all of the vendor's names is taken")
   func everyName() throws {
     let settings = try Self.read(
@@ -258,6 +267,7 @@ struct EdgeSettingsTests {
       (Self.manual + "[image_garbage_collection]\ncleanup_recurrence = \"1h\"", "30m, 12h"),
       (Self.manual + "[image_garbage_collection]\ncleanup_time = \"24:00\"", "a time of day"),
       (Self.manual + "[moby_runtime]\nuri = \"tcp://x\"", "moby_runtime.uri must begin"),
+      (Self.manual + "[moby_runtime]\nuri = \"crun:here\"", "or be crun: or crun:/path"),
       (Self.manual + "[listen]\nworkload_uri = \"http://h\"", "http://127.0.0.1:15580"),
       (Self.manual + "[hub]\nmqtt_port = 65536", "hub.mqtt_port must be"),
       (Self.manual + "[hub.env]\nx = []", "hub.env.x must be a text"),

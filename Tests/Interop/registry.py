@@ -8,6 +8,7 @@ import http.server
 import io
 import json
 import pathlib
+import platform
 import subprocess
 import tarfile
 import tempfile
@@ -79,6 +80,43 @@ def program():
         return pathlib.Path(folder, "module").read_bytes()
 
 
+def architecture():
+    """This machine's, in the words of registries."""
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+
+
+def configuration(layers, config):
+    """What an image of layers, each a tar file, says of itself."""
+    return json.dumps({
+        "architecture": architecture(), "os": "linux", "config": config,
+        "rootfs": {"type": "layers", "diff_ids": [digest(layer) for layer in layers]},
+    }).encode()
+
+
+class Layout:
+    """A folder in the OCI image layout."""
+
+    def __init__(self, path):
+        self.path, self._entries = pathlib.Path(path), []
+        (self.path / "blobs/sha256").mkdir(parents=True)
+        (self.path / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+
+    def _blob(self, content, kind):
+        name = digest(content)
+        (self.path / "blobs/sha256" / name.removeprefix("sha256:")).write_bytes(content)
+        return {"mediaType": kind, "digest": name, "size": len(content)}
+
+    def add(self, tag, layers, **config):
+        """An image of layers, each a tar file."""
+        described = self._blob(configuration(layers, config), CONFIG)
+        manifest = {"schemaVersion": 2, "mediaType": IMAGE, "config": described,
+                    "layers": [self._blob(gzip.compress(layer), LAYER) for layer in layers]}
+        self._entries.append(self._blob(json.dumps(manifest).encode(), IMAGE) | {
+            "annotations": {"org.opencontainers.image.ref.name": tag}})
+        (self.path / "index.json").write_text(
+            json.dumps({"schemaVersion": 2, "manifests": self._entries}))
+
+
 class Registry:
     """Serves over plain HTTP and asks for tokens, which USER and PASSWORD get."""
 
@@ -127,10 +165,7 @@ class Registry:
 
     def push(self, repository, tag, layers, **config):
         """An image of layers, each a tar file; its digest."""
-        described = self._blob(json.dumps({
-            "architecture": "amd64", "os": "linux", "config": config,
-            "rootfs": {"type": "layers", "diff_ids": [digest(layer) for layer in layers]},
-        }).encode(), CONFIG)
+        described = self._blob(configuration(layers, config), CONFIG)
         return self._manifest(repository, [tag], {
             "schemaVersion": 2, "mediaType": IMAGE, "config": described,
             "layers": [self._blob(gzip.compress(layer), LAYER) for layer in layers]})
@@ -142,7 +177,7 @@ class Registry:
             {"mediaType": IMAGE, "digest": "sha256:" + "0" * 64, "size": 5,
              "platform": {"os": "linux", "architecture": "s390x"}},
             {"mediaType": IMAGE, "digest": image, "size": len(content),
-             "platform": {"os": "linux", "architecture": "amd64"}}]
+             "platform": {"os": "linux", "architecture": architecture()}}]
         return self._manifest(repository, [tag], {
             "schemaVersion": 2, "mediaType": INDEX, "manifests": entries})
 

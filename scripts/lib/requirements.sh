@@ -12,7 +12,7 @@ build_packages=(
 
 # What the tests need on top: clients we did not write, and tools that count.
 test_packages=(
-  docker.io groff-base jq libssl-dev mosquitto mosquitto-clients openssl procps python3 python3-dev python3-venv
+  crun docker.io groff-base jq libssl-dev mosquitto mosquitto-clients openssl procps python3 python3-dev python3-venv
   shellcheck valgrind
 )
 
