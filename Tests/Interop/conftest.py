@@ -1,8 +1,10 @@
 """One ephemeral hub for most tests, special ones where a test must bend the rules."""
 
+import fcntl
 import itertools
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -142,6 +144,44 @@ def rest(hub):
 def owner(hub):
     """Raw REST under the provisioning service's policy."""
     return hub.rest("provisioningserviceowner")
+
+
+@pytest.fixture
+def engine_turn():
+    """The socket of the container engine, None without one; it is one test's alone, because an edge
+    takes all modules of an engine for its own. To be asked for before what runs an edge."""
+    path = os.environ.get("EDGE_TEST_DOCKER_SOCKET")
+    if path is None:
+        yield None
+        return
+    with open(f"{path}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield path
+        if left := containers(path):
+            docker(path, "rm", "-f", *left)
+
+
+@pytest.fixture
+def engine(engine_turn):
+    """The socket of the container engine; without one the test is left out."""
+    if engine_turn is None:
+        pytest.skip("no container engine")
+    return engine_turn
+
+
+def containers(engine):
+    """The containers of modules, by ID."""
+    return docker(
+        engine, "ps", "-aq", "--filter",
+        "label=net.azure-devices.edge.owner=Microsoft.Azure.Devices.Edge.Agent").split()
+
+
+def docker(engine, *words):
+    """What the engine's own command says."""
+    done = subprocess.run(
+        ["docker", "--host", f"unix://{engine}", *words], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,7 @@ def device(identities):
 
 
 @pytest.fixture
-def edge(device, tmp_path):
+def edge(engine_turn, device, tmp_path):
     if not edge_module.binary().exists():
         pytest.skip(f"no edge at {edge_module.binary()}")
     edge = Edge(device, tmp_path, SETTINGS)
@@ -243,8 +243,7 @@ def test_operators_commands(edge, device, program):
     edge.command("logs", "worker", "--since", "soon", expect=1)
 
 
-@pytest.mark.skipif("EDGE_TEST_DOCKER_SOCKET" not in os.environ, reason="no container engine")
-def test_containers(edge, device, program):
+def test_containers(engine, edge, device, program):
     deploy(device, {"boxed": module(
         "orrery-test:1", kind="docker", imagePullPolicy="never",
         options=json.dumps({"HostConfig": {"NetworkMode": "none"}})),

@@ -153,3 +153,39 @@ def test_what_cannot_be_run_is_told_at_once(tmp_path, words, said):
     assert said in done.stderr, done.stderr
     assert ("everything is written below /tmp" in done.stderr) == (said.startswith(("nothing says", "there is no module")))
     assert set(tmp_path.iterdir()) == before
+
+
+BOXED = {"modulesContent": {
+    "$edgeAgent": {"properties.desired": {"schemaVersion": "1.1", "modules": {
+        "boxed": {
+            "type": "docker", "status": "running", "restartPolicy": "always", "version": "1.0",
+            "imagePullPolicy": "never", "settings": {
+                "image": "orrery-test:1",
+                "createOptions": "{\"HostConfig\":{\"NetworkMode\":\"none\"}}"}}}}},
+    "$edgeHub": {"properties.desired": {"schemaVersion": "1.1", "routes": {}}}}}
+
+
+@pytest.mark.skipif(not binary().with_name("orrery-edge").exists(), reason="no orrery-edge")
+def test_containers_run_and_are_removed(engine, tmp_path):
+    (tmp_path / "m.json").write_text(json.dumps(BOXED))
+    words = ["m.json", "--engine", f"unix://{engine}", "--host", f"{conftest.NETWORK}.243"]
+    command = Command(tmp_path, *words)
+    try:
+        command.wait_for("boxed | hello from boxed")
+        assert len(conftest.containers(engine)) == 1
+    finally:
+        status = command.end()
+    assert status == 0, command.lines
+    assert conftest.containers(engine) == []
+
+
+@pytest.mark.skipif(not binary().with_name("orrery-edge").exists(), reason="no orrery-edge")
+def test_an_engine_of_another_edge_is_left_alone(engine, tmp_path):
+    conftest.docker(
+        engine, "create", "--name", "theirs", "--label",
+        "net.azure-devices.edge.owner=Microsoft.Azure.Devices.Edge.Agent", "orrery-test:1")
+    (tmp_path / "m.json").write_text(json.dumps(BOXED))
+    command = Command(tmp_path, "m.json", "--engine", f"unix://{engine}")
+    assert command.process.wait(30) != 0
+    command.wait_for("has an edge's modules already: theirs", 5)
+    assert len(conftest.containers(engine)) == 1

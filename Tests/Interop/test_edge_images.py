@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import re
 
 import pytest
@@ -15,7 +14,6 @@ from edge import Edge
 from registry import Registry, program, tar
 from test_edge_agent import deploy, is_applied, module, reported
 
-ENGINE = os.environ.get("EDGE_TEST_DOCKER_SOCKET")
 ALONE = json.dumps({"HostConfig": {"NetworkMode": "none"}})
 
 
@@ -66,9 +64,8 @@ def running(device):
             if entry.get("runtimeStatus") == "running"}
 
 
-@pytest.mark.skipif(ENGINE is None, reason="no container engine")
 def test_images_are_run_as_they_are_pinned_and_signed(
-        device, registry, make_edge, tmp_path):
+        engine, device, registry, make_edge, tmp_path):
     trusted, stranger = certificates.make_key(), certificates.make_key()
     (tmp_path / "trusted.pub").write_bytes(registry_module.public_pem(trusted))
     layer = tar([("module", program())])
@@ -88,7 +85,7 @@ def test_images_are_run_as_they_are_pinned_and_signed(
     assert push("plain/app:1", newer="yes") != first
     gone = "sha256:" + "5" * 64
     edge = make_edge(
-        f'[moby_runtime]\nuri = "unix://{ENGINE}"\n'
+        f'[moby_runtime]\nuri = "unix://{engine}"\n'
         f'[image_signatures."{registry.host}/signed"]\nkeys = ["{tmp_path / "trusted.pub"}"]\n')
     modules = {
         "good": image(registry, "signed/good:1"),

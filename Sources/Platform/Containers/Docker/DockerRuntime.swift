@@ -121,6 +121,21 @@ package struct DockerRuntime: ModuleRuntime {
     }
   }
 
+  /// Removes the network that modules join; none, or one that others are on, is left as it is.
+  package func removeNetwork() async throws {
+    do {
+      try await client.perform(
+        EngineClient.Request(
+          method: .DELETE,
+          path: ["networks", networkID],
+          subject: "Removing the network \(networkID)"
+        )
+      )
+    } catch let fault as RuntimeFault where [.notFound, .refused, .conflict].contains(fault.code) {
+      return
+    }
+  }
+
   package func start(_ name: String) async throws {
     try await client.perform(
       EngineClient.Request(

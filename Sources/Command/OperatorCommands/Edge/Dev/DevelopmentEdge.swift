@@ -27,6 +27,7 @@ final class DevelopmentEdge: Sendable {
     /// The client of a hub that is not ours, from which the device has to be taken again.
     var guest: HubClient?
     var transport: (any HubTransport)?
+    var engine: DevelopmentEngine?
   }
 
   private static let startSeconds = 30
@@ -81,6 +82,10 @@ final class DevelopmentEdge: Sendable {
   /// Starts everything, tells how to use it, and prints what modules write, until the task is cancelled
   /// or a process ends.
   func run() async throws {
+    if let uri = options.engine {
+      let engine = try await DevelopmentEngine(uri)
+      state.withLock { $0.engine = engine }
+    }
     let client = try await openHub()
     let key = try await makeDevice(client)
     try await apply(client)
@@ -120,6 +125,7 @@ final class DevelopmentEdge: Sendable {
     let state = state.withLock { $0 }
     // First modules and edge, then the hub that they say goodbye to.
     for child in state.children.reversed() { child.stop(seconds: 60) }
+    await state.engine?.tidyUp(console)
     if let client = state.guest {
       let path = IdentityPath(options.deviceID)
       let request = HubRequest(.delete, path.registry).ifMatch("*")
