@@ -139,6 +139,20 @@ def test_a_manifest_is_applied_and_reported(edge, device, program):
     assert is_applied(device)
 
 
+def test_an_agent_that_is_stopped_while_it_waits_ends_well(device, tmp_path):
+    if not edge_module.binary().exists():
+        pytest.skip(f"no edge at {edge_module.binary()}")
+    edge = Edge(device, tmp_path, SETTINGS)
+    edge.start("agent")
+    try:
+        edge.wait_until(lambda: "waits for the keys process" in edge.log("agent"), 20, "it waits")
+        process = edge.processes["agent"]
+        edge.stop("agent")
+        assert process.returncode == 0, edge.log("agent")
+    finally:
+        edge.clean_up()
+
+
 def test_a_crashing_module_is_restarted_later_and_later(edge, device, program):
     deploy(device, {"crasher": module(program("crasher", CRASHER), policy="on-failure"),
                     "never": module(program("never", CRASHER), policy="never")})

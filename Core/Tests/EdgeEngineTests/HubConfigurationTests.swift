@@ -49,7 +49,11 @@ struct HubConfigurationTests {
   @Test("before a configuration everything goes upstream and is kept (DIFF 14)")
   func initial() {
     #expect(HubConfiguration.initial.routes.map(\.statement.sink) == [.upstream])
-    #expect(HubConfiguration.initial.routes.allSatisfy { $0.source.matches(.device) })
+    let sources: [MessageSource] = [.device, .module("m"), .output("o", module: "m")]
+    for source in sources {
+      #expect(HubConfiguration.initial.routes.allSatisfy { $0.source.matches(source) })
+    }
+    #expect(HubConfiguration.initial.routes.allSatisfy { !$0.source.matches(.twinChange) })
     #expect(HubConfiguration.initial.timeToLive == .forever)
   }
 

@@ -101,7 +101,13 @@ package struct AgentService: Service {
   }
 
   private func run(_ workload: WorkloadClient, _ identities: IdentityClient) async throws {
-    let learned = try await cancelWhenGracefulShutdown { try await learn(workload) }
+    let learned: WorkloadIdentity
+    do {
+      learned = try await cancelWhenGracefulShutdown { try await learn(workload) }
+    } catch is CancellationError {
+      // Told to stop while it waited: there is nothing to stop, and nothing went wrong.
+      return
+    }
     let keys = KeysProcess(
       workload: workload,
       identities: identities,

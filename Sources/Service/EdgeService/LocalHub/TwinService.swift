@@ -46,6 +46,9 @@ final class TwinService: TwinsBelow, Sendable {
       waiting.removeValue(forKey: number)?.reply
     }
 
+    /// Whether somebody waits for the answer to a request.
+    func has(_ number: UInt64) -> Bool { waiting[number] != nil }
+
     /// Forgets those of a client that has left: nobody waits for the answers.
     mutating func drop(of identity: IdentityKey) {
       waiting = waiting.filter { $0.value.of != identity }
@@ -58,9 +61,13 @@ final class TwinService: TwinsBelow, Sendable {
     var log: TwinLog?
     var requests = Requests()
     /// What waits until the disk has taken what is stored before it.
-    var owed: [TwinAction] = []
+    var owed = OwedTwinActions()
+    /// Actions beyond which it is looked what can be left out of them.
+    var mostOwed = TwinService.mostOwed
     var isFailing = false
   }
+
+  private static let mostOwed = 8_192
 
   private let state: Mutex<State>
   private let events = Mutex<(waiting: [Event], isRunning: Bool)>(([], false))
@@ -213,23 +220,31 @@ final class TwinService: TwinsBelow, Sendable {
   private func turn(_ waiting: [Event]) {
     let now = SystemClock.now()
     let (done, deadline) = state.withLock { state -> ([TwinAction], Instant?) in
-      for event in waiting { state.owed += event(&state.cache, &state.requests, now) }
-      return (commit(&state) ? take(&state) : [], state.cache.nextDeadline)
+      for event in waiting {
+        state.owed.append(event(&state.cache, &state.requests, now))
+        // Not all at once: a flood of them must not become one of actions first.
+        if state.isFailing, state.owed.actions.count > state.mostOwed { compact(&state) }
+      }
+      return (take(&state), state.cache.nextDeadline)
     }
     for action in done { perform(action) }
     setTimer(deadline, now)
   }
 
+  /// Makes what is owed durable, and takes it; nothing if the disk does not take it now.
   private func take(_ state: inout State) -> [TwinAction] {
-    defer { state.owed = [] }
-    return state.owed
+    guard commit(&state) else { return [] }
+    let (done, undelivered) = state.owed.take()
+    guard !undelivered.isEmpty else { return done }
+    for identity in undelivered { state.owed.append(state.cache.deliverAgain(identity)) }
+    return commit(&state) ? done + state.owed.take().actions : done
   }
 
   /// Makes what is owed durable; false if the disk does not take it now.
   private func commit(_ state: inout State) -> Bool {
     guard let log = state.log else { return false }
     do {
-      try log.keep(state.owed, seal)
+      try log.keep(state.owed.actions, seal)
       if state.isFailing { logger.notice("twins are kept again") }
       state.isFailing = false
       return true
@@ -241,24 +256,17 @@ final class TwinService: TwinsBelow, Sendable {
         )
       }
       state.isFailing = true
-      state.owed = Self.compacted(state.owed)
+      compact(&state)
       return false
     }
   }
 
-  /// The same with one record for each identity, the last: nothing of this is done before all of it is
-  /// durable.
-  private static func compacted(_ owed: [TwinAction]) -> [TwinAction] {
-    var records: [IdentityKey: TwinAction] = [:]
-    let others = owed.filter { action in
-      switch action {
-      case .store(let identity, _), .forget(let identity):
-        records[identity] = action
-        return false
-      default: return true
-      }
-    }
-    return Array(records.values) + others
+  private func compact(_ state: inout State) {
+    let requests = state.requests
+    let dropped = state.owed.compact { requests.has($0) }
+    state.mostOwed = max(Self.mostOwed, 2 * state.owed.actions.count)
+    guard dropped > 0 else { return }
+    logger.warning("notices of changed twins are dropped", metadata: ["count": "\(dropped)"])
   }
 
   private func setTimer(_ deadline: Instant?, _ now: Instant) {

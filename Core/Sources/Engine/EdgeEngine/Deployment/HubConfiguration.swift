@@ -18,10 +18,13 @@ public struct HubConfiguration: Sendable {
   /// The profile that the routes are written in.
   public let profile: Dialect.EdgeProfile
 
-  /// What is in force until a configuration is there: everything goes upstream, however long it
+  /// What is in force until a configuration is there: every message goes upstream, however long it
   /// takes (edge contract section 5.1, DIFF 14).
+  ///
+  /// Notices of changed twins, which nobody has sent, go where a route leads them: the hub above has
+  /// notices of its own.
   public static var initial: HubConfiguration {
-    let route = try? EdgeRoute(name: "upstream", "FROM /* INTO $upstream")
+    let route = try? EdgeRoute(name: "upstream", "FROM /messages/* INTO $upstream")
     return HubConfiguration(routes: route.map { [$0] } ?? [], timeToLive: .forever)
   }
 

@@ -38,6 +38,16 @@ extension TwinCache {
     return actions
   }
 
+  /// Deliveries to a client were given up: it gets one in place of all of them, if it still wants any.
+  public mutating func deliverAgain(_ key: IdentityKey) -> [TwinAction] {
+    guard let entry = entries[key], entry.isSubscribed,
+      let patch = entries[key]?.twin.catchUp(), let twin = entries[key]?.twin
+    else { return [] }
+    var actions: [TwinAction] = [.store(key, twin.record)]
+    deliver(key, patch, twin, &actions)
+    return actions
+  }
+
   /// The client has confirmed the desired properties of `version`, as it does by PUBACK or by settling
   /// the delivery.
   public mutating func desiredConfirmed(_ key: IdentityKey, version: UInt64) {
