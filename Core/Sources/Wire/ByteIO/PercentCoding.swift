@@ -22,6 +22,7 @@ public enum PercentCoding {
   }
 
   /// Appends the escaped form of `bytes` to `out`.
+  @inlinable
   public static func append(_ bytes: some Sequence<UInt8>, to out: inout [UInt8]) {
     let digits: StaticString = "0123456789ABCDEF"
     for byte in bytes {

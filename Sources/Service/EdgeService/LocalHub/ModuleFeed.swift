@@ -19,6 +19,7 @@ final class ModuleFeed: InputFeed {
     let disk: LinuxDisk
     var reader: QueueReader<LinuxDisk>
     var unsettled = 0
+    var heads = HeadCache<Head>()
 
     init(_ number: UInt16, _ name: String, _ disk: LinuxDisk) {
       self.number = number
@@ -26,6 +27,21 @@ final class ModuleFeed: InputFeed {
       self.name = PercentCoding.encode(name.utf8)
       self.disk = disk
       reader = QueueReader(disk: disk)
+    }
+  }
+
+  /// What depends on a message's head alone.
+  ///
+  /// A class, so that what is kept is taken with one count of references.
+  private final class Head {
+    /// The properties as the module gets them.
+    let bag: [UInt8]
+    /// Where the figures are.
+    let place: Int
+
+    init(bag: [UInt8], place: Int) {
+      self.bag = bag
+      self.place = place
     }
   }
 
@@ -91,19 +107,21 @@ final class ModuleFeed: InputFeed {
           maxMessages: limit
         ) { message in
           last += 1
+          let head: Head
+          if let known = inbox.heads.value(of: message) {
+            head = known
+          } else {
+            let place = figures.place(of: message, to: module, input: inbox.input)
+            head = Head(bag: bag(of: message), place: place)
+            inbox.heads.keep(head, of: message)
+          }
           deliveries[last] = Delivery(
             inbox: inbox,
             sequence: message.sequence,
             priority: message.priority,
-            sent: figures.sending(
-              message,
-              to: module,
-              input: inbox.input,
-              start: start,
-              now: time.calendar
-            )
+            sent: figures.sending(message, at: head.place, start: start, now: time.calendar)
           )
-          let bag = bag(of: message)
+          let bag = head.bag
           visit(last, name.span, bag.span, message.event.body)
         }
         if reading.expiredCount > 0 {

@@ -21,6 +21,20 @@ final class UpstreamService {
     let sent: DeliveryFigures.Sent
   }
 
+  /// What depends on a message's head alone.
+  ///
+  /// A class, so that what is kept is taken with one count of references.
+  private final class Head {
+    let sender: IdentityKey
+    /// Where the figures are.
+    let place: Int
+
+    init(sender: IdentityKey, place: Int) {
+      self.sender = sender
+      self.place = place
+    }
+  }
+
   /// A message that was read when the connection had just become full.
   private struct Held {
     let sender: IdentityKey
@@ -51,6 +65,7 @@ final class UpstreamService {
   private var watcher: UInt64 = 0
   private var deliveries: [UInt64: Delivery] = [:]
   private var lastDelivery: UInt64 = 0
+  private var heads = HeadCache<Head>()
   private var isPumping = false
   /// What was read and not sent: a part of one batch, which goes before everything else.
   private var held: [Held] = []
@@ -126,22 +141,28 @@ final class UpstreamService {
         allowance: { [budget] in budget?.allowance($0, age: time.age) ?? .max }
       ) { message in
         lastDelivery += 1
+        let head: Head
+        if let known = heads.value(of: message) {
+          head = known
+        } else {
+          let place = hub.figures.upstream.place(of: message, to: HubFigures.upstreamName)
+          head = Head(sender: message.event.identity, place: place)
+          heads.keep(head, of: message)
+        }
         let delivery = Delivery(
           sequence: message.sequence,
           priority: message.priority,
           sent: hub.figures.upstream.sending(
             message,
-            to: HubFigures.upstreamName,
+            at: head.place,
             start: start,
             now: time.calendar
           )
         )
         deliveries[lastDelivery] = delivery
         let event = message.event
-        let (sender, id) = (
-          event.identity,
-          Endpoints.EdgeMessageID(store: message.id.high, number: message.id.low)
-        )
+        let sender = head.sender
+        let id = Endpoints.EdgeMessageID(store: message.id.high, number: message.id.low)
         // Nothing overtakes what is held.
         let sending =
           held.isEmpty

@@ -2,14 +2,16 @@
 ///
 /// The key that was asked for last is found without hashing it: messages come in rows of one sender.
 public struct SeriesTable<Key: Hashable & Sendable, Figures: Sendable>: Sendable {
-  private let limit: Int
-  private let empty: Figures
-  private var places: [Key: Int] = [:]
-  private var last: (key: Key, place: Int)?
+  @usableFromInline let limit: Int
+  @usableFromInline let empty: Figures
+  @usableFromInline var places: [Key: Int] = [:]
+  @usableFromInline var last: (key: Key, place: Int)?
   /// The place of the keys for which there was none left.
-  private var overflow: Int?
+  @usableFromInline var overflow: Int?
+  @usableFromInline var rows: [(key: Key?, figures: Figures)] = []
+
   /// The keys by place, nil for all that have none of their own, with their figures.
-  public private(set) var entries: [(key: Key?, figures: Figures)] = []
+  public var entries: [(key: Key?, figures: Figures)] { rows }
 
   /// Creates a table of at most `limit` keys, each of which begins with `figures`.
   public init(limit: Int, _ figures: Figures) {
@@ -18,6 +20,7 @@ public struct SeriesTable<Key: Hashable & Sendable, Figures: Sendable>: Sendable
   }
 
   /// The place of `key` in `entries`; it stays the same.
+  @inlinable
   public mutating func place(of key: Key) -> Int {
     if let last, last.key == key { return last.place }
     let place = find(key)
@@ -26,17 +29,19 @@ public struct SeriesTable<Key: Hashable & Sendable, Figures: Sendable>: Sendable
   }
 
   /// The figures at a place.
+  @inlinable
   public subscript(place: Int) -> Figures {
-    get { entries[place].figures }
-    _modify { yield &entries[place].figures }
+    get { rows[place].figures }
+    _modify { yield &rows[place].figures }
   }
 
-  private mutating func find(_ key: Key) -> Int {
+  @inlinable
+  mutating func find(_ key: Key) -> Int {
     if let known = places[key] { return known }
     let isFull = places.count >= limit
     if isFull, let overflow { return overflow }
-    entries.append((isFull ? nil : key, empty))
-    if isFull { overflow = entries.count - 1 } else { places[key] = entries.count - 1 }
-    return entries.count - 1
+    rows.append((isFull ? nil : key, empty))
+    if isFull { overflow = rows.count - 1 } else { places[key] = rows.count - 1 }
+    return rows.count - 1
   }
 }

@@ -35,22 +35,27 @@ final class DeliveryFigures: Sendable {
 
   private let table = Mutex(SeriesTable<Path, Figures>(limit: limit, Figures()))
 
-  /// A message is about to be sent; `now` is the edge's calendar, in milliseconds.
-  func sending(
-    _ message: borrowing StoredMessage,
-    to: String,
-    input: String = "",
-    start: Instant,
-    now: UInt64
-  ) -> Sent {
+  /// Where the figures are of messages like this one; it stays the same for all with its head.
+  func place(of message: borrowing StoredMessage, to: String, input: String = "") -> Int {
     let path = Path(
       sender: MessageSender(message.event),
       to: to,
       input: input,
       priority: message.priority
     )
-    return Sent(
-      place: table.withLock { $0.place(of: path) },
+    return table.withLock { $0.place(of: path) }
+  }
+
+  /// A message is about to be sent whose figures are at `place`; `now` is the edge's calendar, in
+  /// milliseconds.
+  func sending(
+    _ message: borrowing StoredMessage,
+    at place: Int,
+    start: Instant,
+    now: UInt64
+  ) -> Sent {
+    Sent(
+      place: place,
       start: start,
       waited: now > message.enqueuedTime ? now - message.enqueuedTime : 0
     )
