@@ -14,6 +14,7 @@ from azure.iot.device import IoTHubDeviceClient
 import conftest
 import loopback
 from hub import binary
+from test_edge_agent import module, system
 from waiting import wait_until
 
 
@@ -156,12 +157,12 @@ def test_what_cannot_be_run_is_told_at_once(tmp_path, words, said):
 
 
 BOXED = {"modulesContent": {
-    "$edgeAgent": {"properties.desired": {"schemaVersion": "1.1", "modules": {
-        "boxed": {
-            "type": "docker", "status": "running", "restartPolicy": "always", "version": "1.0",
-            "imagePullPolicy": "never", "settings": {
-                "image": "orrery-test:1",
-                "createOptions": "{\"HostConfig\":{\"NetworkMode\":\"none\"}}"}}}}},
+    "$edgeAgent": {"properties.desired": {
+        "schemaVersion": "1.1", "runtime": {"type": "docker", "settings": {}},
+        "systemModules": {"edgeAgent": system("edgeAgent"), "edgeHub": system("edgeHub")},
+        "modules": {"boxed": module(
+            "orrery-test:1", kind="docker", imagePullPolicy="never",
+            options=json.dumps({"HostConfig": {"NetworkMode": "none"}}))}}},
     "$edgeHub": {"properties.desired": {"schemaVersion": "1.1", "routes": {}}}}}
 
 
@@ -181,9 +182,11 @@ def test_containers_run_and_are_removed(engine, tmp_path):
 
 @pytest.mark.skipif(not binary().with_name("orrery-edge").exists(), reason="no orrery-edge")
 def test_an_engine_of_another_edge_is_left_alone(engine, tmp_path):
-    conftest.docker(
-        engine, "create", "--name", "theirs", "--label",
-        "net.azure-devices.edge.owner=Microsoft.Azure.Devices.Edge.Agent", "orrery-test:1")
+    labels = {"owner": "Microsoft.Azure.Devices.Edge.Agent", "original-image": "orrery-test:1",
+              "create-options": "{}", "env": "{}"}
+    words = [word for name, value in labels.items()
+             for word in ("--label", f"net.azure-devices.edge.{name}={value}")]
+    conftest.docker(engine, "create", "--name", "theirs", *words, "orrery-test:1")
     (tmp_path / "m.json").write_text(json.dumps(BOXED))
     command = Command(tmp_path, "m.json", "--engine", f"unix://{engine}")
     assert command.process.wait(30) != 0
