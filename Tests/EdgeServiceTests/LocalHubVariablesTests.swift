@@ -53,7 +53,9 @@ struct LocalHubVariablesTests {
   @Test("what a local hub would not start with is refused before")
   func checked() throws {
     try LocalHubVariables.check(["https_proxy": "http://u:p@proxy.example:3128", "Other": "x"])
-    for wrong in [["https_proxy": "ftp://proxy"], ["MaxConnectedClients": "many"]] {
+    for wrong in [
+      ["https_proxy": "ftp://proxy"], ["MaxConnectedClients": "many"], ["A": "b\u{0}c"],
+    ] {
       #expect(throws: SettingsFault.self) { try LocalHubVariables.check(wrong) }
     }
   }

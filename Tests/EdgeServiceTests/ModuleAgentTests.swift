@@ -229,6 +229,7 @@ struct ModuleAgentTests {
     }
     // An agent that starts later finds the hub as it is; what another one had deployed is taken back.
     try await withAgent(processes: processes, folder: folder) { bench in
+      _ = try await report(bench) { $0["lastDesiredVersion"]?.int64Value == 5 }
       await bench.agent.desired(
         Self.manifest([:], hub: ["MaxConnectedClients": ["value": "10"]]),
         version: 6

@@ -284,12 +284,12 @@ struct SettingsCopyTests {
         at: "/etc/edge.toml",
         for: role,
         paths: Self.paths,
-        deployed: ["UpstreamProtocol": "AmqpWs", "A b": "c\u{0}\n\"d\""]
+        deployed: ["UpstreamProtocol": "AmqpWs", "A b": "c\u{1}\n\"d\""]
       )
       let read = try EdgeSettings(Array(written.utf8), file: "x", paths: Self.paths)
       #expect(
         read.hub.environment
-          == (role == .hub ? ["upstreamprotocol": "Mqtt", "A b": "c\u{0}\n\"d\""] : [:])
+          == (role == .hub ? ["upstreamprotocol": "Mqtt", "A b": "c\u{1}\n\"d\""] : [:])
       )
       #expect(read.hub.mqttPort == (role == .hub ? 1_883 : 8_883))
     }

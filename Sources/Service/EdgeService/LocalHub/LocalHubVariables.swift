@@ -167,6 +167,9 @@ package struct LocalHubVariables: Equatable, Sendable {
   /// - Throws: `SettingsFault`, also for a proxy that is none.
   package static func check(_ variables: [String: String]) throws(SettingsFault) {
     _ = try LocalHubVariables(variables)
+    for (name, text) in variables where name.utf8.contains(0) || text.utf8.contains(0) {
+      throw fault(name, "text without NUL characters", "…")
+    }
     do throws(HTTPProxyFault) {
       _ = try HTTPProxy.from(variables, for: "hub.invalid")
     } catch {
