@@ -313,7 +313,7 @@ def test_answers_that_cannot_be_used(edges, hub, identities, est, change, words)
                  + '[edge_ca]\nmethod = "est"\n').start(wait=False)
     edge.wait_for(lambda: words in edge.log, 20)
     if "bare" not in change:
-        assert edge.ask(edge.socket("$edgeHub"), "GET", "/identity")[0] == 503
+        edge.wait_for(lambda: edge.ask(edge.socket("$edgeHub"), "GET", "/identity")[0] == 503)
     edge.wait_for(lambda: "no edge CA" in edge.log)
     assert "wrong-est-password" not in edge.log
     assert edge.process.poll() is None

@@ -186,6 +186,8 @@ def test_offline_and_after_a_restart(hub_factory, tmp_path, request):
     site.configure(up="FROM /messages/* INTO $upstream")
     site.hub.start()
     site.hub.wait_for_log("configuration in force")
+    # Once, so that the edge has heard of it.
+    assert raw_code(leaf, files) == 0
     above.stop()
     site.hub.kill()
     site.hub.start()
@@ -234,6 +236,7 @@ def test_a_certificate_that_the_proxy_passes_on(site, root, tmp_path):  # noqa: 
     stranger = Below.of(site.identities.module(site.identities.device(), "front"), site.hub)
     site.hub.variables["ApiProxyModuleId"] = "front"
     site.hub.start()
+    proxy.connect().disconnect()
     good = root.issue(signed.device_id)
     assert code_through(site, signed, good, proxy.token()) == 0
     assert code_through(site, pinned, own, proxy.token()) == 0
@@ -251,7 +254,7 @@ def test_the_daemon_of_an_edge_below_through_the_proxy(site, root, tmp_path):  #
         authentication=thumbprints(own.thumbprint()))
     proxy = site.module("IoTEdgeAPIProxy")
     site.hub.start()
-    site.hub.wait_for_log("connected upstream")
+    proxy.connect().disconnect()
 
     def status(token, header=quote(own.pem, safe="")):
         headers = {"x-ms-edge-clientcert": header, "Authorization": token}
