@@ -58,6 +58,10 @@ struct LayerUnpackerTests {
       var information = stat()
       #expect(stat(root + "/deep/er/file", &information) == 0)
       #expect(information.st_mode & 0o7777 == 0o4750 && information.st_nlink == 2)
+      // Whatever the umask is.
+      for path in [root, root + "/deep"] {
+        #expect(stat(path, &information) == 0 && information.st_mode & 0o7777 == 0o755)
+      }
       #expect(stat(root + "/tmp", &information) == 0 && information.st_mode & 0o7777 == 0o1777)
       #expect(lstat(root + "/deep/link", &information) == 0)
       #expect(information.st_mode & S_IFMT == S_IFLNK)

@@ -48,6 +48,8 @@ package struct ContainerShim: ShimTask {
     crun.delete()
     // Crun leaves the container's first process behind; it has to become a child of this one.
     guard clinux_adopt_orphans() == 0 else { throw FileFault("adopt what is begun in", crun.path) }
+    // What crun makes in the container is for its users.
+    umask(0o022)
     try crun.create(output: output, error: error)
     let text = String(decoding: try PrivateFile.read(crun.pidPath, limit: 64), as: UTF8.self)
     guard let pid = pid_t(text.prefix { $0.isNumber }), pid > 1 else {

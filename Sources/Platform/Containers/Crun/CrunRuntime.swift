@@ -109,6 +109,7 @@ package final class CrunRuntime: ModuleRuntime {
     // Users of the container read these.
     for (name, text) in [("hosts", plan.hosts), ("resolv.conf", plan.resolver)] {
       try PrivateFile.replace("\(folder.path)/\(name)", with: Array(text.utf8), mode: 0o644)
+      chmod("\(folder.path)/\(name)", 0o644)
     }
   }
 
@@ -118,7 +119,10 @@ package final class CrunRuntime: ModuleRuntime {
     var partial = ""
     for part in path.split(separator: "/") {
       partial += "/" + part
-      if mkdir(partial, 0o755) != 0, errno != EEXIST, !PrivateFile.exists(partial) {
+      if mkdir(partial, 0o755) == 0 {
+        // Whatever the umask takes away.
+        chmod(partial, 0o755)
+      } else if errno != EEXIST, !PrivateFile.exists(partial) {
         throw FileFault("make", partial)
       }
     }

@@ -45,6 +45,8 @@ package struct LayerUnpacker {
     let root = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard root >= 0 else { throw FileFault("open", path) }
     defer { close(root) }
+    // Whatever the umask takes away: users of the container have to get in.
+    fchmod(root, 0o755)
     var budget = Budget()
     for layer in layers {
       let missing = try check(layer, &budget)
@@ -228,6 +230,7 @@ package struct LayerUnpacker {
         guard mkdirat(above, name, 0o755) == 0 else { throw FileFault("make", name) }
         deepest = openat(above, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         guard deepest >= 0 else { throw FileFault("open", name) }
+        fchmod(deepest, 0o755)
       }
       parent = (path, deepest)
       return deepest
