@@ -156,17 +156,19 @@ def test_an_image_of_a_folder_needs_no_registry(device, make_edge, tmp_path):
     layout = Layout(tmp_path / "images")
     layout.add("2", [tar([("module", program())])], Entrypoint=["/module"])
     edge = make_edge(device)
-    deploy(device, {
-        "good": image(f"oci:{layout.path}:2"),
-        "none": image(f"oci:{layout.path}:3"),
-        "asks": image(f"oci:{layout.path}:2", {"HostConfig": {
-            "PortBindings": {"80/tcp": [{"HostPort": "8080"}]}}}),
-    })
+    def refused(modules, text):
+        deploy(device, modules)
+        edge.wait_until(lambda: is_applied(device, 500) and text in reported(
+            device)["lastDesiredStatus"]["description"], 40, "the reason is told")
+
+    good = image(f"oci:{layout.path}:2")
+    refused({"good": good, "none": image(f"oci:{layout.path}:3")},
+            "index.json has no image of that name, but: 2")
     edge.wait_until(lambda: status(edge, "good") == "running", 40, "it runs")
-    edge.wait_until(lambda: is_applied(device, 500), 20, "the rest is refused")
-    text = reported(device)["lastDesiredStatus"]["description"]
-    assert "index.json has no image of that name, but: 2" in text
-    assert "asks for 80/tcp at 8080; with crun" in text
+    ports = {"HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "8080"}]}}}
+    refused({"good": good, "asks": image(f"oci:{layout.path}:2", ports)},
+            "asks for 80/tcp at 8080; with crun")
+    assert status(edge, "good") == "running"
     # What somebody changed in the folder is not run.
     blobs = layout.path / "blobs/sha256"
     largest = max(blobs.iterdir(), key=lambda path: path.stat().st_size)
@@ -174,9 +176,7 @@ def test_an_image_of_a_folder_needs_no_registry(device, make_edge, tmp_path):
     shutil.rmtree(edge.directory / "data/agent/image-store")
     edge.stop("agent")
     edge.start("agent")
-    deploy(device, {"other": image(f"oci:{layout.path}:2")})
-    edge.wait_until(lambda: is_applied(device, 500), 40, "the damage is told")
-    assert "something else at the digest" in reported(device)["lastDesiredStatus"]["description"]
+    refused({"other": good}, "something else at the digest")
 
 
 def test_containers_outlive_the_agent_and_not_who_watches_them(device, registry, make_edge):
