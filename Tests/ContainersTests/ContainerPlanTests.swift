@@ -4,7 +4,7 @@ import Testing
 
 @Suite("What crun is told of a module")
 struct ContainerPlanTests {
-  private static let users = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n"
+  private static let users = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/srv/app:/bin/sh\n"
   private static let groups = "root:x:0:\napp:x:1001:\nextra:x:50:root,app\n"
 
   private func plan(
@@ -57,7 +57,7 @@ struct ContainerPlanTests {
       (#"{"Entrypoint":"/f"}"#, "process.args", #"["/f"]"#),
       (#"{"Entrypoint":["/f"],"Cmd":["d"]}"#, "process.args", #"["/f","d"]"#),
       (#"{"Env":["A=3","B"]}"#, "process.env.0", #""A=3""#),
-      (#"{"Env":["A=3","B"]}"#, "process.env.2", #""HOME=/home/app""#),
+      (#"{"Env":["A=3","B"]}"#, "process.env.2", #""HOME=/srv/app""#),
       ("{}", "process.env.1", #""B=2""#),
       ("{}", "process.cwd", #""/w""#),
       (#"{"WorkingDir":"/x"}"#, "process.cwd", #""/x""#),

@@ -189,6 +189,9 @@ def test_an_engine_of_another_edge_is_left_alone(engine, tmp_path):
     conftest.docker(engine, "create", "--name", "theirs", *words, "orrery-test:1")
     (tmp_path / "m.json").write_text(json.dumps(BOXED))
     command = Command(tmp_path, "m.json", "--engine", f"unix://{engine}")
-    assert command.process.wait(30) != 0
-    command.wait_for("has an edge's modules already: theirs", 5)
+    try:
+        assert command.process.wait(30) != 0
+        command.wait_for("has an edge's modules already: theirs", 5)
+    finally:
+        command.end()
     assert len(conftest.containers(engine)) == 1

@@ -93,7 +93,7 @@ package struct LayerUnpacker {
         }
       }
       // What pads the end counts for the digests too.
-      while try !file.next().isEmpty {}
+      while try file.next().isEmpty == false {}
       let found = file.digests
       guard found.stored == layer.digest, found.content == layer.contentDigest else {
         throw TarReader.Malformed("its content has another digest than the image says")
