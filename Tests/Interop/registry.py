@@ -1,4 +1,4 @@
-"""A container registry as small as a test needs: what is put into it is served, to who has a token."""
+"""Container registries: one as small as a test needs, which asks for tokens, and Debian's docker-registry."""
 
 import base64
 import functools
@@ -10,12 +10,18 @@ import json
 import pathlib
 import platform
 import subprocess
+import shutil
 import tarfile
 import tempfile
 import threading
 
+import requests
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+import loopback
+from chips import free_port, listens
+from waiting import wait_until
 
 IMAGE = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -233,3 +239,54 @@ class Registry:
         request.end_headers()
         if request.command != "HEAD":
             request.wfile.write(content)
+
+
+# The hash of PASSWORD by bcrypt, the only one that docker-registry takes.
+HASH = "$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a"
+
+
+class Distribution(Registry):
+    """docker-registry, with a name and a password for everything."""
+
+    def __init__(self, address, folder):
+        self.blobs, self.manifests = {}, {}
+        self.host = f"{address}:{free_port(address)}"
+        (folder / "users").write_text(f"{USER}:{HASH}\n")
+        (folder / "registry.yml").write_text(
+            "version: 0.1\nlog: {level: error}\n"
+            f"storage: {{filesystem: {{rootdirectory: {folder / 'images'}}}}}\n"
+            f"http: {{addr: '{self.host}', secret: tests}}\n"
+            f"auth: {{htpasswd: {{realm: tests, path: {folder / 'users'}}}}}\n")
+        with open(folder / "registry.log", "wb") as log:
+            self._process = subprocess.Popen(
+                ["docker-registry", "serve", str(folder / "registry.yml")], stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, preexec_fn=loopback.die_with_parent)
+        port = int(self.host.rpartition(":")[2])
+        wait_until(lambda: listens(address, port), 20, "docker-registry listens")
+
+    @staticmethod
+    def is_there():
+        return shutil.which("docker-registry") is not None
+
+    def stop(self):
+        self._process.terminate()
+        self._process.wait(10)
+
+    def _manifest(self, repository, tags, manifest):
+        named = super()._manifest(repository, tags, manifest)
+        base = f"http://{self.host}/v2/{repository}"
+        with requests.Session() as session:
+            session.auth = (USER, PASSWORD)
+            for part in [manifest["config"], *manifest["layers"]]:
+                begun = session.post(f"{base}/blobs/uploads/", timeout=10)
+                assert begun.status_code == 202, begun.text
+                put = session.put(begun.headers["Location"], self.blobs[part["digest"]], timeout=10,
+                                  params={"digest": part["digest"]},
+                                  headers={"Content-Type": "application/octet-stream"})
+                assert put.status_code == 201, put.text
+            for name in tags:
+                put = session.put(f"{base}/manifests/{name}", self.manifests[repository, name][1],
+                                  timeout=10, headers={"Content-Type": manifest["mediaType"]})
+                assert put.status_code == 201, put.text
+                assert put.headers["Docker-Content-Digest"] == named
+        return named

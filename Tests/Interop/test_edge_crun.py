@@ -11,7 +11,7 @@ import pytest
 import edge as edge_module
 import registry as registry_module
 from edge import Edge
-from registry import Layout, Registry, program, tar
+from registry import Distribution, Layout, Registry, program, tar
 from test_edge_agent import deploy, is_applied, module, reported, try_list
 
 CRUN = shutil.which("crun")
@@ -91,6 +91,18 @@ def push(registry, name="team/app", tag="1", **config):
     return registry.push(name, tag, [lower, upper], Entrypoint=["/module"],
                          Cmd=["/gone", "/folder/old", "/folder/new", "/dev/null"],
                          Env=["GREETING=image"], **config)
+
+
+@pytest.mark.skipif(not Distribution.is_there(), reason="no docker-registry")
+def test_the_registry_that_people_run(device, make_edge, tmp_path):
+    registry = Distribution(device.hub.address, tmp_path)
+    digest = push(registry)
+    edge = make_edge(device)
+    deploy_images(device, registry, {"app": image(f"{registry.host}/team/app:1@{digest}")})
+    edge.wait_until(lambda: is_applied(device), 40, "the manifest is applied")
+    edge.wait_until(lambda: edge.command("logs", "app").count("\n") == 5, 20, "it has written")
+    assert "/gone: none" in edge.command("logs", "app")
+    registry.stop()
 
 
 def test_an_image_of_a_registry_is_run_as_its_create_options_say(

@@ -11,7 +11,7 @@ import edge as edge_module
 import registry as registry_module
 from blob_storage import BlobStorage
 from edge import Edge
-from registry import Registry, program, tar
+from registry import Distribution, Registry, program, tar
 from test_edge_agent import deploy, is_applied, module, reported
 
 ALONE = json.dumps({"HostConfig": {"NetworkMode": "none"}})
@@ -129,6 +129,31 @@ def test_images_are_run_as_they_are_pinned_and_signed(
     deploy(device, {})
     edge.wait_until(lambda: {name for name in edge.list() if not name.startswith("edge")} == set(),
                     30, "all are removed")
+
+
+@pytest.mark.skipif(not Distribution.is_there(), reason="no docker-registry")
+def test_the_registry_that_people_run(engine, device, make_edge, tmp_path):
+    registry = Distribution(device.hub.address, tmp_path)
+    key = certificates.make_key()
+    (tmp_path / "trusted.pub").write_bytes(registry_module.public_pem(key))
+    layer = tar([("module", program())])
+    good = registry.push("signed/good", "1", [layer], Entrypoint=["/module"])
+    registry.sign("signed/good", good, key)
+    registry.push("signed/unsigned", "1", [layer], Entrypoint=["/module"], Labels={"other": "yes"})
+    edge = make_edge(
+        f'[moby_runtime]\nuri = "unix://{engine}"\n'
+        f'[image_signatures."{registry.host}/signed"]\nkeys = ["{tmp_path / "trusted.pub"}"]\n')
+    deploy_images(device, registry, {
+        "good": image(registry, "signed/good:1", digest=good),
+        "unsigned": image(registry, "signed/unsigned:1")})
+    edge.wait_until(lambda: running(device) == {"good"}, 40, "what is signed runs")
+    edge.wait_until(lambda: is_applied(device, 500), 30, "what is not is told")
+    assert "signed/unsigned:1 is not run: its registry has no signature of it" in (
+        reported(device)["lastDesiredStatus"]["description"])
+    deploy(device, {})
+    edge.wait_until(lambda: {name for name in edge.list() if not name.startswith("edge")} == set(),
+                    30, "all are removed")
+    registry.stop()
 
 
 def test_logs_are_uploaded(device, make_edge, tmp_path):

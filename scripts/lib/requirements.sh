@@ -12,8 +12,8 @@ build_packages=(
 
 # What the tests need on top: clients we did not write, and tools that count.
 test_packages=(
-  crun docker.io groff-base jq libssl-dev mosquitto mosquitto-clients openssl procps python3 python3-dev python3-venv
-  shellcheck valgrind
+  crun docker-registry docker.io groff-base jq libssl-dev mosquitto mosquitto-clients openssl procps python3 python3-dev
+  python3-venv shellcheck swtpm tpm2-tools valgrind
 )
 
 # What the comparison with other brokers needs on top.
