@@ -115,6 +115,16 @@ struct LayerUnpackerTests {
         [Tar.entry("up", type: "2", target: "../outside") + Tar.entry("up/new", content: "x")],
         "cannot be unpacked"
       ),
+      // Slashes that are a part of a longer character.
+      (
+        [
+          Tar.entry("x\u{600}", type: "2", target: "../outside")
+            + Tar.entry("x\u{600}/new", content: "x")
+        ], "cannot be unpacked"
+      ),
+      ([Tar.entry("../\u{301}new", content: "x")], "leads out"),
+      ([Tar.entry("/\u{301}new", content: "x")], "no path in the image"),
+      ([Tar.entry(String(repeating: "a/", count: 129), type: "5")], "too many folders"),
       ([Tar.entry("dev", type: "3")], "device"),
       ([Tar.entry(".wh...")], "no name"),
       ([Array("no tar file".utf8)], "ends in the middle"),

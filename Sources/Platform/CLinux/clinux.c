@@ -162,6 +162,13 @@ int64_t clinux_peer_user(int file) {
   return peer.uid;
 }
 
+int64_t clinux_peer_process(int file) {
+  struct ucred peer;
+  socklen_t size = sizeof peer;
+  if (getsockopt(file, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return -1;
+  return peer.pid;
+}
+
 #if defined(__x86_64__)
 #include <nmmintrin.h>
 #define CRC32C_TARGET __attribute__((target("sse4.2")))

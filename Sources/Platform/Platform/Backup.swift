@@ -79,8 +79,10 @@ package enum Backup {
     else { throw SettingsFault("\(path) cannot be read by this version") }
     return try entries.map { entry in
       guard let file = entry["path"]?.stringValue, let size = entry["bytes"]?.int64Value,
-        let sha256 = entry["sha256"]?.stringValue, !file.hasPrefix("/"),
-        !file.split(separator: "/").contains("..")
+        let sha256 = entry["sha256"]?.stringValue, file.utf8.first != UInt8(ascii: "/"),
+        !file.utf8.split(separator: UInt8(ascii: "/")).contains(where: {
+          $0.elementsEqual("..".utf8)
+        })
       else { throw SettingsFault("\(path) has an entry that cannot be read") }
       let found = try digest(directory + "/" + file)
       guard found.size == size, found.digest == sha256 else {

@@ -114,6 +114,15 @@ package struct PresentedCertificate: Sendable {
     }
   }
 
+  /// Certificates on the way that a peer may present; more are left out.
+  package static let longestPath = 8
+
+  private func isSameStep(as other: PresentedCertificate) -> Bool {
+    certificate.subject == other.certificate.subject
+      && certificate.issuer == other.certificate.issuer
+      && certificate.publicKey == other.certificate.publicKey
+  }
+
   /// The way from this leaf to one of `roots` through `intermediates` (RFC 5280 §6), nil for none.
   ///
   /// Checks signatures, validity, basicConstraints, path length and key usage at `seconds` since
@@ -123,8 +132,12 @@ package struct PresentedCertificate: Sendable {
     through intermediates: [PresentedCertificate],
     at seconds: Int64
   ) async -> CertificatePath? {
-    // The policy below leaves key usage out.
-    let intermediates = intermediates.filter(\.isAuthority)
+    // The policy below leaves key usage out. Of those that stand for the same step one is enough: a
+    // search among many of the same name and key would not end.
+    let intermediates = intermediates.filter { $0.isAuthority && $0.isValid(at: seconds) }
+      .reduce(into: [PresentedCertificate]()) { kept, next in
+        if !kept.contains(where: { $0.isSameStep(as: next) }) { kept.append(next) }
+      }
     let date = Date(timeIntervalSince1970: Double(seconds))
     var verifier = Verifier(rootCertificates: CertificateStore(roots.map(\.certificate))) {
       RFC5280Policy(fixedExpiryValidationTime: date)

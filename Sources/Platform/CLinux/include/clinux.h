@@ -118,4 +118,7 @@ int clinux_next_signal(int file);
 /// The user at the other end of a unix socket, -1 where that cannot be told.
 int64_t clinux_peer_user(int file);
 
+/// The process that made the connection of a unix socket, -1 where that cannot be told.
+int64_t clinux_peer_process(int file);
+
 #endif

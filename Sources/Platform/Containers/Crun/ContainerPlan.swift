@@ -514,6 +514,8 @@ package struct ContainerPlan {
         "/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
         "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
       ].map { .string($0) }
+        // The machine's own is mounted then, in which its user may write.
+        + (surroundings.isRoot ? [] : [.string("/sys/fs/cgroup")])
     )
     kernel["readonlyPaths"] = .array(
       ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"].map { .string($0) }

@@ -6,6 +6,8 @@ enum FileTree {
   /// A name as the system has it, zero at its end: those of others need not be UTF-8.
   private typealias Name = [CChar]
 
+  /// Names that are read at once, however many there are.
+  private static let portion = 4096
   /// Folders that are open at once.
   private static let depthLimit = 100
 
@@ -13,6 +15,7 @@ enum FileTree {
   ///
   /// - Throws: `FileFault`; nothing there is no fault.
   static func remove(_ name: String, in directory: Int32) throws(FileFault) {
+    guard !name.utf8.contains(UInt8(ascii: "/")) else { throw FileFault("remove", name, EINVAL) }
     var moved: [Name] = []
     try remove(Name(name.utf8CString), in: directory, top: directory, depth: 0, &moved)
     while let name = moved.popLast() {
@@ -57,21 +60,23 @@ enum FileTree {
     guard folder >= 0 else { throw fault("open", name) }
     defer { close(folder) }
     fchmod(folder, 0o700)
-    for entry in try names(in: folder, name) {
-      try remove(entry, in: folder, top: top, depth: depth + 1, &moved)
+    while case let entries = try names(in: folder, name), !entries.isEmpty {
+      for entry in entries {
+        try remove(entry, in: folder, top: top, depth: depth + 1, &moved)
+      }
     }
     guard unlinkat(directory, name, AT_REMOVEDIR) == 0 || errno == ENOENT else {
       throw fault("remove", name)
     }
   }
 
-  /// What is in an open folder.
+  /// The first names in an open folder.
   private static func names(in folder: Int32, _ path: Name) throws(FileFault) -> [Name] {
     let copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard copy >= 0, let stream = fdopendir(copy) else { throw fault("read", path) }
     defer { closedir(stream) }
     var names: [Name] = []
-    while let entry = readdir(stream) {
+    while names.count < portion, let entry = readdir(stream) {
       let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
         bytes.prefix { $0 != 0 }.map { CChar(bitPattern: $0) } + [0]
       }
@@ -82,11 +87,13 @@ enum FileTree {
 
   /// Removes all that is in an open folder, as above.
   static func empty(_ folder: Int32) throws(FileFault) {
-    for name in try names(in: folder, []) {
-      var moved: [Name] = []
-      try remove(name, in: folder, top: folder, depth: 0, &moved)
-      while let other = moved.popLast() {
-        try remove(other, in: folder, top: folder, depth: 0, &moved)
+    while case let entries = try names(in: folder, []), !entries.isEmpty {
+      for name in entries {
+        var moved: [Name] = []
+        try remove(name, in: folder, top: folder, depth: 0, &moved)
+        while let other = moved.popLast() {
+          try remove(other, in: folder, top: folder, depth: 0, &moved)
+        }
       }
     }
   }

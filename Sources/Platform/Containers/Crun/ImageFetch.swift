@@ -49,6 +49,10 @@ struct ImageFetch {
       parts = try ImageManifest(manifest.bytes)
     }
     guard case .image(let config, let layers) = parts else { return }
+    guard config.size <= Int64(ImageStore.configurationLimit),
+      layers.allSatisfy({ $0.size <= ImageStore.layerLimit }),
+      layers.reduce(0, { $0 + $1.size }) <= ImageStore.imageLimit
+    else { throw refused("it is larger than is allowed") }
     var names = [image.pinned(to: top.digest).description]
     if image.digest == nil { names.insert(image.description, at: 0) }
     if manifest.digest != top.digest {
@@ -133,9 +137,6 @@ struct ImageFetch {
     var state = PullProgress(layers: layers.count)
     state.totalBytes = layers.reduce(0) { $0 + $1.size }
     for layer in layers {
-      guard layer.size <= ImageStore.layerLimit else {
-        throw refused("a layer has \(layer.size) bytes; at most \(ImageStore.layerLimit) are read")
-      }
       if !store.has(layer) {
         let before = state
         try await store.put(layer.digest) { file, path in
@@ -218,9 +219,14 @@ struct ImageFetch {
       }
     }
     let path = Self.path(descriptor.digest, folder)
-    let file = open(path, O_RDONLY | O_CLOEXEC)
+    // A pipe in a file's place must not keep the thread.
+    let file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
     guard file >= 0 else { throw FileFault("open", path) }
     defer { close(file) }
+    var information = stat()
+    guard fstat(file, &information) == 0, information.st_mode & S_IFMT == S_IFREG,
+      Int64(information.st_size) == descriptor.size
+    else { throw refused("\(path) is no file of \(descriptor.size) bytes") }
     var digest = SHA256Digest()
     var portion = [UInt8](repeating: 0, count: 1 << 20)
     while true {

@@ -27,15 +27,20 @@ package final class ImageStore: Sendable {
     }
   }
 
-  /// The longest configuration, in bytes, and the largest layer.
+  /// The longest configuration, in bytes, the largest layer, and all layers of an image as they come.
   static let configurationLimit = 4 << 20
   static let layerLimit: Int64 = 16 << 30
+  static let imageLimit: Int64 = 32 << 30
   private static let temporary = "new-"
 
   private let root: String
-  private let images: Mutex<[Image]>
-  /// Images that are being fetched: parts of them are on no list yet.
-  private let fetches = Mutex(0)
+  private struct State {
+    var images: [Image]
+    /// Images that are being fetched: parts of them are on no list yet.
+    var fetches = 0
+  }
+
+  private let state: Mutex<State>
 
   /// Opens the store in a folder, which is made if it is not there.
   ///
@@ -45,23 +50,24 @@ package final class ImageStore: Sendable {
     try PrivateFile.makeDirectory(root + "/blobs/sha256")
     let bytes = (try? PrivateFile.read(root + "/images.json")) ?? []
     let json = try? JSON.parse(bytes, limits: .stored)
-    images = Mutex((json?["images"]?.arrayValue ?? []).compactMap { Image($0) })
+    state = Mutex(State(images: (json?["images"]?.arrayValue ?? []).compactMap { Image($0) }))
     // What a power cut left half.
     for entry in try PrivateFile.entries(of: root) where entry.name.hasPrefix(Self.temporary) {
       unlink(root + "/" + entry.name)
     }
+    sweep()
   }
 
   // MARK: Images
 
   /// All images.
-  package var all: [StoredImage] { images.withLock { $0.map(\.stored) } }
+  package var all: [StoredImage] { state.withLock { $0.images.map(\.stored) } }
 
   /// The image of a name or hash.
   func image(_ name: String) -> Image? {
     let key = ImageReference(name).map(Self.key)
-    return images.withLock { images in
-      images.first { image in
+    return state.withLock { state in
+      state.images.first { image in
         image.id == name
           || key != nil && image.names.contains { ImageReference($0).map(Self.key) == key }
       }
@@ -94,30 +100,44 @@ package final class ImageStore: Sendable {
   /// Removes an image, and parts that no other one needs.
   package func remove(_ id: String) throws(FileFault) {
     try change { images in images.removeAll { $0.id == id } }
-    // What stays for that reason goes with the next image.
-    guard fetches.withLock({ $0 == 0 }) else { return }
-    let used = images.withLock { images in
-      Set(images.flatMap { [$0.id, $0.manifest] + $0.layers.map(\.digest) })
-    }
-    for entry in try PrivateFile.entries(of: root + "/blobs/sha256")
-    where !used.contains("sha256:" + entry.name) {
-      unlink(root + "/blobs/sha256/" + entry.name)
+    sweep()
+  }
+
+  /// Removes parts that no image needs, unless one is being fetched: then they go another time.
+  private func sweep() {
+    state.withLock { state in
+      guard state.fetches == 0 else { return }
+      let used = Set(state.images.flatMap { [$0.id, $0.manifest] + $0.layers.map(\.digest) })
+      // A folder that cannot be read is told by what needs it.
+      for entry in (try? PrivateFile.entries(of: root + "/blobs/sha256")) ?? []
+      where !used.contains("sha256:" + entry.name) {
+        unlink(root + "/blobs/sha256/" + entry.name)
+      }
     }
   }
 
-  /// Keeps all parts meanwhile.
+  /// Keeps all parts meanwhile; those of an image that is refused go.
   func whileFetching(_ body: () async throws -> Void) async throws {
-    fetches.withLock { $0 += 1 }
-    defer { fetches.withLock { $0 -= 1 } }
-    try await body()
+    state.withLock { $0.fetches += 1 }
+    do {
+      try await body()
+    } catch {
+      state.withLock { $0.fetches -= 1 }
+      if let fault = error as? RuntimeFault, fault.code == .refused { sweep() }
+      throw error
+    }
+    state.withLock { $0.fetches -= 1 }
   }
 
   private func change(_ body: (inout [Image]) -> Void) throws(FileFault) {
-    let json: JSONValue = images.withLock { images in
+    // Written under the lock: of two lists the later one has to stay.
+    try state.withLock { state throws(FileFault) in
+      var images = state.images
       body(&images)
-      return ["images": .array(images.map(\.json))]
+      let json: JSONValue = ["images": .array(images.map(\.json))]
+      try PrivateFile.replace(root + "/images.json", with: JSON.bytes(json))
+      state.images = images
     }
-    try PrivateFile.replace(root + "/images.json", with: JSON.bytes(json))
   }
 
   // MARK: Parts

@@ -22,7 +22,7 @@ final class LayerFile {
   private var isInside = false
   /// Whether zlib may hold back more than fitted into the last piece.
   private var isFull = false
-  private var left: Int64
+  private(set) var left: Int64
   private var storedDigest = SHA256Digest()
   private var contentDigest = SHA256Digest()
 

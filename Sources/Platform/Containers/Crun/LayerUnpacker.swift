@@ -11,6 +11,8 @@ package struct LayerUnpacker {
   package struct Budget {
     package var entries = 1_000_000
     package var bytes: Int64 = 32 << 30
+    /// Bytes of the names of what layers take away, which are kept until it is done.
+    package var missingBytes = 16 << 20
 
     package init() {}
   }
@@ -34,8 +36,13 @@ package struct LayerUnpacker {
   private let isRoot = geteuid() == 0
   /// The folder that was used last, which most often is the next one too.
   private var parent: (path: [String], file: Int32)?
+  /// Folders that may be made although no entry names them.
+  private var unnamedFolders: Int
 
-  private init(root: Int32) { self.root = root }
+  private init(root: Int32, unnamedFolders: Int) {
+    self.root = root
+    self.unnamedFolders = unnamedFolders
+  }
 
   /// Unpacks `layers`, the lowest first, into the folder at `path`, which is made.
   ///
@@ -48,11 +55,15 @@ package struct LayerUnpacker {
     // Whatever the umask takes away: users of the container have to get in.
     fchmod(root, 0o755)
     var budget = Budget()
+    var unnamedFolders = budget.entries
     for layer in layers {
       let missing = try check(layer, &budget)
       try explained(layer) {
-        var unpacker = LayerUnpacker(root: root)
-        defer { unpacker.leaveParent() }
+        var unpacker = LayerUnpacker(root: root, unnamedFolders: unnamedFolders)
+        defer {
+          unpacker.leaveParent()
+          unnamedFolders = unpacker.unnamedFolders
+        }
         for name in missing { try unpacker.remove(name) }
         let file = try LayerFile(layer.path, limit: .max)
         var tar = TarReader(file.next)
@@ -71,6 +82,7 @@ package struct LayerUnpacker {
   package static func check(_ layer: Layer, _ budget: inout Budget) throws -> [[String]] {
     var missing: [[String]] = []
     var (entries, bytes) = (budget.entries, budget.bytes)
+    var missingBytes = budget.missingBytes
     try explained(layer) {
       let file = try LayerFile(layer.path, limit: bytes)
       var tar = TarReader(file.next)
@@ -81,6 +93,10 @@ package struct LayerUnpacker {
           throw TarReader.Malformed("the image is larger than is allowed")
         }
         guard let name = entry.path.last, name.hasPrefix(whiteout) else { continue }
+        missingBytes -= entry.path.reduce(0) { $0 + $1.utf8.count + 32 }
+        guard missingBytes >= 0 else {
+          throw TarReader.Malformed("it takes away more than is allowed")
+        }
         let parent = Array(entry.path.dropLast())
         if name == opaque {
           missing.append(parent + [""])
@@ -94,12 +110,16 @@ package struct LayerUnpacker {
       }
       // What pads the end counts for the digests too.
       while try file.next().isEmpty == false {}
+      // What surrounds the files counts too.
+      bytes = min(bytes, file.left)
       let found = file.digests
       guard found.stored == layer.digest, found.content == layer.contentDigest else {
+        // It was good when it came: fetched again it is.
+        if found.stored != layer.digest { unlink(layer.path) }
         throw TarReader.Malformed("its content has another digest than the image says")
       }
     }
-    (budget.entries, budget.bytes) = (entries, bytes)
+    (budget.entries, budget.bytes, budget.missingBytes) = (entries, bytes, missingBytes)
     return missing
   }
 
@@ -219,7 +239,12 @@ package struct LayerUnpacker {
 
   /// The folder at `path`, which is made where it is missing.
   private mutating func folder(_ path: [String]) throws -> Int32 {
-    if let parent, parent.path == path { return parent.file }
+    // By bytes: names that look the same are others to the kernel.
+    if let parent, parent.path.count == path.count,
+      zip(parent.path, path).allSatisfy({ $0.utf8.elementsEqual($1.utf8) })
+    {
+      return parent.file
+    }
     leaveParent()
     for count in stride(from: path.count, through: 0, by: -1) {
       guard let file = try open(Array(path[..<count])) else { continue }
@@ -227,6 +252,10 @@ package struct LayerUnpacker {
       for name in path[count...] {
         let above = deepest
         defer { close(above) }
+        unnamedFolders -= 1
+        guard unnamedFolders >= 0 else {
+          throw TarReader.Malformed("the image has more folders than are allowed")
+        }
         guard mkdirat(above, name, 0o755) == 0 else { throw FileFault("make", name) }
         deepest = openat(above, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         guard deepest >= 0 else { throw FileFault("open", name) }

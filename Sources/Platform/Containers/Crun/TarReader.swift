@@ -28,6 +28,7 @@ package struct TarReader {
   /// The longest path and link, in bytes, and the longest name in a path (limits.h of Linux).
   package static let pathLimit = 4096
   private static let nameLimit = 255
+  private static let depthLimit = 128
   /// The most bytes of a header that is stored as content: the long names, and pax records.
   private static let headerLimit = 64 << 10
   private static let block = 512
@@ -152,7 +153,8 @@ package struct TarReader {
     switch header[156] {
     case 0, UInt8(ascii: "0"), UInt8(ascii: "7"):
       // Before ustar a folder was a file whose name ends so.
-      kind = (records["path"] ?? name).hasSuffix("/") ? .directory : .file
+      let last = (records["path"] ?? name).utf8.last
+      kind = last == UInt8(ascii: "/") ? .directory : .file
     case UInt8(ascii: "1"): kind = .hardLink
     case UInt8(ascii: "2"): kind = .symbolicLink
     case UInt8(ascii: "5"): kind = .directory
@@ -201,10 +203,16 @@ package struct TarReader {
   }
 
   /// The parts of a path that stays where it is put.
+  ///
+  /// Cut by bytes, as the kernel does: a slash beside a combining mark is no character of its own.
   package static func parts(_ path: String) throws -> [String] {
-    guard !path.hasPrefix("/") else { throw Malformed("\"\(path)\" is no path in the image") }
+    guard path.utf8.first != UInt8(ascii: "/") else {
+      throw Malformed("\"\(path)\" is no path in the image")
+    }
     guard path.utf8.count < pathLimit else { throw Malformed("a path is too long") }
-    let parts = path.split(separator: "/").filter { $0 != "." }.map(String.init)
+    let parts = path.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
+      .filter { $0 != "." }
+    guard parts.count <= depthLimit else { throw Malformed("a path has too many folders") }
     guard parts.allSatisfy({ $0 != ".." && $0.utf8.count <= nameLimit }) else {
       throw Malformed("\"\(path)\" leads out of the image, or has a name that is too long")
     }

@@ -19,7 +19,7 @@ struct LogReader {
     to sink: (LogChunk) async throws -> Void
   ) async throws {
     var tail: [LogLine] = []
-    let limit = query.tail.map { max($0, 0) }
+    let limit = query.tail.map { min(max($0, 0), 1_000_000) }
     var number = 1
     while PrivateFile.exists("\(path).\(number)"), number < 100 { number += 1 }
     var reading: OpenFile?

@@ -143,7 +143,9 @@ package struct DeviceAuthenticator: Sendable {
       guard
         let path = await leaf.path(
           among: roots,
-          through: presented.isResumed ? intermediates.all : Array(chain.dropFirst()),
+          through: presented.isResumed
+            ? intermediates.all
+            : Array(chain.dropFirst().prefix(PresentedCertificate.longestPath)),
           at: now.seconds
         ),
         let thumbprint = Thumbprint(hex: path.root.sha256Thumbprint)

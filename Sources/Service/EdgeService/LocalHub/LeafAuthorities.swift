@@ -14,6 +14,8 @@ final class LeafAuthorities: Sendable {
     var bytes: [UInt8] = []
     var certificates: [[UInt8]] = []
     var told: String?
+    /// What was there the last time that it held no authority.
+    var empty: [UInt8]?
   }
 
   private let file: String?
@@ -32,7 +34,8 @@ final class LeafAuthorities: Sendable {
 
   /// Reads the file again; answers whether they are others now.
   ///
-  /// While it can't be read, those of before count.
+  /// While it can't be read, those of before count; so they do once where it holds none, because somebody
+  /// may be writing it.
   func reread() -> Bool {
     guard let file else { return false }
     let bytes: [UInt8]
@@ -48,7 +51,14 @@ final class LeafAuthorities: Sendable {
       .filter(\.isAuthority).map(\.der)
     guard !certificates.isEmpty else {
       tell("it holds no certificates of authorities in PEM")
-      return false
+      return held.withLock { held in
+        guard held.empty == bytes, !held.certificates.isEmpty else {
+          held.empty = bytes
+          return false
+        }
+        held.certificates = []
+        return true
+      }
     }
     return held.withLock { held in
       held.told = nil

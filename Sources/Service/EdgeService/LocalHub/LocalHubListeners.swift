@@ -86,7 +86,10 @@ struct LocalHubListeners {
         try await writer.write(response: response.head, body: response.body)
       },
       forwarded: { [proxy = CertificateProxy(hub: hub)] head in
-        proxy.certificate(
+        // Of two, one could be the client's own.
+        let names = [CertificateProxy.header, "Authorization"]
+        guard names.allSatisfy({ head.headers[$0].count == 1 }) else { return nil }
+        return proxy.certificate(
           head.headers.first(name: CertificateProxy.header),
           authorization: head.headers.first(name: "Authorization")
         )

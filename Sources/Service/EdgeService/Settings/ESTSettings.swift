@@ -83,7 +83,15 @@ package struct ESTSettings: Equatable, Sendable {
     guard text.hasPrefix("https://"), text.utf8.count > 8, !text.contains("?"),
       text.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
     else { return nil }
-    return String(text)
+    let port = text.dropFirst("https://".utf8.count).prefix { $0 != "/" }.drop { $0 != "]" }
+    return hasGoodPort(port.isEmpty ? text.dropFirst(8).prefix { $0 != "/" } : port)
+      ? String(text) : nil
+  }
+
+  /// Whether what follows the last colon of an authority, if there is one, is a port.
+  private static func hasGoodPort(_ authority: Substring) -> Bool {
+    guard let colon = authority.lastIndex(of: ":") else { return true }
+    return UInt16(authority[authority.index(after: colon)...]).map { $0 > 0 } ?? false
   }
 
   private static func authorization(_ auth: SettingsTable) throws(SettingsFault) -> Secret? {

@@ -64,8 +64,14 @@ struct ControlSocket {
 
   /// Takes what has come, and hands each whole line to `answer`, with whether it is from whom the
   /// supervisor belongs to.
-  mutating func serve(now: Instant, answer: ([UInt8], _ isOwner: Bool) -> [UInt8]) {
-    accept(now: now)
+  ///
+  /// Of the agent's user only `agentProcess` is heard: its modules may have the same user.
+  mutating func serve(
+    now: Instant,
+    agentProcess: Int32?,
+    answer: ([UInt8], _ isOwner: Bool) -> [UInt8]
+  ) {
+    accept(now: now, agentProcess)
     var open: [Peer] = []
     for var peer in peers {
       if Self.read(&peer, answer) || peer.deadline <= now {
@@ -77,7 +83,7 @@ struct ControlSocket {
     peers = open
   }
 
-  private mutating func accept(now: Instant) {
+  private mutating func accept(now: Instant, _ agentProcess: Int32?) {
     while peers.count < Self.peerLimit {
       let file = Glibc.accept(listener, nil, nil)
       guard file >= 0 else { return }
@@ -85,7 +91,10 @@ struct ControlSocket {
       _ = fcntl(file, F_SETFL, O_NONBLOCK)
       let user = clinux_peer_user(file)
       let isOwner = user == 0 || user == Int64(geteuid())
-      guard isOwner || user == agent.map({ Int64($0.user) }) else {
+      let isAgent =
+        user == agent.map({ Int64($0.user) })
+        && clinux_peer_process(file) == agentProcess.map(Int64.init)
+      guard isOwner || isAgent else {
         close(file)
         continue
       }

@@ -90,7 +90,8 @@ package struct Supervisor {
           stop(&running)
         }
       }
-      control.serve(now: SystemClock.now()) { line, isOwner in
+      let agent = running.supervision.status(now: now).first { $0.role == .agent }
+      control.serve(now: SystemClock.now(), agentProcess: agent?.processID) { line, isOwner in
         let order = SupervisorOrder(line)
         guard isOwner || order?.isForAgent != false else {
           return JSON.bytes(["error": "only root may order that"])

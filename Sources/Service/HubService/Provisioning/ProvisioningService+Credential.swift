@@ -33,7 +33,10 @@ extension ProvisioningService {
     guard let leaf = presented.first, let summary = CertificateSummary(leaf) else { return .none }
     var signers: [PresentedLeaf.Signer] = []
     var validity = leaf.validity
-    let between = chain.isResumed ? intermediates.all : Array(presented.dropFirst())
+    let between =
+      chain.isResumed
+      ? intermediates.all
+      : Array(presented.dropFirst().prefix(PresentedCertificate.longestPath))
     for anchor in try await anchors(called: Set([leaf.issuer] + between.map(\.issuer)), epoch) {
       let path = await leaf.path(
         among: [anchor.certificate],

@@ -121,14 +121,14 @@ extension CertificateIssuance {
     if let old, now.seconds < old.until {
       // Not every server takes an authority's certificate in the handshake, or knows this call.
       if let chain = try? await post("simplereenroll", request, showing: (file, file)) {
-        return try certificate(chain, privateKey, now)
+        return try certificate(chain, privateKey, now, old)
       }
     }
     let identity = wanted.server.identity.map {
       (chain: $0.chain, privateKey: $0.privateKey)
     }
     let chain = try await post("simpleenroll", request, showing: identity)
-    return try certificate(chain, privateKey, now)
+    return try certificate(chain, privateKey, now, old)
   }
 
   private func post(
@@ -201,11 +201,13 @@ extension CertificateIssuance {
   private func certificate(
     _ chain: [PresentedCertificate],
     _ privateKey: String,
-    _ now: JudgedTime
+    _ now: JudgedTime,
+    _ old: KeptCertificate?
   ) throws -> KeptCertificate {
     guard
       let new = KeptCertificate(
-        chain: chain,
+        // What is above it may not have been told this time.
+        chain: ESTExchange.chain(from: chain, among: old?.chain ?? []),
         privateKeyPEM: privateKey,
         madeSeconds: now.seconds,
         question: wanted.question
@@ -216,8 +218,16 @@ extension CertificateIssuance {
         description: "it answered a certificate that has ended; look at this machine's clock"
       )
     }
+    guard !now.isSteady || new.certificate.validity.from <= now.seconds + 300 else {
+      throw Failure(
+        description: "it answered a certificate that begins later; look at this machine's clock"
+      )
+    }
     switch purpose {
     case .identity:
+      guard new.certificate.isForClients, !new.certificate.isAuthority else {
+        throw Failure(description: "it answered a certificate that is not for clients (clientAuth)")
+      }
       guard new.certificate.commonName == wanted.commonName else {
         throw Failure(
           description:
@@ -230,6 +240,9 @@ extension CertificateIssuance {
         throw Failure(
           description: "it answered a certificate that may not sign others (CA:TRUE, keyCertSign)"
         )
+      }
+      guard new.chain.count > 1 || new.certificate.isSigned(by: new.certificate) else {
+        throw Failure(description: "it does not tell what signed the certificate (/cacerts)")
       }
     }
     return new
