@@ -9,15 +9,31 @@ struct ModuleMessageTests {
 
   private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 
-  @Test func `An output is a topic with the message's properties`() {
+  @Test func `An output is a topic with the message's properties`() throws {
     var message = ModuleMessage(json: ["a": 1], properties: ["b c": "d/e", "a": ""])
     message.messageID = "1"
     #expect(message.body == Array(#"{"a":1}"#.utf8))
     #expect(
-      text(topics.topic(of: message, to: "out put"))
+      text(try topics.topic(of: message, to: "out put"))
         == "devices/d#1/modules/m/messages/events/$.on=out%20put&$.mid=1"
         + "&$.ct=application%2Fjson&$.ce=utf-8&a=&b%20c=d%2Fe"
     )
+  }
+
+  @Test func `What the hub would refuse is refused before it is sent`() throws {
+    // The name of the output counts too.
+    let room = ModuleClient.messageLimit - "out".utf8.count
+    _ = try topics.topic(of: ModuleMessage([UInt8](repeating: 1, count: room)), to: "out")
+    #expect(throws: PropertyFault.messageTooLarge(ModuleClient.messageLimit + 1)) {
+      try topics.topic(of: ModuleMessage([UInt8](repeating: 1, count: room + 1)), to: "out")
+    }
+    var message = ModuleMessage([1])
+    message.messageID = String(repeating: "i", count: 128)
+    _ = try topics.topic(of: message, to: "out")
+    message.messageID = String(repeating: "i", count: 129)
+    #expect(throws: PropertyFault.messageIDTooLong(129)) {
+      try topics.topic(of: message, to: "out")
+    }
   }
 
   @Test func `An input's topic says what the sender said`() throws {

@@ -42,8 +42,8 @@ extension ModuleClient {
         logger.info("connected", metadata: ["host": "\(environment.gatewayHostName)"])
         let end = await serve(link)
         await link.close()
-        if end == .renewal { continue }
         if SystemClock.now().milliseconds(since: since) >= Self.soundMilliseconds { delay.reset() }
+        if end == .renewal { continue }
         if case .lost(let reason) = end, !Task.isCancelled {
           logger.info("disconnected", metadata: ["reason": "\(reason)"])
         }
@@ -136,7 +136,7 @@ extension ModuleClient {
     guard !Task.isCancelled else { return nil }
     connection?.isDraining = true
     let deadline = SystemClock.now().adding(milliseconds: Self.drainMilliseconds)
-    while sendsUnderWay > 0, SystemClock.now() < deadline {
+    while sendsUnderWay > 0 || callsUnderWay > 0, SystemClock.now() < deadline {
       guard (try? await Pause.sleep(for: .milliseconds(50))) != nil else { return nil }
     }
     return .renewal

@@ -1,4 +1,5 @@
 import Endpoints
+import HubContract
 
 /// A message of an input, and the connection on which it can be acknowledged.
 struct InputDelivery: Sendable {
@@ -30,13 +31,12 @@ extension ModuleClient {
   ///   end of `run`; `CancellationError`, when it may have been sent or not.
   public func send(_ message: ModuleMessage, to output: String) async throws {
     guard !output.isEmpty else { throw ModuleFault(.message, "an output has a name") }
-    let count = message.properties.reduce(message.body.count) {
-      $0 + $1.key.utf8.count + $1.value.utf8.count
+    let topic: [UInt8]
+    do {
+      topic = try topics.topic(of: message, to: output)
+    } catch let fault as PropertyFault {
+      throw ModuleFault(.message, Self.explained(fault))
     }
-    guard count <= Self.messageLimit else {
-      throw ModuleFault(.message, "a message of \(count) bytes: \(Self.messageLimit) are the limit")
-    }
-    let topic = topics.topic(of: message, to: output)
     var failed: UInt64?
     while true {
       let connection = try await standing(after: failed)
@@ -57,6 +57,15 @@ extension ModuleClient {
     }
   }
 
+  private static func explained(_ fault: PropertyFault) -> String {
+    switch fault {
+    case .messageTooLarge(let count):
+      "a message of \(count) bytes: \(messageLimit) are the limit, body and properties together"
+    case .messageIDTooLong(let count):
+      "a message ID of \(count) bytes: \(PropertyBag.messageIDLimit) are the limit"
+    }
+  }
+
   // MARK: Inputs
 
   /// The messages of all inputs, which are asked for when a loop begins.
@@ -64,7 +73,10 @@ extension ModuleClient {
 
   func nextInput(after last: InputDelivery?) async -> InputDelivery? {
     // On another connection it comes again, or was acknowledged there.
-    if let last, last.connection == connection?.number { last.link.acknowledge(last.received) }
+    // Who was cancelled may not have done with it.
+    if let last, !Task.isCancelled, last.connection == connection?.number {
+      last.link.acknowledge(last.received)
+    }
     want(.inputs)
     while inbox.isEmpty {
       guard phase != .ended, !Task.isCancelled else { return nil }

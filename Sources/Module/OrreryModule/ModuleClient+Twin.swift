@@ -37,6 +37,9 @@ extension ModuleClient {
     payload: [UInt8],
     _ topic: @Sendable (String) -> [UInt8]
   ) async throws -> [UInt8] {
+    guard payload.count <= Self.messageLimit else {
+      throw ModuleFault(.message, "\(payload.count) bytes: \(Self.messageLimit) are the limit")
+    }
     var failed: UInt64?
     while true {
       let connection = try await standing(after: failed)

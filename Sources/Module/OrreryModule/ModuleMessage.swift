@@ -54,7 +54,9 @@ package struct ModuleTopics: Sendable {
   package var inputFilter: [UInt8] { inputStem + [UInt8(ascii: "#")] }
 
   /// The topic of `message` to `output`.
-  package func topic(of message: ModuleMessage, to output: String) -> [UInt8] {
+  ///
+  /// - Throws: for what the hub would refuse, by ending the connection.
+  package func topic(of message: ModuleMessage, to output: String) throws -> [UInt8] {
     var bag = PropertyBagWriter()
     bag.append(.outputName, output)
     bag.append(.messageID, message.messageID)
@@ -64,7 +66,10 @@ package struct ModuleTopics: Sendable {
     for (name, value) in message.properties.sorted(by: { $0.key < $1.key }) {
       bag.append(MessageProperty(name, value))
     }
-    return outputStem + bag.bytes
+    let bytes = bag.bytes
+    try PropertyBag(bytes.span)
+      .check(bodyBytes: message.body.count, limit: ModuleClient.messageLimit)
+    return outputStem + bytes
   }
 
   /// The message that came on `topic`, nil for a topic that is none of an input.

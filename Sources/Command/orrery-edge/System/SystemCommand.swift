@@ -11,8 +11,8 @@ struct SystemCommand: ParsableCommand {
     commandName: "system",
     abstract: "Look after the processes of the edge: keys, agent and hub.",
     discussion: """
-      They ask the supervisor ('orrery-edge run') over its socket in --run-dir, which only its own user \
-      and root can use.
+      They ask the supervisor ('orrery-edge run') over its socket in --run-dir, which only its own user, \
+      root and, for a few orders, the agent can use.
 
         orrery-edge system status
         orrery-edge system restart hub

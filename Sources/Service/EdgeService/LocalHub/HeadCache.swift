@@ -17,6 +17,8 @@ struct HeadCache<Value> {
   /// By the checksum's last bits; of two heads with the same ones, the later is kept.
   private var slots: [Slot?] = Array(repeating: nil, count: slotCount)
 
+  /// Longer heads are made anew each time.
+  private static var headLimit: Int { 1_024 }
   /// A power of two.
   private static var slotCount: Int { 64 }
 
@@ -33,6 +35,7 @@ struct HeadCache<Value> {
   /// Keeps `value`, which was made of the head of `message` alone.
   mutating func keep(_ value: Value, of message: borrowing StoredMessage) {
     let head = message.event.bytes.extracting(0..<Self.end(of: message.event))
+    guard head.count <= Self.headLimit else { return }
     slots[index(of: head)] = Slot(head: head.array(), value: value)
   }
 

@@ -235,21 +235,27 @@ final class StoreService: TelemetryLog, Sendable {
   func tellReaders() { writer.async { self.lookAfter() } }
 
   private func drain() {
-    while true {
-      let taken = work.withLock { work -> ([Submission], [(UInt16, [QueueSettlement])])? in
-        guard !work.submissions.isEmpty else {
-          work.isDraining = false
-          return nil
-        }
-        defer {
-          work.submissions = []
-          work.settlements = []
-        }
-        return (work.submissions, work.settlements)
+    guard drainOnce() else { return }
+    // Behind what else waits for the writer: the clock, another configuration.
+    writer.async { self.drain() }
+  }
+
+  /// Writes what waits; false if nothing does.
+  private func drainOnce() -> Bool {
+    let taken = work.withLock { work -> ([Submission], [(UInt16, [QueueSettlement])])? in
+      guard !work.submissions.isEmpty else {
+        work.isDraining = false
+        return nil
       }
-      guard let (submissions, settlements) = taken else { return }
-      write(submissions, settlements)
+      defer {
+        work.submissions = []
+        work.settlements = []
+      }
+      return (work.submissions, work.settlements)
     }
+    guard let (submissions, settlements) = taken else { return false }
+    write(submissions, settlements)
+    return true
   }
 
   private func write(
@@ -344,7 +350,7 @@ final class StoreService: TelemetryLog, Sendable {
     let last = lastKept.withLock { $0 }
     let age = state.age - min(state.age, last.age)
     let isDue = age >= 60_000 || state.keepsTime != last.keepsTime
-    guard isDue || age >= 1000 && store.withLock({ $0?.isClockAwaited(now) ?? false }) else {
+    guard isDue || age >= 10_000 && store.withLock({ $0?.isClockAwaited(now) ?? false }) else {
       return
     }
     saveTime()
@@ -379,7 +385,7 @@ final class StoreService: TelemetryLog, Sendable {
   func close() {
     timer.cancel()
     writer.sync {
-      drain()
+      while drainOnce() {}
       let settlements = work.withLock { $0.settlements }
       write([], settlements)
       let now = now
