@@ -2,6 +2,7 @@ package import Containers
 package import EdgeEngine
 import HubContract
 import Logging
+import Platform
 
 extension ModuleAgent {
   /// Does a step and tells the rules how it went.
@@ -142,9 +143,9 @@ extension ModuleAgent {
   package func restart(_ name: String) async throws {
     if agent.builtIns.contains(name) {
       logger.info("restarts on request", metadata: ["module": "\(name)"])
-      let isHub = name == ModuleConfiguration.edgeHub
-      try await processes.restart(isHub ? .hub : .agent)
-      if isHub { hubStart = Self.now() }
+      guard name == ModuleConfiguration.edgeHub else { return restartLater() }
+      try await processes.restart(.hub)
+      hubStart = Self.now()
       return poke()
     }
     try await observe()
@@ -154,6 +155,18 @@ extension ModuleAgent {
     try await restartNow(name, on: runtimes.runtime(kind))
     logger.info("restarted on request", metadata: ["module": "\(name)"])
     poke()
+  }
+
+  /// Has this process started anew, once who asked for that has the answer.
+  private func restartLater() {
+    Task { [processes, logger] in
+      do {
+        try await Pause.sleep(for: .seconds(1))
+        try await processes.restart(.agent)
+      } catch {
+        logger.error("cannot be restarted", metadata: ["reason": "\(error)"])
+      }
+    }
   }
 
   /// Stops or starts a module because somebody asks for it; the next pass may undo that.
