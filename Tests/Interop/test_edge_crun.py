@@ -136,7 +136,8 @@ def test_an_image_of_a_registry_is_run_as_its_create_options_say(
     assert log[3] != "/var/run/iotedge/workload.sock: none"
     assert (edge.directory / "data/agent/volumes/data").is_dir()
     edge.wait_until(lambda: status(edge, "ends") == "failed", 20, "it has ended")
-    assert reported(device)["modules"]["ends"]["exitCode"] == 3
+    edge.wait_until(lambda: reported(device)["modules"].get("ends", {}).get("exitCode") == 3, 20,
+                    "how it ended is reported")
     config = json.loads(registry.manifests["team/app", top][1])["manifests"][1]["digest"]
     config = json.loads(registry.manifests["team/app", config][1])["config"]["digest"]
     assert reported(device)["modules"]["plain"]["settings"]["imageHash"] == config
