@@ -152,9 +152,16 @@ package enum PrivateFile {
     return entries
   }
 
-  /// Removes a directory with everything in it, not following links.
+  /// Removes a directory with everything in it, following no link.
+  ///
+  /// Of a link at `path` itself the link goes, and what it leads to stays. What cannot be removed is left.
   package static func removeTree(_ path: String) {
-    guard let entries = try? entries(of: path) else {
+    var path = path
+    // With a slash behind it a link stands for what it leads to (path_resolution(7)).
+    while path.utf8.count > 1, path.utf8.last == UInt8(ascii: "/") {
+      path.unicodeScalars.removeLast()
+    }
+    guard isDirectory(UInt8(DT_UNKNOWN), path), let entries = try? entries(of: path) else {
       unlink(path)
       return
     }
