@@ -1,13 +1,14 @@
-import ByteIO
+package import ByteIO
 import CLinux
-import Glibc
-import Platform
+package import Glibc
+package import Platform
 
 /// The supervisor's socket: takes a line from whom the supervisor belongs to, or from the agent, and
 /// answers with a line.
 ///
-/// Nothing here waits: a peer that is slow, talks too much or does not read is dropped.
-struct ControlSocket {
+/// Nothing here waits: a peer that is slow, talks too much or does not read is dropped. Whatever others
+/// do, there is room for whom the supervisor belongs to.
+package struct ControlSocket {
   private struct Peer {
     let file: Int32
     let deadline: Instant
@@ -17,6 +18,11 @@ struct ControlSocket {
   }
 
   private static let peerLimit = 8
+  /// How many of them may be somebody else than whom the supervisor belongs to; one more is dropped.
+  private static let guestLimit = 4
+  /// Connections that are taken at once: whoever makes them without end must not keep the supervisor
+  /// from its processes.
+  private static let acceptLimit = 32
   private static let milliseconds: UInt64 = 2_000
 
   private let listener: Int32
@@ -26,7 +32,7 @@ struct ControlSocket {
 
   /// Opens the socket at `path`, where an old one gives way; only this process's user and the agent's
   /// can connect.
-  init(path: String, agent: EdgeUsers.User?) throws(FileFault) {
+  package init(path: String, agent: EdgeUsers.User?) throws(FileFault) {
     guard var address = UnixAddress(path) else { throw FileFault("make", path, ENAMETOOLONG) }
     let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
     let file = socket(AF_UNIX, kind | Int32(SOCK_CLOEXEC.rawValue), 0)
@@ -51,13 +57,15 @@ struct ControlSocket {
     self.agent = agent
   }
 
-  func end() {
+  package func end() {
     for peer in peers { close(peer.file) }
     close(listener)
   }
 
   /// What to wait for; who comes while there are too many waits himself.
-  var files: [Int32] { (peers.count < Self.peerLimit ? [listener] : []) + peers.map(\.file) }
+  package var files: [Int32] {
+    (peers.count < Self.peerLimit ? [listener] : []) + peers.map(\.file)
+  }
 
   /// When `serve` is to be called at the latest.
   var nextDeadline: Instant? { peers.map(\.deadline).min() }
@@ -66,7 +74,7 @@ struct ControlSocket {
   /// supervisor belongs to.
   ///
   /// Of the agent's user only `agentProcess` is heard: its modules may have the same user.
-  mutating func serve(
+  package mutating func serve(
     now: Instant,
     agentProcess: Int32?,
     answer: ([UInt8], _ isOwner: Bool) -> [UInt8]
@@ -84,7 +92,9 @@ struct ControlSocket {
   }
 
   private mutating func accept(now: Instant, _ agentProcess: Int32?) {
-    while peers.count < Self.peerLimit {
+    var left = Self.acceptLimit
+    while peers.count < Self.peerLimit, left > 0 {
+      left -= 1
       let file = Glibc.accept(listener, nil, nil)
       guard file >= 0 else { return }
       _ = fcntl(file, F_SETFD, FD_CLOEXEC)
@@ -94,7 +104,9 @@ struct ControlSocket {
       let isAgent =
         user == agent.map({ Int64($0.user) })
         && clinux_peer_process(file) == agentProcess.map(Int64.init)
-      guard isOwner || isAgent else {
+      let hasRoom = peers.count { !$0.isOwner } < Self.guestLimit
+      // Closed and not left waiting: behind it might be whom the supervisor belongs to.
+      guard isOwner || isAgent && hasRoom else {
         close(file)
         continue
       }
@@ -126,11 +138,11 @@ struct ControlSocket {
 }
 
 /// The address of a unix socket.
-struct UnixAddress {
+package struct UnixAddress {
   private var address = sockaddr_un()
 
   /// Nil for a path that is too long.
-  init?(_ path: String) {
+  package init?(_ path: String) {
     address.sun_family = sa_family_t(AF_UNIX)
     let name = Array(path.utf8)
     guard name.count < MemoryLayout.size(ofValue: address.sun_path) else { return nil }
@@ -138,7 +150,7 @@ struct UnixAddress {
   }
 
   /// Hands the address to a system call.
-  mutating func with(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
+  package mutating func with(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
     withUnsafePointer(to: &address) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
         body($0, socklen_t(MemoryLayout<sockaddr_un>.size))

@@ -1,15 +1,19 @@
-import Glibc
+package import Glibc
 import Logging
 import Platform
 
 /// The users that the processes run as, where the supervisor is root and the users exist.
-struct EdgeUsers {
+package struct EdgeUsers {
   /// A user of the system.
-  struct User {
+  package struct User {
     let user: uid_t
     let group: gid_t
     /// All groups, the own one too.
     let groups: [gid_t]
+
+    package init(user: uid_t, group: gid_t, groups: [gid_t]) {
+      (self.user, self.group, self.groups) = (user, group, groups)
+    }
   }
 
   private let users: [EdgeRole: User]
