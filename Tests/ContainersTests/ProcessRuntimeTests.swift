@@ -9,7 +9,7 @@ import Testing
 @Suite("Modules that are processes (edge contract section 16, EXT 4)", .timeLimit(.minutes(2)))
 struct ProcessRuntimeTests {
   /// The built program, which is shim and launcher; it lies beside the tests.
-  private static let program: String = {
+  static let program: String = {
     let arguments = CommandLine.arguments
     let bundle = arguments.firstIndex(of: "--test-bundle-path").map { arguments[$0 + 1] }
     let folder = (bundle ?? arguments[0]).split(separator: "/", omittingEmptySubsequences: false)

@@ -26,6 +26,8 @@ protocol ShimTask {
 
 /// The process that stays with one module: starts it, writes its log, and notes how it ended.
 ///
+/// It is also the parent of whatever the module leaves to it, and lets the kernel forget that.
+///
 /// It is no child to watch over: whoever started it may end, and finds the module again by the lock
 /// that the shim holds in the module's folder as long as it lives. SIGTERM asks the module to end;
 /// SIGUSR1 ends it, with all that it started.
@@ -154,10 +156,14 @@ enum ModuleShim {
       case SIGTERM where status == nil: task.signal(pid, task.stopSignal)
       case SIGUSR1 where status == nil: task.signal(pid, SIGKILL)
       case SIGCHLD:
+        // All that have ended: what the module's processes leave behind may have become this one's,
+        // and would stay for as long as the module runs.
         var ended: Int32 = 0
-        guard status == nil, waitpid(pid, &ended, WNOHANG) == pid else { continue }
-        status = ended
-        task.sweep(pid)
+        while case let child = waitpid(-1, &ended, WNOHANG), child > 0 {
+          guard child == pid, status == nil else { continue }
+          status = ended
+          task.sweep(pid)
+        }
       default: break
       }
     }

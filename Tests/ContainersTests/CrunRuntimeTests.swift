@@ -1,0 +1,103 @@
+import Containers
+import EdgeEngine
+import Glibc
+import JSONTree
+import Platform
+import Testing
+
+@Suite("Modules that are containers of crun", .timeLimit(.minutes(2)))
+struct CrunRuntimeTests {
+  /// Runs `body` in a folder of its own, with what makes runtimes of it; everything is gone afterwards.
+  private func withFolder(
+    _ body: (_ folder: String, _ runtime: (String) throws -> CrunRuntime) async throws -> Void
+  ) async throws {
+    let folder = "/tmp/containers-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+    try PrivateFile.makeDirectory(folder)
+    let clients = HostClients()
+    do {
+      try await body(folder) { crun in
+        try CrunRuntime(
+          root: folder,
+          crun: crun,
+          networkID: "edge",
+          registry: RegistryClient(clients),
+          program: ProcessRuntimeTests.program
+        )
+      }
+    } catch {
+      await clients.close()
+      PrivateFile.removeTree(folder)
+      throw error
+    }
+    await clients.close()
+    PrivateFile.removeTree(folder)
+  }
+
+  /// What a module is made of, in place of an image and its unpacked copy.
+  private func keep(_ name: String, in folder: String) throws {
+    let module = try Bodies.module(name, image: "example.com/filter:1")
+    let path = "\(folder)/containers/\(name)"
+    try PrivateFile.makeDirectory(path)
+    let object = JSONValue.object(Bodies.body(module).object)
+    try PrivateFile.replace(path + "/module.json", with: JSON.bytes(object))
+    try PrivateFile.replace(path + "/limits.json", with: Array("{}".utf8))
+  }
+
+  /// Whether crun, or what is in its place, can be called here: on machines with both versions of
+  /// control groups only within a namespace.
+  static var canCall: Bool {
+    !PrivateFile.exists("/sys/fs/cgroup/unified/cgroup.procs")
+      || system("unshare --mount true 2>/dev/null") == 0
+  }
+
+  @Test(
+    "what a module's processes leave behind is taken leave of, and the exit code is the module's own",
+    .enabled(if: CrunRuntimeTests.canCall)
+  )
+  func orphans() async throws {
+    try await withFolder { folder, makeRuntime in
+      // As crun does without a namespace of processes: the module is nobody's child, and so are its.
+      let crun = """
+        #!/bin/sh
+        while [ "${1#--}" != "$1" ]; do
+          case $1 in --root|--log) shift ;; esac
+          shift
+        done
+        [ "$1" = create ] || exit 0
+        /bin/sh '\(folder)/program' &
+        echo $! > "$5"
+        """
+      let program = """
+        for i in 1 2 3; do (sleep 0.1 &) done
+        (sleep 9 &)
+        sleep 0.5
+        shim=$(cut -d ' ' -f 4 /proc/$$/stat)
+        i=0
+        while left=$(ps -o stat= --ppid $shim | grep -c Z); [ $left != 0 ] && [ $i -lt 30 ]; do
+          sleep 0.1
+          i=$((i+1))
+        done
+        adopted=$(ps -o comm= --ppid $shim | grep -c sleep)
+        echo "adopted $adopted, left $left"
+        (sleep 0.1 &)
+        exit 7
+        """
+      try PrivateFile.replace(folder + "/crun", with: Array((crun + "\n").utf8), mode: 0o755)
+      try PrivateFile.replace(folder + "/program", with: Array((program + "\n").utf8))
+      try keep("filter", in: folder)
+      let runtime = try makeRuntime(folder + "/crun")
+      try await runtime.start("filter")
+      var state: ModuleObservation.State?
+      for _ in 0..<1000 {
+        state = try await runtime.modules().first?.state
+        if state != .running { break }
+        try await Pause.sleep(for: .milliseconds(20))
+      }
+      #expect(state == .exited(7))
+      var text: [UInt8] = []
+      try await runtime.logs(of: "filter", LogQuery()) { text += $0.bytes }
+      #expect(String(decoding: text, as: UTF8.self) == "adopted 1, left 0\n")
+      try await runtime.remove("filter")
+    }
+  }
+}
