@@ -43,6 +43,33 @@ struct CrunRuntimeTests {
     try PrivateFile.replace(path + "/limits.json", with: Array("{}".utf8))
   }
 
+  @Test("what was left of making and removing modules goes at the beginning, and nothing else")
+  func remnants() async throws {
+    try await withFolder { folder, makeRuntime in
+      let containers = folder + "/containers"
+      let outside = folder + "/outside"
+      try PrivateFile.makeDirectory(outside + "/rootfs")
+      for name in ["half/rootfs/bin", "half/rootfs/closed", ".removed-1-2-3/a", "whole/rootfs"] {
+        try PrivateFile.makeDirectory("\(containers)/\(name)")
+      }
+      try PrivateFile.replace(containers + "/half/rootfs/closed/file", with: [1])
+      try PrivateFile.replace(containers + "/half/lock", with: [])
+      #expect(chmod(containers + "/half/rootfs/closed", 0) == 0)
+      #expect(symlink(outside, containers + "/half/rootfs/out") == 0)
+      // What nobody here has made.
+      #expect(symlink(outside, containers + "/elsewhere") == 0)
+      try PrivateFile.replace(containers + "/notes", with: [1])
+      try keep("whole", in: folder)
+
+      let runtime = try makeRuntime("/bin/true")
+      let left = try PrivateFile.entries(of: containers).map(\.name).sorted()
+      #expect(left == ["elsewhere", "notes", "whole"])
+      #expect(PrivateFile.exists(outside + "/rootfs"))
+      #expect(PrivateFile.exists(containers + "/whole/rootfs"))
+      #expect(try await runtime.modules().map(\.name) == ["whole"])
+    }
+  }
+
   /// Whether crun, or what is in its place, can be called here: on machines with both versions of
   /// control groups only within a namespace.
   static var canCall: Bool {

@@ -205,6 +205,24 @@ struct ProcessRuntimeTests {
     }
   }
 
+  @Test("the folder of a module that runs stays, even if what it was made of is gone")
+  func running() async throws {
+    try await withRuntime { runtime, folder in
+      try await make(runtime, try script("exec sleep 60", in: folder))
+      try await runtime.start("filter")
+      let (body, aside) = (folder + "/modules/filter/module.json", folder + "/aside")
+      #expect(rename(body, aside) == 0)
+      _ = try ProcessRuntime(root: folder + "/modules", program: Self.program)
+      #expect(rename(aside, body) == 0)
+      #expect(try await state(runtime) == .running)
+      try await runtime.stop("filter", within: 5)
+      #expect(try await state(runtime) == .exited(143))
+      unlink(body)
+      _ = try ProcessRuntime(root: folder + "/modules", program: Self.program)
+      #expect(!PrivateFile.exists(folder + "/modules/filter"))
+    }
+  }
+
   @Test("starts at the same moment make one module")
   func concurrentStarts() async throws {
     try await withRuntime { runtime, folder in

@@ -45,6 +45,7 @@ package final class CrunRuntime: ModuleRuntime {
       options: [crun]
     )
     store = try ImageStore(root: root + "/image-store")
+    try supervisor.removeRemnants { endOrphan($0) }
   }
 
   /// The version of the crun at a path.
@@ -77,7 +78,9 @@ package final class CrunRuntime: ModuleRuntime {
     }
     // Long work, which must not keep others waiting.
     let store = store
-    try await NIOThreadPool.singleton.runIfActive { [self] in
+    var kept = body.object
+    kept[ModuleSupervisor.imageMember] = .string(image.id)
+    try await NIOThreadPool.singleton.runIfActive { [self, kept] in
       // What an attempt before has left.
       try FileTree.remove(folder.path)
       try PrivateFile.makeDirectory(folder.path)
@@ -89,15 +92,14 @@ package final class CrunRuntime: ModuleRuntime {
           surroundings(folder)
         )
         try keep(plan, in: folder)
+        // With that, and not before, there is the module.
+        try supervisor.keep(kept, of: name)
       } catch {
         try? FileTree.remove(folder.path)
         if error is RuntimeFault { throw error }
         throw RuntimeFault(.failed, "Making a container of \(wanted): \(error)")
       }
     }
-    var kept = body.object
-    kept[ModuleSupervisor.imageMember] = .string(image.id)
-    try supervisor.keep(kept, of: name)
   }
 
   private func keep(_ plan: ContainerPlan, in folder: ModuleFolder) throws {

@@ -10,6 +10,8 @@ enum FileTree {
   private static let portion = 4096
   /// Folders that are open at once.
   private static let depthLimit = 100
+  /// What is moved up to be removed later is called so, and a number.
+  static let movedPrefix = ".removed-"
 
   /// Removes what is called `name` in the folder `directory`, with all in it, following no link.
   ///
@@ -46,7 +48,7 @@ enum FileTree {
     guard errno == EISDIR || errno == EPERM else { throw fault("remove", name) }
     if depth > depthLimit {
       // Begun anew from the top, so that depth costs neither memory nor descriptors.
-      let text = ".removed-\(moved.count)-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+      let text = "\(movedPrefix)\(moved.count)-\(getpid())-\(UInt32.random(in: 0 ... .max))"
       let other = Name(text.utf8CString)
       guard renameat(directory, name, top, other) == 0 else { throw fault("move", name) }
       moved.append(other)

@@ -30,6 +30,7 @@ package final class ProcessRuntime: ModuleRuntime {
       shim: [program, Self.shimCommand],
       options: hidden.flatMap { ["--hide", $0] }
     )
+    try supervisor.removeRemnants()
   }
 
   /// Whether modules are kept from the file system of the machine: the kernel has what it takes.

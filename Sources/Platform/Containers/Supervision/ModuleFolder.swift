@@ -42,6 +42,22 @@ struct ModuleFolder {
     return lock.l_pid
   }
 
+  /// Whether there is no module in it, and nothing stays with one.
+  ///
+  /// A process that made or removed one ended before its time. Where that cannot be told there is a
+  /// module.
+  var isRemnant: Bool {
+    var information = stat()
+    guard lstat(path, &information) == 0, information.st_mode & S_IFMT == S_IFDIR,
+      Self.isAbsent(bodyPath)
+    else { return false }
+    return Self.isAbsent(lockPath) || access(lockPath, R_OK | W_OK) == 0 && shim == nil
+  }
+
+  private static func isAbsent(_ path: String) -> Bool {
+    access(path, F_OK) != 0 && errno == ENOENT
+  }
+
   var run: ModuleRun? {
     (try? PrivateFile.read(statePath)).flatMap { try? JSON.parse($0) }.flatMap(ModuleRun.init)
   }

@@ -122,6 +122,25 @@ final class ModuleSupervisor: Sendable {
     return folder
   }
 
+  /// Removes what is no module and would stay for good: a process ended while it made or removed one.
+  ///
+  /// For the beginning, when nobody makes modules yet. What cannot be removed stays, and is told to
+  /// whoever makes a module of that name.
+  ///
+  /// - Parameter end: ends what may be left of a container in the folder.
+  /// - Throws: `FileFault` if there is no telling what there is.
+  func removeRemnants(_ end: (ModuleFolder) -> Void = { _ in }) throws(FileFault) {
+    for entry in try PrivateFile.entries(of: root) {
+      let path = root + "/" + entry.name
+      if entry.name.hasPrefix(FileTree.movedPrefix) {
+        try? FileTree.remove(path)
+      } else if let folder = try? self.folder(entry.name), folder.isRemnant {
+        end(folder)
+        try? FileTree.remove(path)
+      }
+    }
+  }
+
   /// Starts a module; see `ModuleRuntime`.
   func start(_ name: String) async throws {
     let folder = try existing(name)
