@@ -1,13 +1,14 @@
 // Scenarios of messages: publishers with a window, subscribers that check every sequence number.
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "loadgen.h"
 #include "process.h"
 #include "tracker.h"
 
-enum { MAGIC = 0x4f52424d, FENCES = 8, IDENTIFIERS = 65535 };
+enum { MAGIC = 0x4f52424d, FENCES = 8, IDENTIFIERS = 65535, OUTSIDE = 1 << 20 };
 
 // The head of every payload. Generator and reader are one process: no byte order to settle.
 struct head {
@@ -191,20 +192,25 @@ static void take_publish(struct reader *r, const struct mqtt_packet *p) {
 }
 
 static void read_outside(int fd) {
-  ssize_t n = read(fd, buffer_reserve(&outside, 65536), 65536);
-  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (n <= 0) {
-    failure("the outside reader has ended");
-    return;
+  ssize_t n;
+  while ((n = read(fd, buffer_reserve(&outside, OUTSIDE), OUTSIDE)) > 0) {
+    outside.end += (size_t)n;
+    while (buffer_count(&outside) >= 4) {
+      const uint8_t *frame = outside.bytes + outside.start;
+      size_t length = (size_t)mqtt_u16(frame) << 16 | mqtt_u16(frame + 2);
+      if (buffer_count(&outside) < 4 + length) break;
+      take_message(&readers[reader_count - 1], frame + 4, length);
+      buffer_consume(&outside, 4 + length);
+    }
   }
-  outside.end += (size_t)n;
-  while (buffer_count(&outside) >= 4) {
-    const uint8_t *frame = outside.bytes + outside.start;
-    size_t length = (size_t)mqtt_u16(frame) << 16 | mqtt_u16(frame + 2);
-    if (buffer_count(&outside) < 4 + length) break;
-    take_message(&readers[reader_count - 1], frame + 4, length);
-    buffer_consume(&outside, 4 + length);
-  }
+  if (!n || (errno != EAGAIN && errno != EINTR)) failure("the outside reader has ended");
+}
+
+// A pipe that holds what comes within a tick, so that its writer does not wait for us.
+static void watch_outside(void) {
+  fcntl(options.reader_fd, F_SETPIPE_SZ, OUTSIDE);
+  fcntl(options.reader_fd, F_SETFL, O_NONBLOCK);
+  links_watch(options.reader_fd, read_outside);
 }
 
 // ---- connections
@@ -264,6 +270,17 @@ static void on_packet(struct link *l, const struct mqtt_packet *p) {
 
 // ---- turns
 
+// Senders that gather look at nothing before their tick has ended.
+static void await_tick(uint64_t until) {
+  if (options.tick <= 0) return;
+  uint64_t end = tick_at(monotonic_ns(), 1);
+  if (end < until) until = end;
+  struct timespec at = {.tv_sec = (time_t)(until / 1000000000u),
+                        .tv_nsec = (long)(until % 1000000000u)};
+  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR) {
+  }
+}
+
 static void turn(uint64_t until) {
   if (options.rate > 0 && may_publish) {
     for (size_t i = 0; i < options.publishers; i++) {
@@ -271,6 +288,7 @@ static void turn(uint64_t until) {
       uint64_t due = tick_at(due_time(p), 1);
       if (p->next - p->base < options.window && due < until) until = due;
     }
+    await_tick(until);
   }
   links_turn(until);
   if (options.rate > 0) {
@@ -484,7 +502,7 @@ void run_flow(void) {
   static const struct link_events events = {on_opened, on_packet, on_closed};
   links_listen(&events);
   set_up();
-  if (has_outside) links_watch(options.reader_fd, read_outside);
+  if (has_outside) watch_outside();
   connect_readers();
   if (!has_failed()) subscribe();
   if (!has_failed()) connect_publishers();

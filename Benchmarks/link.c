@@ -44,6 +44,7 @@ static void start_tls(const struct link_settings *s) {
   SSL_CTX_set_mode(tls_context, SSL_MODE_ENABLE_PARTIAL_WRITE |
                                     SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_session_cache_mode(tls_context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_set_read_ahead(tls_context, 1);
   if (!SSL_CTX_set1_groups_list(tls_context, s->groups)) fail_tls("--groups");
   if (!s->ca) return;
   if (!SSL_CTX_load_verify_locations(tls_context, s->ca, NULL)) fail_tls("--ca");
@@ -163,6 +164,9 @@ int link_keep_session(struct link *l) {
 
 int link_was_resumed(const struct link *l) { return l->tls && SSL_session_reused(l->tls); }
 
+// Whether the last read ended for want of room, and TLS may hold more of it.
+static int is_more_held;
+
 // Bytes read or written, 0 when the socket has no more to give or take, -1 when it has ended.
 static ssize_t link_read(struct link *l, void *bytes, size_t count) {
   if (!l->tls) {
@@ -170,7 +174,8 @@ static ssize_t link_read(struct link *l, void *bytes, size_t count) {
     return n > 0 ? n : n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
   }
   size_t sum = 0;
-  while (count - sum >= SSL3_RT_MAX_PLAIN_LENGTH) {
+  is_more_held = 0;
+  while (!(is_more_held = count - sum < SSL3_RT_MAX_PLAIN_LENGTH)) {
     int n = SSL_read(l->tls, (char *)bytes + sum, (int)(count - sum));
     if (n > 0) {
       sum += (size_t)n;
@@ -240,7 +245,7 @@ static void receive(struct link *l) {
   buffer_append(&l->partial, shared + taken, count - taken);
   if (!buffer_count(&l->partial)) buffer_free(&l->partial);
   // What TLS holds decrypted raises no event of its own.
-  if (l->tls && SSL_pending(l->tls)) receive(l);
+  if (l->tls && is_more_held) receive(l);
 }
 
 static void handshake(struct link *l) {

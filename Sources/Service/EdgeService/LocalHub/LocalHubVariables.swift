@@ -34,8 +34,9 @@ package struct LocalHubVariables: Equatable, Sendable {
   package var operationSeconds = 20
   /// Seconds without an answer after which the connection upstream is given up.
   package var hangingSeconds = 50
-  /// Messages upstream that wait for their acknowledgement.
-  package var upstreamWindow = 1_024
+  /// Messages upstream that wait for their acknowledgement: half of what a hub remembers of an edge, so
+  /// that it knows every repetition.
+  package var upstreamWindow = 2_048
   /// Whether MQTT is served.
   package var servesMQTT = true
   /// Whether HTTPS is served, and WebSockets.
