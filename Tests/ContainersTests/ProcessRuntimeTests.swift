@@ -223,6 +223,18 @@ struct ProcessRuntimeTests {
     }
   }
 
+  @Test("a module is removed with all that it made, however deep")
+  func deep() async throws {
+    try await withRuntime { runtime, folder in
+      let program = "import os\\nfor _ in range(400): os.mkdir('d' * 20); os.chdir('d' * 20)"
+      try await make(runtime, "/usr/bin/python3", options: #"{"Cmd":["-c",""# + program + #""]}"#)
+      try await runtime.start("filter")
+      #expect(try await awaitEnd(runtime)?.state == .exited(0))
+      try await runtime.remove("filter")
+      #expect(try PrivateFile.entries(of: folder + "/modules").isEmpty)
+    }
+  }
+
   @Test("starts at the same moment make one module")
   func concurrentStarts() async throws {
     try await withRuntime { runtime, folder in

@@ -2,14 +2,14 @@ import ByteIO
 import CLinux
 package import EdgeEngine
 import Glibc
-package import JSONTree
+import JSONTree
 import NIOPosix
 package import Platform
 
 /// Modules as containers of crun, without any engine: images are fetched, unpacked and kept by this
 /// program itself, and each container is a child of a `ContainerShim`.
-package final class CrunRuntime: ModuleRuntime {
-  private let supervisor: ModuleSupervisor
+package final class CrunRuntime: SupervisedRuntime {
+  let supervisor: ModuleSupervisor
   private let store: ImageStore
   private let registry: RegistryClient
   private let crun: String
@@ -173,35 +173,9 @@ package final class CrunRuntime: ModuleRuntime {
     return String(decoding: bytes.prefix(max(count, 0)), as: UTF8.self)
   }
 
-  package func start(_ name: String) async throws { try await supervisor.start(name) }
-
   package func stop(_ name: String, within seconds: Int64) async throws {
     try await supervisor.stop(name, within: seconds)
     endOrphan(try supervisor.folder(name))
-  }
-
-  package func remove(_ name: String) async throws {
-    let folder = try supervisor.folder(name)
-    guard PrivateFile.exists(folder.path) else { return }
-    if PrivateFile.exists(folder.bodyPath) { try await stop(name, within: 0) }
-    // First what makes it a module, so that no half of one is ever found.
-    unlink(folder.bodyPath)
-    let path = folder.path
-    do {
-      try await NIOThreadPool.singleton.runIfActive { try FileTree.remove(path) }
-    } catch let fault as FileFault {
-      throw RuntimeFault(.failed, "Removing \(name): \(fault).")
-    }
-  }
-
-  package func inspect(_ name: String) async throws -> JSONValue { try supervisor.inspect(name) }
-
-  package func logs(
-    of name: String,
-    _ query: LogQuery,
-    to sink: (LogChunk) async throws -> Void
-  ) async throws {
-    try await supervisor.logs(of: name, query, to: sink)
   }
 
   package func usage(of name: String) async throws -> ModuleUsage {
@@ -216,8 +190,6 @@ package final class CrunRuntime: ModuleRuntime {
     usage.processCount = all.processCount ?? usage.processCount
     return usage
   }
-
-  package func platform() async throws -> RuntimePlatform { .kernel }
 
   // MARK: Images
 

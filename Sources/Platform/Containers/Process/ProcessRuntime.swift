@@ -1,12 +1,10 @@
 package import EdgeEngine
-import Glibc
-package import JSONTree
 package import Platform
 
 /// Modules as plain processes of this machine, without any container engine (edge contract section
 /// 16, EXT 4).
-package final class ProcessRuntime: ModuleRuntime {
-  private let supervisor: ModuleSupervisor
+package final class ProcessRuntime: SupervisedRuntime {
+  let supervisor: ModuleSupervisor
 
   /// Names of the commands by which the program is a shim, or a launcher.
   package static let shimCommand = "module-shim"
@@ -46,29 +44,8 @@ package final class ProcessRuntime: ModuleRuntime {
     try supervisor.keep(body.object, of: name)
   }
 
-  package func start(_ name: String) async throws { try await supervisor.start(name) }
-
   package func stop(_ name: String, within seconds: Int64) async throws {
     try await supervisor.stop(name, within: seconds)
-  }
-
-  package func remove(_ name: String) async throws {
-    let folder = try supervisor.folder(name)
-    guard PrivateFile.exists(folder.path) else { return }
-    if PrivateFile.exists(folder.bodyPath) { try await stop(name, within: 0) }
-    // First what makes it a module, so that no half of one is ever found.
-    unlink(folder.bodyPath)
-    PrivateFile.removeTree(folder.path)
-  }
-
-  package func inspect(_ name: String) async throws -> JSONValue { try supervisor.inspect(name) }
-
-  package func logs(
-    of name: String,
-    _ query: LogQuery,
-    to sink: (LogChunk) async throws -> Void
-  ) async throws {
-    try await supervisor.logs(of: name, query, to: sink)
   }
 
   package func usage(of name: String) async throws -> ModuleUsage {
@@ -76,8 +53,6 @@ package final class ProcessRuntime: ModuleRuntime {
     guard folder.shim != nil, let pid = folder.run?.pid else { return ModuleUsage() }
     return ModuleUsage(process: pid)
   }
-
-  package func platform() async throws -> RuntimePlatform { .kernel }
 
   // MARK: Images, of which there are none
 
