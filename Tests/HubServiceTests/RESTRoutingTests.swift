@@ -289,6 +289,17 @@ struct RESTRoutingTests {
     }
   }
 
+  @Test("A backup's path is taken apart by its bytes, as the system does")
+  func backupPath() async throws {
+    try await RESTHub.inFolder { folder in
+      try await RESTHub.run(in: folder) { hub in
+        // One character of a slash and a mark, behind "..".
+        let path = #"{"path":"\#(folder)/../\#u{301}copy"}"#
+        #expect(try await hub.send(.post, "/admin/backup", json: path).status == 400)
+      }
+    }
+  }
+
   @Test(
     "A configuration is replaced if it is the one of the ETag, which tells what would be replaced"
   )

@@ -34,4 +34,27 @@ struct PrivateFileTests {
     PrivateFile.removeTree(kept)
     #expect(!PrivateFile.exists(kept))
   }
+
+  @Test("a slash parts a path whatever stands behind it")
+  func marks() throws {
+    let directory = try TemporaryDirectory()
+    let folder = directory.path + "/a/\u{301}b"
+    try PrivateFile.makeDirectory(folder)
+    #expect(PrivateFile.exists(folder) && PrivateFile.exists(directory.path + "/a"))
+    let file = folder + "/\u{301}c"
+    try PrivateFile.replace(file, with: [1])
+    #expect(try PrivateFile.read(file) == [1])
+    #expect(PrivateFile.directory(of: file) == folder)
+    #expect(PrivateFile.exists(directory.path))
+  }
+
+  @Test(
+    "the directory of a path",
+    arguments: [
+      ("name", "."), ("/name", "/"), ("a/name", "a"), ("/a/b/name", "/a/b"), ("a/", "a"),
+    ]
+  )
+  func directory(of path: String, is expected: String) {
+    #expect(PrivateFile.directory(of: path) == expected)
+  }
 }

@@ -11,6 +11,7 @@ struct BlobContractTests {
       ("uploads", "", false), ("uploads", "/x", false), ("uploads", "d/", false),
       ("uploads", "d//x", false), ("uploads", "d/../x", false), ("uploads", "./x", false),
       ("uploads", "d\\x", false), ("uploads", "d/\u{0}", false), ("uploads", "d/\u{7F}", false),
+      ("uploads", "d/\u{301}x", true), ("uploads", "d/../\u{301}x", false),
       ("up", "x", false), ("Uploads", "x", false), ("-uploads", "x", false),
       ("uploads-", "x", false), ("..", "x", false), ("a/b", "x", false),
     ]

@@ -100,8 +100,8 @@ package enum PrivateFile {
 
   /// Makes a rename or creation in the directory of `path` durable.
   package static func syncDirectory(of path: String) throws(FileFault) {
-    let directory = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
-    let handle = open(directory.isEmpty ? "/" : directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    let directory = directory(of: path)
+    let handle = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard handle >= 0 else { throw FileFault("open", directory) }
     defer { close(handle) }
     guard fsync(handle) == 0 else { throw FileFault("sync", directory) }
@@ -109,11 +109,19 @@ package enum PrivateFile {
 
   /// Makes the directory and those above it, with mode 0700 for the new ones.
   package static func makeDirectory(_ path: String) throws(FileFault) {
-    var partial = path.hasPrefix("/") ? "/" : ""
-    for part in path.split(separator: "/") {
-      partial += part + "/"
+    var partial = path.utf8.first == UInt8(ascii: "/") ? "/" : ""
+    for part in path.utf8.split(separator: UInt8(ascii: "/")) {
+      partial += Substring(part) + "/"
       if mkdir(partial, 0o700) != 0, errno != EEXIST { throw FileFault("make", partial) }
     }
+  }
+
+  /// What stands before the last slash of `path`: "." for a name alone, "/" for what is in the root.
+  ///
+  /// A slash is a byte to the system; with a combining mark behind it, it is another character.
+  package static func directory(of path: String) -> String {
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 
   /// Whether something exists at `path`.

@@ -69,7 +69,11 @@ public enum LinkAddress: Equatable, Sendable {
       guard let slash = rest.utf8.firstIndex(of: UInt8(ascii: "/")) else { return [] }
       rest = rest[slash...]
     }
-    return rest.split(separator: "/", omittingEmptySubsequences: true).map(String.init)
+    return parts(rest.utf8)
+  }
+
+  private static func parts(_ path: Substring.UTF8View) -> [String] {
+    path.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
   }
 
   private static func identity(_ segments: [String], _ words: [String]) -> LinkAddress? {
@@ -118,10 +122,10 @@ public enum LinkAddress: Equatable, Sendable {
     case .feedback: ["messages", "servicebound", "feedback"]
     case .fileNotifications: ["messages", "servicebound", "filenotifications"]
     case .events(let entity, let group, let partition):
-      entity.split(separator: "/").map(String.init)
+      Self.parts(entity.utf8[...])
         + ["consumergroups", group, "partitions", partition]
     case .stream(let entity, let partition):
-      entity.split(separator: "/").map(String.init)
+      Self.parts(entity.utf8[...])
         + (partition.map { ["partitions", $0] } ?? [])
     case .telemetry(let key), .deviceBound(let key), .methods(let key), .twin(let key):
       SASResource(host: "", identity: key).segments

@@ -41,9 +41,12 @@ struct BackupCommand: AsyncParsableCommand {
 package enum AbsolutePath {
   /// `path` from the root on, without `.` and `..`; seen from `directory`, or from where we are.
   package static func of(_ path: String, from directory: String? = nil) -> String {
-    let base = path.hasPrefix("/") ? "" : directory ?? workingDirectory()
+    // By bytes, as the system takes it apart.
+    let slash = UInt8(ascii: "/")
+    let base = path.utf8.first == slash ? "" : directory ?? workingDirectory()
     var parts: [Substring] = []
-    for part in "\(base)/\(path)".split(separator: "/") where part != "." {
+    for part in "\(base)/\(path)".utf8.split(separator: slash).map({ Substring($0) })
+    where part != "." {
       if part == ".." { _ = parts.popLast() } else { parts.append(part) }
     }
     return "/" + parts.joined(separator: "/")

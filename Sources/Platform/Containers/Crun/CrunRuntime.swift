@@ -119,8 +119,8 @@ package final class CrunRuntime: SupervisedRuntime {
   /// engines.
   private static func makeFolders(_ path: String) throws {
     var partial = ""
-    for part in path.split(separator: "/") {
-      partial += "/" + part
+    for part in path.utf8.split(separator: UInt8(ascii: "/")) {
+      partial += "/" + Substring(part)
       if mkdir(partial, 0o755) == 0 {
         // Whatever the umask takes away.
         chmod(partial, 0o755)

@@ -114,7 +114,8 @@ struct ModuleSandbox {
 
   /// Whether `path` is `directory` or below it.
   private static func isBelow(_ path: String, _ directory: String) -> Bool {
-    path == directory || directory == "/" || path.hasPrefix(directory + "/")
+    directory == "/" || path.utf8.elementsEqual(directory.utf8)
+      || path.utf8.starts(with: (directory + "/").utf8)
   }
 
   private static func real(_ path: String) -> String? {

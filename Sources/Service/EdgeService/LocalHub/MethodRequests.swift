@@ -59,9 +59,9 @@ struct MethodRequests: Sendable {
 
   /// The identity that the path names: `/twins/{d}/methods` or `/twins/{d}/modules/{m}/methods`.
   private func target(_ request: Request) throws(Refusal) -> IdentityKey {
-    let path = (request.head.path ?? "").split(separator: "?", maxSplits: 1).first ?? ""
-    let parts = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
-      .map { PercentCoding.decode(String($0)) ?? "" }
+    let path = (request.head.path ?? "").utf8.prefix { $0 != UInt8(ascii: "?") }
+    let parts = path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+      .dropFirst().map { PercentCoding.decode(String(Substring($0))) ?? "" }
     let key: IdentityKey
     switch (parts.count, parts.first, parts.last) {
     case (3, "twins", "methods"): key = IdentityKey(deviceID: parts[1])

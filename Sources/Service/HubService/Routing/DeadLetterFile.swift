@@ -23,8 +23,7 @@ final class DeadLetterFile: Sendable {
 
   private func add(_ lines: [UInt8]) throws(FileFault) {
     let isNew = !PrivateFile.exists(path)
-    let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
-    if isNew { try PrivateFile.makeDirectory(folder) }
+    if isNew { try PrivateFile.makeDirectory(PrivateFile.directory(of: path)) }
     let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, mode_t(0o600))
     guard file >= 0 else { throw FileFault("open", path) }
     defer { close(file) }

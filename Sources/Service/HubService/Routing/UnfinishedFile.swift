@@ -44,8 +44,7 @@ final class UnfinishedFile {
   func finish(as target: String) throws(FileFault) {
     try flush()
     guard fsync(descriptor) == 0 else { throw FileFault("sync", path) }
-    let folder = target.lastIndex(of: "/").map { String(target[..<$0]) } ?? "."
-    try PrivateFile.makeDirectory(folder)
+    try PrivateFile.makeDirectory(PrivateFile.directory(of: target))
     try PrivateFile.move(path, to: target)
     isFinished = true
   }

@@ -18,7 +18,10 @@ public struct BlobKey: Hashable, Comparable, Sendable {
     guard Self.isContainer(container), (1...Self.nameLimit).contains(name.utf8.count),
       name.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "\\") })
     else { return nil }
-    let segments = name.split(separator: "/", omittingEmptySubsequences: false)
+    // By bytes: with a combining mark behind it a slash is another character, and parts a URL all the
+    // same.
+    let segments = name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+      .map { Substring($0) }
     guard segments.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }) else { return nil }
     self.container = container
     self.name = name

@@ -143,7 +143,7 @@ struct EdgeNewModule: ParsableCommand {
   private func write(_ files: [(name: String, text: String)], to folder: String) throws(FileFault) {
     for file in files {
       let path = "\(folder)/\(file.name)"
-      try makeFolders(String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)]))
+      try makeFolders(PrivateFile.directory(of: path))
       // Source code, for the whole team to read; never over what is there.
       let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
       guard descriptor >= 0 else { throw FileFault("make", path) }
@@ -159,8 +159,8 @@ struct EdgeNewModule: ParsableCommand {
 
   private func makeFolders(_ path: String) throws(FileFault) {
     var sofar = ""
-    for part in path.split(separator: "/") {
-      sofar += "/\(part)"
+    for part in path.utf8.split(separator: UInt8(ascii: "/")) {
+      sofar += "/\(Substring(part))"
       guard mkdir(sofar, 0o755) != 0 else { continue }
       // A folder above that may be passed through need not be one that may be written.
       if errno != EEXIST, !PrivateFile.exists(sofar) { throw FileFault("make", sofar) }

@@ -34,10 +34,13 @@ enum AdminRoutes {
     let body = try BodyFields(try request.json())
     let asked = try body.requiredString("path")
     // The copy is made under a name beside it, which a slash at the end would put into it.
-    let parts = asked.split(separator: "/").filter { $0 != "." }
+    // By bytes, as the system takes it apart: with a combining mark behind it a slash is another
+    // character.
+    let slash = UInt8(ascii: "/")
+    let parts = asked.utf8.split(separator: slash).map { Substring($0) }.filter { $0 != "." }
     let path = "/" + parts.joined(separator: "/")
-    guard asked.hasPrefix("/"), !parts.isEmpty, !parts.contains(".."), path.utf8.count <= 4_096,
-      !path.utf8.contains(0)
+    guard asked.utf8.first == slash, !parts.isEmpty, !parts.contains(".."),
+      path.utf8.count <= 4_096, !path.utf8.contains(0)
     else {
       throw body.invalid("path", "must be an absolute path of a new directory, without \"..\".")
     }

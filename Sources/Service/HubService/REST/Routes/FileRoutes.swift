@@ -168,7 +168,8 @@ enum FileRoutes {
       wish.permissions,
       until: expiry
     )
-    let path = [container] + (wish.blobName?.split(separator: "/").map(String.init) ?? [])
+    let name = wish.blobName?.utf8.split(separator: UInt8(ascii: "/")) ?? []
+    let path = [container] + name.map { String(Substring($0)) }
     let host = request.hostName(of: service.hub)
     let text = path.map { PercentCoding.encode($0) }.joined(separator: "/")
     return .json([
