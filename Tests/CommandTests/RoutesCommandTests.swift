@@ -21,7 +21,8 @@ struct RoutesCommandTests {
     let outcome = await harness.run(["routes", "test"] + words)
     let file = try #require(words.last).drop { $0 == "@" }
     #expect(outcome.status == .usage)
-    #expect(outcome.errors.contains("\(file)"), "\(outcome.errors)")
+    #expect(outcome.errors.hasPrefix("orrery: error: \(file): "), "\(outcome.errors)")
+    #expect(!outcome.errors.contains("--"), "\(outcome.errors)")
     #expect(!outcome.errors.contains("shell"), "\(outcome.errors)")
   }
 

@@ -36,14 +36,18 @@ enum InputText {
 
   /// The JSON that `argument` stands for.
   ///
-  /// `option` is what is said to be wrong if it is none, such as `--payload`.
+  /// If it is none, a file is what is said to be wrong, and without one `option`, such as `--payload`.
   static func json(_ argument: String, option: String) throws(CommandFailure) -> JSONValue {
     let bytes = try bytes(argument)
     do throws(JSONFault) {
       return try JSON.parse(bytes)
     } catch {
       if let place = place(of: argument) {
-        throw CommandFailure(.usage, "\(option): \(place) is no JSON: \(error)")
+        throw CommandFailure(
+          .usage,
+          "\(place): this is no JSON: \(error)",
+          remedy: "Correct it there: bytes are counted from 0."
+        )
       }
       throw CommandFailure(
         .usage,
@@ -58,7 +62,7 @@ enum InputText {
     let value = try json(argument, option: option)
     guard value.objectValue != nil else {
       if let place = place(of: argument) {
-        throw CommandFailure(.usage, "\(option): \(place) must be a JSON object")
+        throw CommandFailure(.usage, "\(place): this must be a JSON object")
       }
       throw CommandFailure(.usage, "\(option) must be a JSON object, such as '{\"interval\":10}'")
     }
