@@ -13,8 +13,13 @@ private final class FakeKeys: AgentKeys {
   /// Modules that get no identity.
   let refused: Set<String>
   private let made = Mutex<[String]>([])
+  /// What happens before something is decrypted.
+  private let delay: @Sendable () async -> Void
 
-  init(refused: Set<String> = []) { self.refused = refused }
+  init(refused: Set<String> = [], delay: @escaping @Sendable () async -> Void = {}) {
+    self.refused = refused
+    self.delay = delay
+  }
 
   var removed: [String] { made.withLock { $0 } }
 
@@ -25,7 +30,8 @@ private final class FakeKeys: AgentKeys {
   }
 
   func decrypt(_ ciphertext: [UInt8], initializationVector: [UInt8]) async throws -> [UInt8] {
-    ciphertext.map { $0 ^ 0x55 }
+    await delay()
+    return ciphertext.map { $0 ^ 0x55 }
   }
 
   func modules() async throws -> [ModuleIdentityRecord] { [] }
@@ -188,6 +194,38 @@ struct ModuleAgentTests {
       #expect(report["modules"]?["a"]?["runtimeStatus"] == "running")
       #expect(report["systemModules"]?["edgeHub"]?["runtimeStatus"] == "running")
       #expect(await bench.docker.done == ["pull r/a:1", "create a", "start a"])
+    }
+  }
+
+  @Test(
+    "a deployment that comes before the last one was read back wins, also if it is refused",
+    arguments: [false, true]
+  )
+  func earlyDeployment(isRefused: Bool) async throws {
+    let folder = "/tmp/agent-\(UInt32.random(in: 0 ... .max))"
+    try await withAgent(folder: folder, keepsFolder: true) { bench in
+      await bench.agent.desired(Self.manifest(["old": "r/old:1"]), version: 7)
+      _ = try await report(bench) { code($0) == 200 }
+    }
+    let (asked, ask) = AsyncStream.makeStream(of: Void.self)
+    let (answered, answer) = AsyncStream.makeStream(of: Void.self)
+    let keys = FakeKeys(delay: {
+      ask.yield()
+      for await _ in answered { return }
+    })
+    try await withAgent(keys: keys, folder: folder) { bench in
+      for await _ in asked { break }
+      var desired = Self.manifest(["new": "r/new:1"])
+      if isRefused { desired["schemaVersion"] = "7.0" }
+      await bench.agent.desired(desired, version: 8)
+      answer.yield()
+      let (wanted, unwanted) = isRefused ? ("old", "new") : ("new", "old")
+      let report = try await report(bench) {
+        code($0) == (isRefused ? 412 : 200)
+          && $0["modules"]?[wanted]?["runtimeStatus"] == "running"
+      }
+      #expect(report["lastDesiredVersion"]?.int64Value == 8)
+      #expect(await !bench.docker.done.contains("create \(unwanted)"))
     }
   }
 

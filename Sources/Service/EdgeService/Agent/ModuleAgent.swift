@@ -190,8 +190,11 @@ package actor ModuleAgent {
     guard options.localConfiguration == nil else { return }
     do {
       guard let (desired, version) = try await backup.read() else { return }
-      agent.deploy(try AgentConfiguration(desired: desired))
-      newest.version = version
+      let configuration = try AgentConfiguration(desired: desired)
+      // What came from the hub meanwhile is newer, or has told why it cannot be used.
+      guard agent.configuration == nil else { return }
+      agent.deploy(configuration)
+      if arrivals == 0 { newest.version = version }
       logger.info("goes on with the last configuration", metadata: ["version": "\(version)"])
     } catch {
       logger.error("the last configuration cannot be read", metadata: ["error": "\(error)"])
