@@ -60,6 +60,77 @@ struct LocalHubVariablesTests {
     }
   }
 
+  /// Settings with tables of their own, the second of which is what a deployment adds.
+  struct Ports: Sendable {
+    var settings = ""
+    let deployed: String
+    /// Nil if both go together.
+    let refusal: String?
+  }
+
+  @Test(
+    "two listeners of the local hub on one port are refused, which are named",
+    arguments: [
+      Ports(deployed: #"AmqpSettings__Port = "8883""#, refusal: "hub.mqtt_port and AmqpSettings"),
+      Ports(deployed: #"HttpSettings__Port = "5671""#, refusal: "hub.amqp_port and HttpSettings"),
+      Ports(
+        deployed: "AmqpSettings__Port = \"1\"\nHttpSettings__Port = \"1\"",
+        refusal: "AmqpSettings__Port and HttpSettings__Port are both 1"
+      ),
+      Ports(deployed: #"Metrics__Listener__Port = "443""#, refusal: "Metrics__Listener__Port"),
+      Ports(deployed: #"Metrics__Listener__Port = "9601""#, refusal: "metrics.agent_port"),
+      Ports(
+        settings: "[hub]\nhost = \"10.0.0.1\"\n",
+        deployed: #"Metrics__Listener__Port = "443""#,
+        refusal: nil
+      ),
+      Ports(
+        settings: "[hub]\nhost = \"::\"\n",
+        deployed: #"Metrics__Listener__Port = "443""#,
+        refusal: "hub.https_port"
+      ),
+      Ports(
+        deployed: "MqttSettings__Enabled = \"false\"\nAmqpSettings__Port = \"8883\"",
+        refusal: nil
+      ),
+      Ports(
+        deployed: "AmqpSettings__Port = \"0\"\nHttpSettings__Port = \"0\"",
+        refusal: nil
+      ),
+      // What an operator has written is not the deployment's fault.
+      Ports(
+        settings: "[hub]\nmqtt_port = 443\n",
+        deployed: #"MaxConnectedClients = "9""#,
+        refusal: nil
+      ),
+      Ports(
+        settings: "[hub]\nmqtt_port = 443\n",
+        deployed: #"AmqpSettings__Port = "443""#,
+        refusal: "hub.mqtt_port and AmqpSettings__Port are both 443"
+      ),
+    ]
+  )
+  func clashes(_ ports: Ports) throws {
+    func settings(_ text: String) throws -> EdgeSettings {
+      let whole = SettingsCopyTests.connection + text
+      return try EdgeSettings(
+        Array(whole.utf8),
+        file: "/etc/edge.toml",
+        paths: EdgePaths(data: "/d", run: "/run/e")
+      )
+    }
+    let before = try settings(ports.settings)
+    let after = try settings(ports.settings + "[hub.env]\n" + ports.deployed + "\n")
+    var refusal: String?
+    do throws(SettingsFault) {
+      try after.refuseClashes(beyond: before)
+    } catch {
+      refusal = error.problem
+    }
+    #expect((refusal == nil) == (ports.refusal == nil), "\(refusal ?? "-")")
+    if let words = ports.refusal { #expect(refusal?.contains(words) == true, "\(refusal ?? "-")") }
+  }
+
   @Test("what the vendor's hub knows and this one needs not is named")
   func withoutEffect() throws {
     let variables = try LocalHubVariables([

@@ -163,6 +163,10 @@ def test_variables_of_the_deployment_reach_the_local_hub(box):
     description = reported(box.device)["lastDesiredStatus"]["description"]
     assert "edgeHub" in description and "MaxConnectedClients" in description, description
     assert reported(box.device)["systemModules"]["edgeHub"]["env"]["MaxConnectedClients"] == {"value": "7"}
+    # So are two listeners on one port.
+    applied(500, AmqpSettings__Port="8883")
+    description = reported(box.device)["lastDesiredStatus"]["description"]
+    assert "hub.mqtt_port and AmqpSettings__Port are both 8883" in description, description
     assert box.roles()["hub"]["restarts"] == 1 and deployed_to_the_hub(box) == wanted
 
     # Hub and agent are restarted by the method too.

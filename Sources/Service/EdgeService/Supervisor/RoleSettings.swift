@@ -23,6 +23,7 @@ struct RoleSettings {
         throw FileFault("understand", path, EINVAL)
       }
       try LocalHubVariables.check(variables)
+      if let fault = clash(variables) { throw fault }
       deployed = variables
     } catch {
       // The agent says them again.
@@ -42,8 +43,7 @@ struct RoleSettings {
       try LocalHubVariables.check(variables)
       // What cannot be read back would keep the hub from starting.
       let bytes = try PrivateFile.read(file, limit: TOMLDocument.byteLimit)
-      let text = try rendered(.hub, bytes, deployed: variables)
-      _ = try EdgeSettings(Array(text.utf8), file: file, paths: paths)
+      try refuseClashes(bytes, variables)
       try PrivateFile.replace(
         paths.hubVariables,
         with: JSON.bytes(SupervisorOrder.hubVariables(variables).json)
@@ -53,6 +53,31 @@ struct RoleSettings {
     }
     deployed = variables
     return nil
+  }
+
+  /// Why variables that were taken once cannot be had with the settings as they are now; nil if they
+  /// can, or nobody can tell.
+  private func clash(_ variables: [String: String]) -> SettingsFault? {
+    guard let bytes = try? PrivateFile.read(file, limit: TOMLDocument.byteLimit),
+      (try? EdgeSettings(bytes, file: file, paths: paths)) != nil
+    else { return nil }
+    do throws(SettingsFault) {
+      try refuseClashes(bytes, variables)
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  /// Refuses variables that the settings, which are `bytes`, cannot be read with, or that give two
+  /// listeners one port.
+  private func refuseClashes(
+    _ bytes: [UInt8],
+    _ variables: [String: String]
+  ) throws(SettingsFault) {
+    let text = try rendered(.hub, bytes, deployed: variables)
+    try EdgeSettings(Array(text.utf8), file: file, paths: paths)
+      .refuseClashes(beyond: EdgeSettings(bytes, file: file, paths: paths))
   }
 
   private func rendered(
