@@ -3,6 +3,7 @@
 import itertools
 import json
 import queue
+import shutil
 import threading
 import time
 
@@ -195,6 +196,22 @@ def test_the_hub_above_reaches_a_leaf(site, stock, registry):
     assert (answer.status, answer.payload) == (200, {"name": "blink"})
     site.rest.send_c2d(leaf.device_id, b"wake up")
     assert messages.get(timeout=10).data == b"wake up"
+
+
+def test_a_clock_that_cannot_be_stored_is_told_once_and_once_when_it_can(site):
+    clock = site.hub.data / "hub/messages/clock"
+    site.hub.start().stop()
+    clock.unlink()
+    (clock / "in the way").mkdir(parents=True)
+    site.hub.start().wait_for_log("the edge's clock cannot be stored")
+    # It is tried again each second.
+    time.sleep(3.5)
+    assert site.hub.log().count("the edge's clock cannot be stored") == 1
+    assert "the edge's clock is stored again" not in site.hub.log()
+    shutil.rmtree(clock)
+    site.hub.wait_for_log("the edge's clock is stored again", seconds=5)
+    time.sleep(1.5)
+    assert clock.is_file() and site.hub.log().count("the edge's clock is stored again") == 1
 
 
 def test_nothing_that_was_acknowledged_is_lost(hub_factory, tmp_path, request):

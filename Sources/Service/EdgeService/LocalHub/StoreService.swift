@@ -136,7 +136,8 @@ final class StoreService: TelemetryLog, Sendable {
   var calendar: Timestamp { Timestamp(milliseconds: Int64(clamping: now.calendar)) }
 
   /// Somebody who knows the time has agreed with the system's clock; `then` is called when the clock is
-  /// stored, so that what waited too long is known to have.
+  /// stored, so that what waited too long is known to have, or its disk has refused that, which must not
+  /// keep messages here.
   func confirmTime(then: @escaping @Sendable () -> Void) {
     clock.withLock {
       _ = $0.confirm(
@@ -347,9 +348,10 @@ final class StoreService: TelemetryLog, Sendable {
 
   private func keepTime() {
     let (now, state) = (now, clock.withLock { $0.state })
-    let last = lastKept.withLock { $0 }
-    let age = state.age - min(state.age, last.age)
-    let isDue = age >= 60_000 || state.keepsTime != last.keepsTime
+    let kept = keptTime.withLock { $0 }
+    let age = state.age - min(state.age, kept.last.age)
+    let isDue =
+      kept.hasFailed ? age >= 1_000 : age >= 60_000 || state.keepsTime != kept.last.keepsTime
     guard isDue || age >= 10_000 && store.withLock({ $0?.isClockAwaited(now) ?? false }) else {
       return
     }
@@ -359,16 +361,33 @@ final class StoreService: TelemetryLog, Sendable {
   /// Stores the clock; a disk that refuses is asked again a second later.
   private func saveTime() {
     let state = clock.withLock { $0.state }
-    lastKept.withLock { $0 = state }
+    let hadFailed = keptTime.withLock { kept in
+      kept.last = state
+      return kept.hasFailed
+    }
     do {
       try PrivateFile.replace(directory + "/clock", with: state.stored)
       clock.withLock { $0.saved(state) }
+      keptTime.withLock { $0.hasFailed = false }
+      if hadFailed { logger.notice("the edge's clock is stored again") }
     } catch {
-      lastKept.withLock { $0.age -= min($0.age, 59_000) }
+      keptTime.withLock { $0.hasFailed = true }
+      if !hadFailed {
+        logger.error(
+          "the edge's clock cannot be stored: messages outlive their time; mend the disk",
+          metadata: ["fault": "\(error)"]
+        )
+      }
     }
   }
 
-  private let lastKept = Mutex(EdgeClock.State(calendar: 0, age: 0, keepsTime: false))
+  /// The clock at the last attempt to store it, and whether that has failed.
+  private struct KeptTime {
+    var last = EdgeClock.State(calendar: 0, age: 0, keepsTime: false)
+    var hasFailed = false
+  }
+
+  private let keptTime = Mutex(KeptTime())
 
   /// What each queue holds, for metrics.
   var figures: [QueueFigures] { store.withLock { $0?.figures ?? [] } }
@@ -393,7 +412,7 @@ final class StoreService: TelemetryLog, Sendable {
         guard let open = store.take() else { return }
         _ = open.close(now: now)
       }
-      try? PrivateFile.replace(directory + "/clock", with: clock.withLock { $0.state }.stored)
+      saveTime()
     }
   }
 }

@@ -73,8 +73,7 @@ final class UpstreamService {
   private var reported = ReportedProperties(last: nil, keys: ReportedProperties.hubKeys)
   private var isReportDue = false
   private var isReporting = false
-  /// Whether the clock was stored since the connection was made.
-  private var isTimeSaved = false
+  private var clock = ClockWitness()
 
   init(
     hub: LocalHub,
@@ -112,14 +111,14 @@ final class UpstreamService {
   // MARK: Messages
 
   /// Begins to send: which messages are over their time is known.
-  private func timeIsSaved() {
-    isTimeSaved = true
+  private func timeIsSaved(for connection: UInt64) {
+    clock.stored(for: connection)
     pump()
   }
 
   /// Sends what waits, as far as there is room.
   func pump() {
-    guard uplink.isConnected, isTimeSaved, !isPumping else { return }
+    guard uplink.isConnected, clock.isStored, !isPumping else { return }
     isPumping = true
     defer { isPumping = false }
     refresh()
@@ -359,9 +358,8 @@ extension UpstreamService: UplinkDelegate {
     held = []
     reader?.rewind()
     reported = ReportedProperties(last: nil, keys: ReportedProperties.hubKeys)
-    isTimeSaved = false
-    let handle = handle
-    hub.store.confirmTime { handle.tell { $0.timeIsSaved() } }
+    let (handle, connection) = (handle, clock.connected())
+    hub.store.confirmTime { handle.tell { $0.timeIsSaved(for: connection) } }
     readConfiguration()
     handle.connected(true)
   }
