@@ -139,16 +139,18 @@ def test_a_manifest_is_applied_and_reported(edge, device, program):
     assert is_applied(device)
 
 
-def test_an_agent_that_is_stopped_while_it_waits_ends_well(device, tmp_path):
+@pytest.mark.parametrize("role, words", [
+    ("agent", "waits for the keys process"), ("hub", "waiting for the keys process")])
+def test_a_process_that_is_stopped_while_it_waits_ends_well(device, tmp_path, role, words):
     if not edge_module.binary().exists():
         pytest.skip(f"no edge at {edge_module.binary()}")
     edge = Edge(device, tmp_path, SETTINGS)
-    edge.start("agent")
+    edge.start(role)
     try:
-        edge.wait_until(lambda: "waits for the keys process" in edge.log("agent"), 20, "it waits")
-        process = edge.processes["agent"]
-        edge.stop("agent")
-        assert process.returncode == 0, edge.log("agent")
+        edge.wait_until(lambda: words in edge.log(role), 20, "it waits")
+        process = edge.processes[role]
+        edge.stop(role)
+        assert process.returncode == 0, edge.log(role)
     finally:
         edge.clean_up()
 

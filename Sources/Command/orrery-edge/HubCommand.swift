@@ -66,62 +66,9 @@ struct HubCommand: AsyncParsableCommand {
     let variables = try LocalHubVariables(environment)
     settings.bootstrapLogging(level: variables.logLevel)
     let logger = Logger(label: "orrery.edge.hub")
-    let client = WorkloadClient(
-      .unix(path: settings.paths.workloadSocket(of: ModuleID.edgeHub)),
-      moduleID: ModuleID.edgeHub
+    try await RoleProcess.run(
+      HubRole(settings: settings, environment: environment, variables: variables, logger: logger)
     )
-    let who = try await identity(client, logger)
-    let names = [settings.hostName] + settings.aliases
-    var hub = LocalHubOptions(
-      identity: who.edge,
-      names: names,
-      directory: settings.paths.data(of: .hub)
-    )
-    hub.host = settings.hub.host
-    hub.mqttPort = settings.hub.mqttPort
-    hub.amqpPort = settings.hub.amqpPort
-    hub.httpsPort = settings.hub.httpsPort
-    hub.metricsHost = settings.metrics.host
-    hub.metricsPort = settings.metrics.ports[.hub] ?? 0
-    hub.metricsCollection = settings.metrics.collection
-    hub.upstreamBudget = settings.upstream.budget
-    hub.upstreamMQTTPort = settings.upstream.mqttPort
-    hub.upstreamHTTPSPort = settings.upstream.httpsPort
-    hub.upstreamAuthorityFiles = settings.upstreamAuthorities
-    hub.trustBundleFile = settings.trustBundle
-    hub.proxy = try settings.proxy(environment, for: who.edge.upstreamHostName)
-    hub.use(variables)
-    let credentials = WorkloadCredentials(
-      client,
-      who,
-      names: names,
-      upstreamAuthorities: try Self.authorities(settings.upstreamAuthorities)
-    )
-    try await serve(hub, credentials, logger)
-    await client.close()
-  }
-
-  /// The PEM of all files, nil where there are none: then the system's authorities are trusted.
-  private static func authorities(_ files: [String]) throws -> [UInt8]? {
-    files.isEmpty ? nil : try files.flatMap { try PrivateFile.read($0) + [UInt8(ascii: "\n")] }
-  }
-
-  /// Asks the keys process who this is, until it knows.
-  private func identity(_ client: WorkloadClient, _ logger: Logger) async throws -> WorkloadIdentity
-  {
-    var wait = 1
-    while true {
-      var reason = "its key is not at the hub above yet"
-      do throws(LocalClient.Failure) {
-        let identity = try await client.identity()
-        if identity.isSettled { return identity }
-      } catch {
-        reason = "\(error)"
-      }
-      logger.info("waiting for the keys process", metadata: ["reason": "\(reason)"])
-      try await Pause.sleep(for: .seconds(wait))
-      wait = min(wait * 2, 15)
-    }
   }
 
   /// As developer tools start one.
@@ -159,27 +106,27 @@ struct HubCommand: AsyncParsableCommand {
     let level = variables.logLevel ?? .info
     let format: LogFormat = isatty(2) == 1 ? .text : .json
     LoggingSystem.bootstrap { LineLogHandler(label: $0, level: level, format: format) }
-    try await serve(hub, credentials, Logger(label: "orrery.edge.hub"))
+    let logger = Logger(label: "orrery.edge.hub")
+    try await RoleProcess.run(try Self.server(hub, credentials, logger))
   }
 
-  private func serve(
+  /// A local hub that tells the log and the service manager when it is ready.
+  static func server(
     _ hub: LocalHubOptions,
     _ credentials: any UpstreamCredentials,
     _ logger: Logger
-  ) async throws {
-    try await RoleProcess.run(
-      LocalHubServer(options: hub, credentials: credentials, logger: logger) { ports in
-        logger.notice(
-          "local hub ready",
-          metadata: [
-            "mqtt": "\(ports.mqtt.map(String.init) ?? "off")",
-            "amqp": "\(ports.amqp.map(String.init) ?? "off")",
-            "https": "\(ports.https.map(String.init) ?? "off")",
-          ]
-        )
-        ServiceManager.notify("READY=1")
-      }
-    )
+  ) throws -> LocalHubServer {
+    try LocalHubServer(options: hub, credentials: credentials, logger: logger) { ports in
+      logger.notice(
+        "local hub ready",
+        metadata: [
+          "mqtt": "\(ports.mqtt.map(String.init) ?? "off")",
+          "amqp": "\(ports.amqp.map(String.init) ?? "off")",
+          "https": "\(ports.https.map(String.init) ?? "off")",
+        ]
+      )
+      ServiceManager.notify("READY=1")
+    }
   }
 
   private static func identity(_ text: String) throws -> (EdgeIdentity, SymmetricKey) {

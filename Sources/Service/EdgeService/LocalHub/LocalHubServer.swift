@@ -50,7 +50,7 @@ package struct LocalHubServer: Service {
   ///
   /// - Throws: `SettingsFault`, what keeps it from serving and how to mend it.
   package func run() async throws {
-    let key = try await sealKey()
+    guard let key = try await unlessStopped({ try await sealKey() }) else { return }
     let group = MultiThreadedEventLoopGroup(numberOfThreads: Machine.usableProcessors)
     do {
       try await serve(key, group)
@@ -115,7 +115,13 @@ package struct LocalHubServer: Service {
       logger: logger
     )
     try configuration.restore()
-    let (tls, chain) = try await serverTLS()
+    guard let shown = try await unlessStopped({ try await serverTLS() }) else {
+      hub.close()
+      await registry.close()
+      twins.close()
+      return
+    }
+    let (tls, chain) = shown
     let metrics = PrometheusMetrics()
     let budget = try options.upstreamBudget.map { settings in
       try UpstreamBudget(
@@ -228,6 +234,19 @@ package struct LocalHubServer: Service {
       return (try ServerTLS(certificateChainPEM: chain, privateKeyPEM: key), chain)
     } catch {
       throw SettingsFault("the local hub's certificate cannot be used: \(error)")
+    }
+  }
+
+  /// Does what may have to wait for the keys; nil if this process is told to stop meanwhile.
+  private func unlessStopped<Value: Sendable>(
+    _ body: @escaping @Sendable () async throws -> Value
+  ) async throws -> Value? {
+    do {
+      return try await cancelWhenGracefulShutdown(body)
+    } catch {
+      // Whatever broke off then did so because it was cancelled.
+      if Task.isShuttingDownGracefully { return nil }
+      throw error
     }
   }
 
