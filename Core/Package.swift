@@ -46,7 +46,7 @@ func tests(_ name: String, _ dependencies: String...) -> Target {
 
 let libraries = [
   "ByteIO", "JSONTree", "MQTT", "AMQPCodec", "HubContract", "QueryLanguage", "MessageLog",
-  "HubEngine", "ProvisioningEngine", "EdgeEngine", "Simulation",
+  "HubEngine", "ProvisioningEngine", "EdgeEngine", "UpdateEngine", "Simulation",
 ]
 
 let package = Package(
@@ -64,12 +64,13 @@ let package = Package(
     engine("HubEngine", "ByteIO", "JSONTree", "HubContract", "QueryLanguage"),
     engine("ProvisioningEngine", "ByteIO", "JSONTree", "HubContract", "HubEngine"),
     engine("EdgeEngine", "ByteIO", "JSONTree", "HubContract", "QueryLanguage", "MessageLog"),
+    engine("UpdateEngine", "ByteIO", "JSONTree"),
     source(
       "",
       "Simulation",
       [
         "ByteIO", "JSONTree", "MQTT", "HubContract", "MessageLog", "HubEngine",
-        "ProvisioningEngine", "EdgeEngine", "QueryLanguage",
+        "ProvisioningEngine", "EdgeEngine", "UpdateEngine", "QueryLanguage",
       ]
     ),
     tests("ByteIOTests", "ByteIO"),
@@ -107,6 +108,7 @@ let package = Package(
       "MessageLog",
       "Simulation"
     ),
+    tests("UpdateEngineTests", "UpdateEngine", "JSONTree", "ByteIO", "MessageLog", "Simulation"),
     tests(
       "ScenarioTests",
       "Simulation",

@@ -105,6 +105,13 @@ extension SimDisk: LogDisk {
     memory.record(.remove(name: name))
   }
 
+  /// Gives a file another name, in place of the file that had it.
+  public func rename(_ name: String, to other: String) throws(LogDiskFault) {
+    try memory.begin(.rename)
+    try memory.disk.rename(name, to: other)
+    memory.record(.rename(name: name, to: other))
+  }
+
   /// Makes names durable.
   public func syncDirectory() throws(LogDiskFault) {
     try memory.begin(.syncDirectory)

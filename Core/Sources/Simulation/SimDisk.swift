@@ -40,6 +40,8 @@ public enum SimDiskCall: Equatable, Sendable {
   case read
   /// `LogDisk.remove`.
   case remove
+  /// `SlotDisk.rename`.
+  case rename
   /// `LogDisk.syncDirectory`.
   case syncDirectory
 }
@@ -72,6 +74,8 @@ public final class SimDisk {
     case sync(name: String)
     /// A file was cut or extended.
     case truncate(name: String, byteCount: UInt64)
+    /// A file was given another name, in place of the file that had it.
+    case rename(name: String, to: String)
     /// A file was removed.
     case remove(name: String)
     /// The directory was synced.
@@ -155,6 +159,7 @@ public final class SimDisk {
     case .sync(let name): memory.disk.sync(try memory.inode(name))
     case .truncate(let name, let byteCount):
       memory.disk.resize(try memory.inode(name), to: Int(byteCount))
+    case .rename(let name, let other): try memory.disk.rename(name, to: other)
     case .remove(let name): try memory.disk.remove(name)
     case .syncDirectory: memory.disk.syncDirectory()
     }

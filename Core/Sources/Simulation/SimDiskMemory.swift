@@ -26,7 +26,7 @@ struct SimDiskMemory {
       case .write: faults.writePerMille
       case .sync, .syncDirectory: faults.syncPerMille
       case .read: faults.readPerMille
-      case .remove: 0
+      case .remove, .rename: 0
       }
     guard perMille == 0 || Int.random(in: 0..<1000, using: &generator) >= perMille else {
       throw .io(5)

@@ -19,6 +19,8 @@ struct SimDiskState: Sendable {
     case sector(inode: Int, index: Int)
     case byteCount(inode: Int)
     case name(String)
+    /// A rename arrives as a whole: no moment sees the file under both names, or the other gone.
+    case rename(String, to: String)
   }
 
   var inodes: [Int: Inode] = [:]
@@ -90,6 +92,15 @@ struct SimDiskState: Sendable {
     forgetIfUnused(inode)
   }
 
+  mutating func rename(_ name: String, to other: String) throws(LogDiskFault) {
+    guard let inode = names[name] else { throw .missing }
+    guard name != other else { return }
+    names[name] = nil
+    let replaced = names.updateValue(inode, forKey: other)
+    note(.rename(name, to: other))
+    if let replaced { forgetIfUnused(replaced) }
+  }
+
   mutating func open(_ inode: Int) { inodes[inode]?.openCount += 1 }
 
   mutating func close(_ inode: Int) {
@@ -132,10 +143,7 @@ struct SimDiskState: Sendable {
 
   mutating func syncDirectory() {
     durableNames = names
-    drop {
-      guard case .name = $0 else { return false }
-      return true
-    }
+    drop { $0.inode == nil }
     for inode in Array(inodes.keys) { forgetIfUnused(inode) }
   }
 
@@ -162,6 +170,9 @@ struct SimDiskState: Sendable {
       inodes[inode] = file
     case .name(let name):
       durableNames[name] = names[name]
+    case .rename(let name, let other):
+      durableNames[name] = names[name]
+      durableNames[other] = names[other]
     }
   }
 
@@ -192,7 +203,7 @@ extension SimDiskState.Unsynced {
   fileprivate var inode: Int? {
     switch self {
     case .sector(let inode, _), .byteCount(let inode): inode
-    case .name: nil
+    case .name, .rename: nil
     }
   }
 }

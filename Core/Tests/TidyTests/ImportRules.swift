@@ -10,7 +10,7 @@ struct ImportRules {
 
   private static let core: Set<String> = [
     "ByteIO", "JSONTree", "MQTT", "AMQPCodec", "HubContract", "QueryLanguage", "MessageLog",
-    "HubEngine", "ProvisioningEngine", "EdgeEngine", "Simulation",
+    "HubEngine", "ProvisioningEngine", "EdgeEngine", "UpdateEngine", "Simulation",
   ]
   private static let engines: Set<String> = core.subtracting(["Simulation"])
 
@@ -27,6 +27,7 @@ struct ImportRules {
       "HubEngine": ["ByteIO", "JSONTree", "HubContract", "QueryLanguage"],
       "ProvisioningEngine": ["ByteIO", "JSONTree", "HubContract", "HubEngine"],
       "EdgeEngine": ["ByteIO", "JSONTree", "HubContract", "QueryLanguage", "MessageLog"],
+      "UpdateEngine": ["ByteIO", "JSONTree"],
       "Simulation": engines,
       "CLinux": [],
       "CProton": [],
