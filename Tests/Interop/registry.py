@@ -61,6 +61,7 @@ SOURCE = r"""
 #include <string.h>
 #include <unistd.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 static void ends(int number) { _exit(number == SIGTERM ? 7 : 8); }
 int main(int count, char **words) {
   setvbuf(stdout, 0, _IOLBF, 0);
@@ -71,6 +72,14 @@ int main(int count, char **words) {
     printf("%s: %s\n", words[i], lstat(words[i], &information) ? "none" :
       S_ISDIR(information.st_mode) ? "folder" : S_ISCHR(information.st_mode) ? "device" : "file");
     if (!strncmp(words[i], "exit", 4)) return atoi(words[i] + 4);
+    for (int left = strncmp(words[i], "leave", 5) ? 0 : atoi(words[i] + 5); left > 0; left--) {
+      pid_t child = fork();
+      if (!child) {
+        if (!fork()) usleep(100000);
+        _exit(0);
+      }
+      waitpid(child, 0, 0);
+    }
   }
   for (;;) pause();
 }

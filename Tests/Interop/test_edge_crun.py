@@ -2,9 +2,11 @@
 
 import json
 import os
+import pathlib
 import shutil
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -211,6 +213,51 @@ def test_containers_outlive_the_agent_and_not_who_watches_them(device, registry,
                     "it is begun anew")
     assert state(edge, "worker")["pid"] != first["pid"]
     edge.wait_until(lambda: status(edge, "worker") == "running", 20, "it runs")
+
+
+def zombies(parent):
+    """How many processes of that one wait to be taken leave of."""
+    count = 0
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = path.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        count += words[0] == "Z" and words[1] == parent
+    return count
+
+
+def test_what_a_module_leaves_in_the_machines_table_goes(device, make_edge, tmp_path):
+    layout = Layout(tmp_path / "images")
+    layout.add("1", [tar([("module", program())])], Entrypoint=["/module"])
+    edge = make_edge(device)
+    name = f"oci:{layout.path}:1"
+    options = {"Cmd": ["leave5", "/module"], "HostConfig": {"PidMode": "host"}}
+    deploy(device, {"worker": image(name, options)})
+    edge.wait_until(lambda: status(edge, "worker") == "running", 40, "it runs")
+    edge.wait_until(lambda: edge.command("logs", "worker").count("\n") == 3, 20, "it has left them")
+    pid = state(edge, "worker")["pid"]
+    shim = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1]
+    time.sleep(0.5)
+    edge.wait_until(lambda: zombies(shim) == 0, 10, "nothing of them is left")
+    deploy(device, {"worker": image(name, options, status="stopped")})
+    edge.wait_until(lambda: "exitCode" in state(edge, "worker"), 20, "it is stopped")
+    assert state(edge, "worker")["exitCode"] == 7
+
+
+def test_what_a_power_cut_left_of_a_module_goes_at_the_next_start(device, registry, make_edge):
+    push(registry)
+    edge = make_edge(device)
+    deploy_images(device, registry, {"worker": image(f"{registry.host}/team/app:1")})
+    edge.wait_until(lambda: status(edge, "worker") == "running", 40, "it runs")
+    edge.stop("agent", number=signal.SIGKILL)
+    # As if the agent had ended between unpacking and keeping.
+    containers = edge.directory / "data/agent/containers"
+    shutil.copytree(containers / "worker/rootfs", containers / "half/rootfs", symlinks=True)
+    edge.start("agent")
+    edge.wait_until(lambda: not (containers / "half").exists(), 20, "it is gone")
+    edge.wait_until(lambda: status(edge, "worker") == "running", 20, "the other is found again")
+    assert (containers / "worker/rootfs/module").exists()
 
 
 def test_two_edges_of_a_machine_have_modules_of_one_name(identities, device, registry, make_edge):
