@@ -134,13 +134,22 @@ public actor ModuleClient {
 
   /// Keeps connected while `body` runs, and leaves in good order when it returns.
   ///
-  /// SIGTERM and SIGINT cancel `body` and let this return; a second one ends the process at once.
+  /// SIGTERM and SIGINT cancel `body` and let this return; a second one ends the process at once. In
+  /// both cases, and if the task of this call is cancelled, what is under way ends first.
   ///
+  /// - Parameters:
+  ///   - trapsSignals: Whether SIGTERM and SIGINT are looked for. A program that handles signals itself
+  ///     gives false, and cancels the task of this call when the module is to end; the process's
+  ///     signals are then left as they are.
+  ///   - body: What the module does.
   /// - Throws: What `body` throws, unless it was cancelled; `stopped` if it has run before.
-  public func run(_ body: @escaping @Sendable (ModuleClient) async throws -> Void) async throws {
+  public func run(
+    trapsSignals: Bool = true,
+    _ body: @escaping @Sendable (ModuleClient) async throws -> Void
+  ) async throws {
     guard phase == .idle else { throw ModuleFault(.stopped, "a client runs only once") }
     phase = .running
-    let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+    let signals = trapsSignals ? await UnixSignalsSequence(trapping: .sigterm, .sigint) : nil
     defer {
       phase = .ended
       changed()
@@ -148,11 +157,13 @@ public actor ModuleClient {
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { await self.stayConnected() }
       group.addTask { await self.answerMethods() }
-      group.addTask {
-        for await _ in signals {
-          signal(SIGTERM, SIG_DFL)
-          signal(SIGINT, SIG_DFL)
-          return
+      if let signals {
+        group.addTask {
+          for await _ in signals {
+            signal(SIGTERM, SIG_DFL)
+            signal(SIGINT, SIG_DFL)
+            return
+          }
         }
       }
       group.addTask { try await body(self) }
@@ -160,7 +171,11 @@ public actor ModuleClient {
       group.cancelAll()
       // What is cancelled may say so.
       while await group.nextResult() != nil {}
-      try first?.get()
+      do {
+        try first?.get()
+      } catch is CancellationError where Task.isCancelled {
+        // As it was told to.
+      }
     }
   }
 
