@@ -5,6 +5,7 @@ import datetime
 import http.server
 import itertools
 import os
+import re
 import ssl
 import stat
 import subprocess
@@ -43,6 +44,8 @@ class EstServer:
         self.life = datetime.timedelta(days=30)
         # Calls with the name of the certificate that was shown, and of the request.
         self.calls, self.away, self.accepts = [], False, lambda headers, peer: True
+        # Whether somebody approves requests; and these, as they came.
+        self.approves, self.requests = True, []
         self.change = None
         self._server, self._thread, self.port = None, None, 0
         self.start()
@@ -65,11 +68,17 @@ class EstServer:
                     self.answer(503, b"")
                 elif not server.accepts(self.headers, peer):
                     self.answer(401, b"")
+                elif not server.approves:
+                    server.requests.append(body)
+                    self.answer(202, b"", ("Retry-After", "1"))
                 else:
+                    server.requests.append(body)
                     self.answer(200, server.pack(server.issue(csr)))
 
-            def answer(self, status, content):
+            def answer(self, status, content, *headers):
                 self.send_response(status)
+                for name, value in headers:
+                    self.send_header(name, value)
                 self.send_header("Content-Type", "application/pkcs7-mime; smime-type=certs-only")
                 self.send_header("Content-Transfer-Encoding", "base64")
                 self.send_header("Content-Length", str(len(content)))
@@ -293,6 +302,59 @@ retry = "1%"
     edge.wait_for(lambda: kept(edge, "edge-ca.pem")[0] != before, 40)
     chain = chain_of(server_chain(edge)[1]["certificate"])
     assert chain[1] == kept(edge, "edge-ca.pem")[0]
+
+
+@pytest.mark.parametrize("renews", [False, True], ids=["first", "renewal"])
+def test_a_request_that_waits_for_approval_is_sent_again_as_it_is(
+        edges, hub, device, est, renews):  # noqa: F811
+    request_of = "keys/edge-ca.pem.request"
+    est.by_password()
+    est.life = datetime.timedelta(seconds=300 if renews else 86_400)
+    edge = edges(hub, manual(hub, device) + est.settings() + """[edge_ca]
+method = "est"
+[edge_ca.auto_renew]
+threshold = "2%"
+""")
+    if renews:
+        edge.start()
+        edge.wait_for(lambda: server_chain(edge)[0] == 201)
+        before = kept(edge, "edge-ca.pem")[0]
+    est.approves, est.requests = False, []
+    est.life = datetime.timedelta(days=1)
+    if not renews:
+        edge.start()
+    request = edge.data / request_of
+    edge.wait_for(lambda: request.exists(), 30)
+    assert stat.S_IMODE(os.stat(request).st_mode) == 0o600
+
+    def line(name):
+        return int(re.search(rf"^{name} (\d+)$", request.read_text(), re.MULTILINE)[1])
+
+    def time_passes():
+        """The wait is over at the next start."""
+        edge.stop()
+        due = line("due")
+        request.write_text(request.read_text().replace(f"due {due}", f"due {due - 3600}"))
+        edge.start()
+
+    # The server has said a second, and is left alone for a minute; also by another process.
+    assert line("due") - line("since") == 60
+    edge.stop()
+    edge.start()
+    time.sleep(6)
+    assert len(est.requests) == 1
+    if renews:
+        assert server_chain(edge)[0] == 201 and kept(edge, "edge-ca.pem")[0] == before
+    time_passes()
+    edge.wait_for(lambda: len(est.requests) == 2 and line("due") > time.time(), 20)
+    est.approves = True
+    time_passes()
+    edge.wait_for(lambda: not request.exists(), 20)
+    assert len(est.requests) == 3 and len(set(est.requests)) == 1
+    asked = x509.load_der_x509_csr(base64.b64decode(est.requests[0]))
+    assert kept(edge, "edge-ca.pem")[0].public_key() == asked.public_key()
+    assert server_chain(edge)[0] == 201
+    assert edge.log.count("has accepted a request") == 1
 
 
 @pytest.mark.parametrize("change, words", [

@@ -148,13 +148,15 @@ package struct CloudClient: Sendable {
     do {
       let response = try await client.execute(request, timeout: .seconds(seconds))
       let bytes = try await response.body.collect(upTo: Self.answerBytes)
-      if let time = response.headers.first(name: "Date").flatMap({ HTTPDate.seconds($0) }) {
-        saw(time)
-      }
+      let date = response.headers.first(name: "Date").flatMap { HTTPDate.seconds($0) }
+      if let date { saw(date) }
+      let now = date ?? SystemClock.wallMilliseconds() / 1_000
       return RawAnswer(
         status: Int(response.status.code),
         body: Array(bytes.readableBytesView),
-        retryAfterSeconds: response.headers.first(name: "Retry-After").flatMap { Int64($0) }
+        retryAfterSeconds: response.headers.first(name: "Retry-After").flatMap {
+          HTTPDate.delay($0, from: now)
+        }
       )
     } catch {
       throw Failure(description: reason(error))
