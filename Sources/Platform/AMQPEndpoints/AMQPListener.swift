@@ -1,7 +1,5 @@
 package import Endpoints
 package import NIOCore
-import NIOPosix
-import Platform
 import ServiceLifecycle
 
 /// The port on which services and devices speak AMQP.
@@ -24,27 +22,14 @@ package struct AMQPListener: Service {
     service: AMQPService
   ) async throws {
     self.service = service
-    let bootstrap = ServerBootstrap(group: group)
-      .serverChannelOption(.backlog, value: 4_096)
-      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-      .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-      .childChannelOption(.allowRemoteHalfClosure, value: true)
-      .childChannelOption(
-        .writeBufferWaterMark,
-        value: .init(low: 256 << 10, high: 1 << 20)
-      )
-      .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          let peer = PeerCertificates(eventLoop: channel.eventLoop)
-          try channel.pipeline.syncOperations.addHandler(tls.makeHandler(peer: peer))
-          try service.add(to: channel, peer: peer)
-        }
-      }
-    do {
-      channel = try await bootstrap.bind(host: host, port: port).get()
-    } catch {
-      throw SettingsFault.listener(host, port, "listen.host", setting, error)
-    }
+    channel = try await ListeningPort.bind(
+      group: group,
+      host: host,
+      port: port,
+      setting: setting,
+      tls: tls,
+      waterMark: .init(low: 256 << 10, high: 1 << 20)
+    ) { channel, peer in try service.add(to: channel, peer: peer) }
     self.port = channel.localAddress?.port ?? port
   }
 

@@ -1,6 +1,4 @@
 package import NIOCore
-import NIOPosix
-import Platform
 import ServiceLifecycle
 
 /// A port on which devices speak MQTT.
@@ -21,25 +19,13 @@ package struct MQTTListener: Service {
     tls: ServerTLS?,
     loops: DeviceLoops
   ) async throws {
-    let bootstrap = ServerBootstrap(group: group)
-      .serverChannelOption(.backlog, value: 4_096)
-      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-      .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-      .childChannelOption(.allowRemoteHalfClosure, value: true)
-      .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          let peer = PeerCertificates(eventLoop: channel.eventLoop)
-          if let tls {
-            try channel.pipeline.syncOperations.addHandler(tls.makeHandler(peer: peer))
-          }
-          try loops.add(to: channel, peer: peer)
-        }
-      }
-    do {
-      channel = try await bootstrap.bind(host: host, port: port).get()
-    } catch {
-      throw SettingsFault.listener(host, port, "listen.host", setting, error)
-    }
+    channel = try await ListeningPort.bind(
+      group: group,
+      host: host,
+      port: port,
+      setting: setting,
+      tls: tls
+    ) { channel, peer in try loops.add(to: channel, peer: peer) }
     self.port = channel.localAddress?.port ?? port
   }
 
