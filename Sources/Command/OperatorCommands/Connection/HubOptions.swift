@@ -1,7 +1,7 @@
 import ArgumentParser
 
-/// The options of every command that talks to a hub.
-struct HubOptions: ParsableArguments {
+/// Which hub is meant, and whom it is trusted by.
+struct HubPlace: ParsableArguments {
   @Option(
     name: .long,
     help: ArgumentHelp(
@@ -26,6 +26,23 @@ struct HubOptions: ParsableArguments {
   )
   var authority: String?
 
+  /// Whether one is named.
+  var isNamed: Bool { connect != nil || data != nil }
+
+  /// How to reach it; what is not named here is found as the manual says.
+  func resolve(_ console: Console) throws(CommandFailure) -> HubConnection {
+    try ConnectionResolver(
+      connectFile: connect,
+      dataDirectory: data,
+      trustAnchors: authority
+    ).resolve(console)
+  }
+}
+
+/// The options of every command that talks to a hub.
+struct HubOptions: ParsableArguments {
+  @OptionGroup var place: HubPlace
+
   @Option(
     name: [.long, .customShort("o")],
     help: "table for people, json for programs; on a terminal the default is table."
@@ -38,12 +55,7 @@ struct HubOptions: ParsableArguments {
   /// Runs `body` with a client of the hub that is meant, and ends its connections after that.
   func withHub(_ body: (HubClient, Printer) async throws -> Void) async throws {
     let console = Console.current
-    let resolver = ConnectionResolver(
-      connectFile: connect,
-      dataDirectory: data,
-      trustAnchors: authority
-    )
-    let connection = try resolver.resolve(console)
+    let connection = try place.resolve(console)
     let transport = try console.transport(connection)
     do {
       try await body(HubClient(connection, by: transport, now: console.now), printer)

@@ -126,6 +126,20 @@ struct ConfigurationApply: AsyncParsableCommand {
   }
 }
 
+/// A configuration and what would be made of it, as arguments and options.
+struct ConfigurationChange: ParsableArguments {
+  @OptionGroup var target: ConfigurationArgument
+  @OptionGroup var options: ConfigurationOptions
+  @Flag(help: "Take its deletion for the change.") var delete = false
+
+  /// What it would be; nil for its deletion.
+  func body(_ client: HubClient) async throws -> JSONValue? {
+    guard !delete else { return nil }
+    let existing = try await target.read(client)
+    return try options.body(id: target.id, existing: existing)
+  }
+}
+
 struct ConfigurationPlan: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "plan",
@@ -139,19 +153,13 @@ struct ConfigurationPlan: AsyncParsableCommand {
       """
   )
 
-  @OptionGroup var target: ConfigurationArgument
-  @OptionGroup var options: ConfigurationOptions
-  @Flag(help: "Plan its deletion.") var delete = false
+  @OptionGroup var change: ConfigurationChange
   @OptionGroup var hub: HubOptions
 
   func run() async throws {
     try await hub.withHub { client, printer in
-      var body: JSONValue?
-      if !delete {
-        let existing = try await target.read(client)
-        body = try options.body(id: target.id, existing: existing)
-      }
-      let plan = try await target.plan(client, body)
+      let body = try await change.body(client)
+      let plan = try await change.target.plan(client, body)
       printer.show(plan) { printer in
         printer.line(PlanSheet.summary(plan))
         printer.table(PlanSheet.table(plan), none: "Nothing would change.")

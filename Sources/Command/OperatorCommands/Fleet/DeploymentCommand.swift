@@ -27,27 +27,20 @@ struct DeploymentPreview: AsyncParsableCommand {
       """
   )
 
-  @OptionGroup var target: ConfigurationArgument
-  @OptionGroup var options: ConfigurationOptions
-  @Flag(help: "Preview its deletion.") var delete = false
+  @OptionGroup var change: ConfigurationChange
   @OptionGroup var hub: HubOptions
 
   func run() async throws {
     try await hub.withHub { client, printer in
-      var body: JSONValue?
-      if !delete {
-        let existing = try await target.read(client)
-        let whole = try options.body(id: target.id, existing: existing)
-        guard whole[path: ["content", "modulesContent"]] != nil else {
-          throw CommandFailure(
-            .usage,
-            "\(target.subject) is no deployment: its content has no modulesContent",
-            remedy: "'orrery configuration plan' tells what other configurations would change."
-          )
-        }
-        body = whole
+      let body = try await change.body(client)
+      if let body, body[path: ["content", "modulesContent"]] == nil {
+        throw CommandFailure(
+          .usage,
+          "\(change.target.subject) is no deployment: its content has no modulesContent",
+          remedy: "'orrery configuration plan' tells what other configurations would change."
+        )
       }
-      let plan = try await target.plan(client, body)
+      let plan = try await change.target.plan(client, body)
       let radius = BlastRadius(plan)
       printer.show(radius.json) { printer in
         printer.line(radius.summary)

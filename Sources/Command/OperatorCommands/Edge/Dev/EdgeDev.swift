@@ -69,26 +69,7 @@ struct EdgeDev: AsyncParsableCommand {
   )
   var engine = "unix:///var/run/docker.sock"
 
-  @Option(
-    name: .long,
-    help: ArgumentHelp("File of a hub's connection, to use that hub.", valueName: "file"),
-    completion: .file()
-  )
-  var connect: String?
-
-  @Option(
-    name: .long,
-    help: ArgumentHelp("Data directory of a hub on this machine, to use it.", valueName: "dir"),
-    completion: .directory
-  )
-  var data: String?
-
-  @Option(
-    name: .customLong("ca"),
-    help: ArgumentHelp("PEM file of the authority to trust (ORRERY_CA).", valueName: "file"),
-    completion: .file()
-  )
-  var authority: String?
+  @OptionGroup var place: HubPlace
 
   func validate() throws {
     guard DeviceID.isValid(device) else {
@@ -98,7 +79,7 @@ struct EdgeDev: AsyncParsableCommand {
 
   func run() async throws {
     let console = Console.current
-    let hub = try hub(console)
+    let hub = place.isNamed ? try place.resolve(console) : nil
     let file = try ManifestFile.read(manifest, platform: platform, console)
     if !processes { try checkEngine() }
     let directory = try DevelopmentEdge.makeDirectory(console)
@@ -127,15 +108,6 @@ struct EdgeDev: AsyncParsableCommand {
     console.remark("Ending …")
     await edge.stop()
     _ = try ending.get()
-  }
-
-  private func hub(_ console: Console) throws(CommandFailure) -> HubConnection? {
-    guard connect != nil || data != nil else { return nil }
-    return try ConnectionResolver(
-      connectFile: connect,
-      dataDirectory: data,
-      trustAnchors: authority
-    ).resolve(console)
   }
 
   private func checkEngine() throws(CommandFailure) {
