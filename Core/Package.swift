@@ -45,7 +45,7 @@ func tests(_ name: String, _ dependencies: String...) -> Target {
 }
 
 let libraries = [
-  "ByteIO", "JSONTree", "MQTT", "AMQPCodec", "HubContract", "QueryLanguage", "MessageLog",
+  "ByteIO", "JSONTree", "MQTT", "AMQPCodec", "COSE", "HubContract", "QueryLanguage", "MessageLog",
   "HubEngine", "ProvisioningEngine", "EdgeEngine", "UpdateEngine", "Simulation",
 ]
 
@@ -58,6 +58,7 @@ let package = Package(
     wire("JSONTree", "ByteIO"),
     wire("MQTT", "ByteIO"),
     wire("AMQPCodec", "ByteIO"),
+    wire("COSE", "ByteIO"),
     wire("HubContract", "ByteIO", "JSONTree"),
     wire("QueryLanguage", "ByteIO", "JSONTree"),
     engine("MessageLog", "ByteIO"),
@@ -77,6 +78,7 @@ let package = Package(
     tests("JSONTreeTests", "JSONTree", "ByteIO"),
     tests("MQTTTests", "MQTT", "ByteIO"),
     tests("AMQPCodecTests", "AMQPCodec", "ByteIO"),
+    tests("COSETests", "COSE", "ByteIO"),
     tests("HubContractTests", "HubContract", "JSONTree", "ByteIO"),
     tests("QueryLanguageTests", "QueryLanguage", "JSONTree", "ByteIO"),
     tests("MessageLogTests", "MessageLog", "ByteIO", "Simulation"),

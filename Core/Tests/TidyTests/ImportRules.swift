@@ -9,7 +9,7 @@ struct ImportRules {
   var forbiddenPrefixes: [(folder: String, prefixes: [String], reason: String)]
 
   private static let core: Set<String> = [
-    "ByteIO", "JSONTree", "MQTT", "AMQPCodec", "HubContract", "QueryLanguage", "MessageLog",
+    "ByteIO", "JSONTree", "MQTT", "AMQPCodec", "COSE", "HubContract", "QueryLanguage", "MessageLog",
     "HubEngine", "ProvisioningEngine", "EdgeEngine", "UpdateEngine", "Simulation",
   ]
   private static let engines: Set<String> = core.subtracting(["Simulation"])
@@ -21,6 +21,7 @@ struct ImportRules {
       "JSONTree": ["ByteIO"],
       "MQTT": ["ByteIO"],
       "AMQPCodec": ["ByteIO"],
+      "COSE": ["ByteIO"],
       "HubContract": ["ByteIO", "JSONTree"],
       "QueryLanguage": ["ByteIO", "JSONTree"],
       "MessageLog": ["ByteIO"],
