@@ -44,6 +44,7 @@ let package = Package(
       path: "Sources/FuzzAMQPConnection",
       swiftSettings: settings
     ),
+    fuzzer("FuzzCOSE", "COSE", "ByteIO"),
     fuzzer("FuzzJSON", "JSONTree", "ByteIO"),
     fuzzer("FuzzPropertyBag", "HubContract", "ByteIO"),
     fuzzer("FuzzDigitalTwin", "HubEngine", "HubContract", "JSONTree", "Simulation"),
