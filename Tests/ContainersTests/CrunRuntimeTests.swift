@@ -70,6 +70,54 @@ struct CrunRuntimeTests {
     }
   }
 
+  /// Something in place of crun: what it makes is, as with crun, nobody's child, and so is what that
+  /// leaves behind; there is no namespace.
+  private func crun(
+    in folder: String,
+    afterSeconds pause: Int = 0,
+    running program: String
+  ) throws
+    -> String
+  {
+    let text = """
+      #!/bin/sh
+      while [ "${1#--}" != "$1" ]; do
+        case $1 in --root|--log) shift ;; esac
+        shift
+      done
+      [ "$1" = create ] || exit 0
+      sleep \(pause)
+      /bin/sh '\(folder)/program' &
+      echo $! > "$5"
+
+      """
+    try PrivateFile.replace(folder + "/crun", with: Array(text.utf8), mode: 0o755)
+    try PrivateFile.replace(folder + "/program", with: Array((program + "\n").utf8))
+    return folder + "/crun"
+  }
+
+  @Test(
+    "a module runs when it has begun, and not while it is made",
+    .enabled(if: CrunRuntimeTests.canCall)
+  )
+  func begins() async throws {
+    try await withFolder { folder, makeRuntime in
+      let runtime = try makeRuntime(
+        try crun(in: folder, afterSeconds: 2, running: "exec sleep 60")
+      )
+      try keep("filter", in: folder)
+      async let begun: Void = runtime.start("filter")
+      for _ in 0..<500 where !PrivateFile.exists(folder + "/containers/filter/lock") {
+        try await Pause.sleep(for: .milliseconds(20))
+      }
+      try await Pause.sleep(for: .milliseconds(200))
+      #expect(try await runtime.modules().map(\.state) == [.created])
+      try await begun
+      #expect(try await runtime.modules().map(\.state) == [.running])
+      try await runtime.remove("filter")
+    }
+  }
+
   /// Whether crun, or what is in its place, can be called here: on machines with both versions of
   /// control groups only within a namespace.
   static var canCall: Bool {
@@ -83,17 +131,6 @@ struct CrunRuntimeTests {
   )
   func orphans() async throws {
     try await withFolder { folder, makeRuntime in
-      // As crun does without a namespace of processes: the module is nobody's child, and so are its.
-      let crun = """
-        #!/bin/sh
-        while [ "${1#--}" != "$1" ]; do
-          case $1 in --root|--log) shift ;; esac
-          shift
-        done
-        [ "$1" = create ] || exit 0
-        /bin/sh '\(folder)/program' &
-        echo $! > "$5"
-        """
       let program = """
         for i in 1 2 3; do (sleep 0.1 &) done
         (sleep 9 &)
@@ -109,10 +146,8 @@ struct CrunRuntimeTests {
         (sleep 0.1 &)
         exit 7
         """
-      try PrivateFile.replace(folder + "/crun", with: Array((crun + "\n").utf8), mode: 0o755)
-      try PrivateFile.replace(folder + "/program", with: Array((program + "\n").utf8))
+      let runtime = try makeRuntime(try crun(in: folder, running: program))
       try keep("filter", in: folder)
-      let runtime = try makeRuntime(folder + "/crun")
       try await runtime.start("filter")
       var state: ModuleObservation.State?
       for _ in 0..<1000 {

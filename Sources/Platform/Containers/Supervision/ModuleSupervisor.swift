@@ -67,8 +67,9 @@ final class ModuleSupervisor: Sendable {
     // In this order: one that ends in between has told how.
     let isHeld = folder.shim != nil
     let run = folder.run
-    // One whose end is told is over, although its shim may need a moment more.
-    let isRunning = isHeld && run?.isOver != true
+    // One whose end is told is over, although its shim may need a moment more; one of which nothing
+    // is told yet is about to begin.
+    let isRunning = isHeld && run?.isOver == false
     var module = ModuleObservation(
       name: name,
       state: .created,
