@@ -208,7 +208,7 @@ static const char usage[] =
     "                             the publishers', and then the readers' if there are as many\n"
     "  --devices N --readers N    publishers and subscribers (the scenario's)\n"
     "  --qos 0|1 --payload BYTES --window N --rate PER_SECOND --messages N\n"
-    "  --tick MS                  with --rate: all is read and sent every MS (at once)   \n"
+    "  --tick MS                  with --rate: all is read and sent every MS (at once)\n"
     "  --seconds S --warmup S --stall S (give up after S without progress)\n"
     "  --topic-template T         with {id}, {module} (what follows the / of the client id)\n"
     "                             and {bag}; --bag TEXT; --filter F\n"
