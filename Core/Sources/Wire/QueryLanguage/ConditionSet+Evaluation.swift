@@ -58,6 +58,13 @@ extension ConditionSet {
       _ steps: Range<Int>,
       _ message: borrowing Message
     ) -> Outcome {
+      // Most conditions are one comparison.
+      if steps.count == 1, case .predicate(let number) = set.steps[steps.lowerBound] {
+        if let known = outcomes[number] { return known }
+        let outcome = test(set.predicates[number], message)
+        outcomes[number] = outcome
+        return outcome
+      }
       var next = 0
       while next < steps.count {
         switch set.steps[steps.lowerBound + next] {

@@ -17,7 +17,11 @@ struct MessageInquiry {
   init(_ dialect: Dialect) { isEdge = dialect.isEdge }
 
   /// Forgets the message.
-  mutating func restart() { (body, twin) = (.notYet, .notYet) }
+  mutating func restart() {
+    // Most messages are asked for neither: then there is nothing to let go.
+    if case .answer = body { body = .notYet }
+    if case .answer = twin { twin = .notYet }
+  }
 
   /// What `message` answers to `operand`.
   mutating func answer<Message: MessageFields & ~Copyable & ~Escapable>(

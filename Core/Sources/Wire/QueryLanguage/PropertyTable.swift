@@ -41,6 +41,8 @@ public struct PropertyTable: Sendable {
   /// First the application properties, then the system properties.
   private(set) var slots: [Slot]
   private(set) var text: [UInt8] = []
+  /// How much of `text` is this message's; the rest is room that needs no clearing.
+  private var textEnd = 0
   /// Whether some condition asks for an application property whose name begins with `$`.
   ///
   /// If not, a message need not tell those from its system properties.
@@ -75,7 +77,8 @@ public struct PropertyTable: Sendable {
   /// Forgets the message.
   mutating func restart() {
     for index in slots.indices where slots[index].state != .unasked { slots[index] = Slot() }
-    if !text.isEmpty { text.removeAll(keepingCapacity: text.capacity <= Self.keptBytes) }
+    textEnd = 0
+    if text.count > Self.keptBytes { text = [] }
     isComplete = false
   }
 
@@ -83,7 +86,9 @@ public struct PropertyTable: Sendable {
   func name(_ number: Int) -> String { names[number] }
 
   /// The number of the application property called `key`, nil if no condition asks for it.
-  public func number(of key: Span<UInt8>) -> Int? {
+  ///
+  /// Changes nothing: `mutating` spares each call a copy of the table's fields.
+  public mutating func number(of key: Span<UInt8>) -> Int? {
     if !foldsCase || Self.isASCII(key) {
       // Most keys that nobody asks for have another length.
       guard lengths & Self.lengthBit(key.count) != 0 else { return nil }
@@ -171,17 +176,29 @@ public struct PropertyTable: Sendable {
       slots[number] = Slot(state: .valueless)
       return
     }
-    let start = text.count
+    let start = textEnd
     if Self.isASCII(value) {
-      unsafe value.withUnsafeBufferPointer { unsafe text.append(contentsOf: $0) }
+      keep(value)
     } else {
       // What is not UTF-8 becomes U+FFFD, as everywhere.
       let copy = unsafe value.withUnsafeBufferPointer {
         unsafe String(decoding: $0, as: UTF8.self)
       }
-      text.append(contentsOf: copy.utf8)
+      keep(copy.utf8Span.span)
     }
-    slots[number] = Slot(state: .text, start: start, end: text.count)
+    slots[number] = Slot(state: .text, start: start, end: textEnd)
+  }
+
+  /// Puts bytes behind those that are kept of this message.
+  private mutating func keep(_ bytes: Span<UInt8>) {
+    let room = text.count - textEnd
+    if room < bytes.count {
+      text.append(contentsOf: repeatElement(0, count: max(bytes.count - room, 64)))
+    }
+    let start = textEnd
+    textEnd += bytes.count
+    var kept = text.mutableSpan
+    for index in bytes.indices { kept[start + index] = bytes[index] }
   }
 
   mutating func set(_ number: Int, to value: String?) {
@@ -189,9 +206,9 @@ public struct PropertyTable: Sendable {
       slots[number].state = .absent
       return
     }
-    let start = text.count
-    text.append(contentsOf: value.utf8)
-    slots[number] = Slot(state: .text, start: start, end: text.count)
+    let start = textEnd
+    keep(value.utf8Span.span)
+    slots[number] = Slot(state: .text, start: start, end: textEnd)
   }
 
   /// The number that the text of a slot spells, read once.

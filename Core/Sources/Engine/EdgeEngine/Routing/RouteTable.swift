@@ -137,10 +137,7 @@ public struct RouteTable: Sendable {
     }
 
     private mutating func restart() {
-      if !deliveries.isEmpty {
-        for index in deliveries.indices { isChosen[deliveries[index].endpoint] = false }
-        deliveries.removeAll(keepingCapacity: true)
-      }
+      while let last = deliveries.popLast() { isChosen[last.endpoint] = false }
       evaluation.restart()
     }
 
