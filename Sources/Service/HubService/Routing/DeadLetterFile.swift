@@ -44,7 +44,7 @@ final class DeadLetterFile: Sendable {
     }
     guard isNew else { return }
     try PrivateFile.syncDirectory(of: path)
-    try PrivateFile.syncDirectory(of: folder)
+    try PrivateFile.syncDirectory(of: PrivateFile.directory(of: path))
   }
 
   /// Where the last whole line ends: behind it may be what a crash left of one.
