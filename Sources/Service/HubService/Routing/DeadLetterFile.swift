@@ -23,7 +23,8 @@ final class DeadLetterFile: Sendable {
 
   private func add(_ lines: [UInt8]) throws(FileFault) {
     let isNew = !PrivateFile.exists(path)
-    if isNew { try PrivateFile.makeDirectory(PrivateFile.directory(of: path)) }
+    let folder = PrivateFile.directory(of: path)
+    if isNew { try PrivateFile.makeDirectory(folder) }
     let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, mode_t(0o600))
     guard file >= 0 else { throw FileFault("open", path) }
     defer { close(file) }
