@@ -186,6 +186,17 @@ struct TUFMetadataTests {
     }
   }
 
+  @Test("texts with line feeds and other marks, as PEM has them, are read back")
+  func texts() throws {
+    let names = ["-----BEGIN PUBLIC KEY-----\nAA==\n", "\u{1}\"\\\u{7F}\u{1F600}", "\t"]
+    let root = Fixture.root(root: names)
+    let (repository, file) = try TUFRepository.begin(root, Fixture.crypto) { key, message in
+      TestCrypto.signature(key, message)
+    }
+    let client = try TUFClient(root: file.bytes, crypto: Fixture.crypto)
+    #expect(client.root == repository.root)
+  }
+
   @Test("unknown schemes and key types never sign")
   func unknownSchemes() throws {
     for (type, scheme) in [("ed25519", "rsassa-pss-sha256"), ("rsa", "ed25519"), ("x", "y")] {

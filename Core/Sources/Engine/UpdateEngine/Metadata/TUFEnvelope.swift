@@ -108,7 +108,9 @@ public struct TUFEnvelope: Sendable {
       guard let key = keys[keyID], let signature = sign(key, message) else { continue }
       signatures.append(["keyid": .string(keyID), "sig": .string(Hex.encode(signature))])
     }
-    return CanonicalJSON.bytes(["signatures": .array(signatures), "signed": .object(signed)])
+    // Not the form that is signed: in that one a line feed, as PEM has it, stands unescaped, and then
+    // it is no JSON.
+    return JSON.canonicalBytes(["signatures": .array(signatures), "signed": .object(signed)])
   }
 }
 
