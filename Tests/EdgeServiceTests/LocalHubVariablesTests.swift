@@ -43,7 +43,7 @@ struct LocalHubVariablesTests {
 
   @Test("of two sources the second wins, whatever the case of the names")
   func joined() {
-    let joined = LocalHubVariables.joined(
+    let joined = EnvironmentVariables.joined(
       ["UpstreamProtocol": "Mqtt", "a": "1", "B": "1"],
       ["upstreamprotocol": "MqttWs", "b": "2"]
     )

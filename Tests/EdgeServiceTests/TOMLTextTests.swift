@@ -17,6 +17,42 @@ struct TOMLTextTests {
     #expect(sorted(.object(read)) == sorted(.object(tree)), "\(text)")
   }
 
+  @Test(
+    "a header without a name is refused, where the parser would end the program",
+    arguments: [
+      "[}", "[", "[\n]", "[.a]", "[ =]", "[[", "[[ [a]]", "a = 1\n  [#a]", "\u{FEFF}[é]",
+      "a = [\n[1], # [\n]\n[,]", "a = \"\"\"\n[}\\\"\"\"\"\"\"\n[}", "a = '[' \n[}",
+      "'\"' = { b = ']' }\n[}",
+    ]
+  )
+  func headersWithoutNames(_ text: String) {
+    #expect(throws: SettingsFault.self) { try TOMLDocument.parse(Array(text.utf8), file: "t.toml") }
+  }
+
+  @Test("what looks like such a header in a value is none")
+  func headersInValues() throws {
+    let text = """
+      \u{FEFF}list = [ # [}
+        [{ a = 1 }], [
+        ], ['[}'],
+      ]
+      long = \"""
+      [}
+      \""\\\"\""\"""
+      "[}" = '''
+      [}
+      ''''
+        [ a . "[}" ]
+      [["b"]]
+      """
+    let read = try TOMLDocument.parse(Array(text.utf8), file: "t.toml")
+    #expect(read["list"]?.arrayValue?.count == 3)
+    #expect(read["long"]?.stringValue == "[}\n\"\"\"\"\"")
+    #expect(read["[}"]?.stringValue == "[}\n'")
+    #expect(read["a"]?["[}"]?.objectValue != nil)
+    #expect(read["b"]?.arrayValue?.count == 1)
+  }
+
   /// The same with the members of objects in one order.
   private func sorted(_ value: JSONValue) -> JSONValue {
     if let object = value.objectValue {

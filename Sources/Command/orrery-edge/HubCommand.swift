@@ -59,7 +59,7 @@ struct HubCommand: AsyncParsableCommand {
     let settings = try options.settings(of: .hub)
     // What the deployment says of `edgeHub` is in the settings that the supervisor hands on; those of
     // the file win over it, and both over the environment.
-    let environment = LocalHubVariables.joined(
+    let environment = EnvironmentVariables.joined(
       ProcessEnvironment.variables,
       settings.hub.environment
     )

@@ -23,11 +23,6 @@ package enum ESTExchange {
   /// The body of a request, for a signing request (PKCS #10, DER).
   package static func body(_ request: [UInt8]) -> [UInt8] { [UInt8](Base64.encode(request).utf8) }
 
-  /// The header that shows a user's name and password (RFC 7617).
-  package static func authorization(user: String, password: [UInt8]) -> String {
-    "Basic " + Base64.encode(Array(user.utf8) + [0x3A] + password)
-  }
-
   /// What an answer means for the signing request that was sent.
   package static func outcome(status: Int, body: [UInt8], for request: [UInt8]) -> Outcome {
     switch status {

@@ -21,9 +21,13 @@ package enum TOMLDocument {
       let line = bytes[..<end].count { $0 == UInt8(ascii: "\n") } + 1
       throw SettingsFault("\(file): not TOML: there is a NUL byte in line \(line)")
     }
+    let text = String(decoding: bytes, as: UTF8.self)
+    if let line = TOMLHeaders.lineWithoutName(text) {
+      throw SettingsFault("\(file): not TOML: there is no name of a table behind [ in line \(line)")
+    }
     let table: TOMLTable
     do {
-      table = try TOMLTable(string: String(decoding: bytes, as: UTF8.self))
+      table = try TOMLTable(string: text)
     } catch let error as TOMLParseError {
       throw SettingsFault("\(file): not TOML: \(error.debugDescription)")
     } catch {

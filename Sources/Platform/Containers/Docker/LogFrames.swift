@@ -4,7 +4,7 @@
 /// The log of a container with a terminal has no frames; all of it is output.
 package struct LogFrames {
   /// The longest frame that is taken for one; the engines cut at 16 KiB.
-  static let lengthLimit = 16 << 20
+  package static let lengthLimit = 16 << 20
 
   /// The stream is not made of frames.
   package struct Malformed: Error, Equatable {}

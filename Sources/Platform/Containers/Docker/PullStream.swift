@@ -1,11 +1,11 @@
-import JSONTree
+package import JSONTree
 
 /// Reads what the engine says while it fetches an image: one JSON object a line.
-struct PullStream {
+package struct PullStream {
   /// The longest line, in bytes.
-  static let lineLimit = 1 << 20
+  package static let lineLimit = 1 << 20
   /// The most layers that are kept account of; an image has at most some hundred.
-  static let layerLimit = 4096
+  package static let layerLimit = 4096
 
   private struct Layer {
     var bytes: Int64 = 0
@@ -16,12 +16,14 @@ struct PullStream {
   private var line: [UInt8] = []
   private var layers: [String: Layer] = [:]
   /// What went wrong, in the engine's words.
-  private(set) var failure: String?
+  package private(set) var failure: String?
+
+  package init() {}
 
   /// Takes what came.
   ///
   /// - Throws: `JSONFault` for what is no JSON, or is too long.
-  mutating func receive(_ bytes: [UInt8]) throws(JSONFault) {
+  package mutating func receive(_ bytes: [UInt8]) throws(JSONFault) {
     for byte in bytes {
       if byte == UInt8(ascii: "\n") {
         try endLine()
@@ -33,7 +35,7 @@ struct PullStream {
   }
 
   /// The stream is over.
-  mutating func end() throws(JSONFault) { try endLine() }
+  package mutating func end() throws(JSONFault) { try endLine() }
 
   private mutating func endLine() throws(JSONFault) {
     defer { line = [] }
@@ -58,7 +60,7 @@ struct PullStream {
   }
 
   /// How far it is.
-  var progress: PullProgress {
+  package var progress: PullProgress {
     layers.values.reduce(into: PullProgress(layers: layers.count)) { progress, layer in
       progress.doneLayers += layer.isDone ? 1 : 0
       progress.bytes = progress.bytes.addingReportingOverflow(layer.bytes).partialValue

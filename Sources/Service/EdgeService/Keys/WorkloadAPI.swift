@@ -58,25 +58,46 @@ package struct WorkloadAPI: Sendable {
   /// - Throws: `LocalRefusal`.
   package func respond(to request: LocalRequest, from caller: Caller) async throws -> LocalAnswer {
     try Self.checkVersion(request)
-    let path = request.path
-    switch (request.method, path.count) {
-    case (.get, 1) where path[0] == "trust-bundle": return try await trustBundle()
-    case (.get, 1) where path[0] == "manifest-trust-bundle":
-      return LocalAnswer(.ok, ["certificate": ""])
-    case (.get, 1) where path[0] == "modules": return try await modules()
-    case (.get, 1) where path[0] == "identity": return try await identity(caller)
-    case (.post, 4) where path[0] == "modules" && path[2] == "certificate" && path[3] == "identity":
-      return try await identityCertificate(try Self.module(path[1], caller))
-    case (.post, 5) where path[0] == "modules" && path[2] == "genid":
-      let moduleID = try Self.module(path[1], caller)
-      return try await keyed(path[4], moduleID, path[3], request)
-    case (.post, 6)
-    where path[0] == "modules" && path[2] == "genid" && path[4] == "certificate"
-      && path[5] == "server":
-      let moduleID = try Self.module(path[1], caller)
-      try await check(path[3], of: moduleID)
-      return try await serverCertificate(moduleID, try request.object())
-    default: throw Self.unknownPath(request)
+    let call = try Self.call(request)
+    if let moduleID = call.moduleID, caller != .anyModule, caller != .module(moduleID) {
+      throw LocalRefusal(.forbidden, "this socket is not that of module \(moduleID)")
+    }
+    do {
+      return try await answer(call, request.body, caller)
+    } catch let fault as WorkloadBody.Fault {
+      throw LocalRefusal(.badRequest, "\(fault)")
+    }
+  }
+
+  private static func call(_ request: LocalRequest) throws(LocalRefusal) -> WorkloadCall {
+    do throws(WorkloadCall.Fault) {
+      return try WorkloadCall(method: request.method.rawValue, target: request.target)
+    } catch {
+      switch error {
+      case .unknown: throw unknownPath(request)
+      case .moduleID: throw LocalRefusal(.badRequest, "the path has no valid module ID")
+      }
+    }
+  }
+
+  private func answer(
+    _ call: WorkloadCall,
+    _ body: [UInt8],
+    _ caller: Caller
+  ) async throws -> LocalAnswer {
+    switch call {
+    case .trustBundle: return try await trustBundle()
+    case .manifestTrustBundle: return LocalAnswer(.ok, ["certificate": ""])
+    case .modules: return try await modules()
+    case .identity: return try await identity(caller)
+    case .identityCertificate(let moduleID): return try await identityCertificate(moduleID)
+    case .serverCertificate(let subject):
+      try await check(subject)
+      let name = try WorkloadBody(body).hostName("commonName")
+      return try await serverCertificate(subject.moduleID, name)
+    case .sign(let subject): return try await sign(subject, WorkloadBody(body))
+    case .encrypt(let subject): return try await encrypt(subject, WorkloadBody(body))
+    case .decrypt(let subject): return try await decrypt(subject, WorkloadBody(body))
     }
   }
 
@@ -96,91 +117,70 @@ package struct WorkloadAPI: Sendable {
     LocalRefusal(.notFound, "there is no \(request.method) /\(request.path.joined(separator: "/"))")
   }
 
-  /// The module of a path, if the caller may speak for it.
-  private static func module(_ moduleID: String, _ caller: Caller) throws(LocalRefusal) -> String {
-    guard ModuleID.isValid(moduleID) else {
-      throw LocalRefusal(.badRequest, "the path has no valid module ID")
-    }
-    guard caller == .anyModule || caller == .module(moduleID) else {
-      throw LocalRefusal(.forbidden, "this socket is not that of module \(moduleID)")
-    }
-    return moduleID
-  }
-
-  private func check(_ generationID: String, of moduleID: String) async throws(LocalRefusal) {
-    if generationID == Self.noGeneration, ModuleID.isReserved(moduleID) { return }
-    _ = try await record(moduleID, generationID)
+  private func check(_ subject: WorkloadCall.Subject) async throws(LocalRefusal) {
+    if subject.generationID == Self.noGeneration, ModuleID.isReserved(subject.moduleID) { return }
+    _ = try await record(subject)
   }
 
   private func record(
-    _ moduleID: String,
-    _ generationID: String
+    _ subject: WorkloadCall.Subject
   ) async throws(LocalRefusal) -> ModuleIdentityRecord {
     let (_, modules) = try await device.known()
-    guard let record = await modules.known(moduleID) else {
-      throw LocalRefusal(.notFound, "there is no module \(moduleID)")
+    guard let record = await modules.known(subject.moduleID) else {
+      throw LocalRefusal(.notFound, "there is no module \(subject.moduleID)")
     }
-    guard record.generationID == generationID else {
-      throw LocalRefusal(.notFound, "module \(moduleID) has another generation")
+    guard record.generationID == subject.generationID else {
+      throw LocalRefusal(.notFound, "module \(subject.moduleID) has another generation")
     }
     return record
   }
 
-  private func keyed(
-    _ call: String,
-    _ moduleID: String,
-    _ generationID: String,
-    _ request: LocalRequest
+  private func sign(
+    _ subject: WorkloadCall.Subject,
+    _ body: WorkloadBody
   ) async throws -> LocalAnswer {
-    switch call {
-    case "sign":
-      let body = try request.object()
-      // Without an identity at the hub nobody could tell what it signed.
-      let record = try await record(moduleID, generationID)
-      let digest = store.sign(
-        try Self.bytes(body, "data"),
-        moduleID: moduleID,
-        generationID: record.generationID
-      )
-      return LocalAnswer(.ok, ["digest": .string(Base64.encode(digest))])
-    case "encrypt":
-      let body = try request.object()
-      try await check(generationID, of: moduleID)
-      let ciphertext = try store.encrypt(
-        try Self.bytes(body, "plaintext"),
-        vector: try Self.bytes(body, "initializationVector"),
-        moduleID: moduleID,
-        generationID: generationID
-      )
-      return LocalAnswer(.ok, ["ciphertext": .string(Base64.encode(ciphertext))])
-    case "decrypt":
-      let body = try request.object()
-      try await check(generationID, of: moduleID)
-      let plaintext = store.decrypt(
-        try Self.bytes(body, "ciphertext"),
-        vector: try Self.bytes(body, "initializationVector"),
-        moduleID: moduleID,
-        generationID: generationID
-      )
-      guard let plaintext else {
-        throw LocalRefusal(
-          .badRequest,
-          "this was not encrypted for module \(moduleID) of this generation with this vector"
-        )
-      }
-      return LocalAnswer(.ok, ["plaintext": .string(Base64.encode(plaintext))])
-    default: throw Self.unknownPath(request)
-    }
+    // Without an identity at the hub nobody could tell what it signed.
+    let record = try await record(subject)
+    let digest = store.sign(
+      try body.bytes("data"),
+      moduleID: subject.moduleID,
+      generationID: record.generationID
+    )
+    return LocalAnswer(.ok, ["digest": .string(Base64.encode(digest))])
   }
 
-  private static func bytes(_ body: JSONObject, _ name: String) throws(LocalRefusal) -> [UInt8] {
-    guard let text = body[name]?.stringValue else {
-      throw LocalRefusal(.badRequest, "the body's \(name) is missing or no text")
+  private func encrypt(
+    _ subject: WorkloadCall.Subject,
+    _ body: WorkloadBody
+  ) async throws -> LocalAnswer {
+    try await check(subject)
+    let ciphertext = try store.encrypt(
+      try body.bytes("plaintext"),
+      vector: try body.bytes("initializationVector"),
+      moduleID: subject.moduleID,
+      generationID: subject.generationID
+    )
+    return LocalAnswer(.ok, ["ciphertext": .string(Base64.encode(ciphertext))])
+  }
+
+  private func decrypt(
+    _ subject: WorkloadCall.Subject,
+    _ body: WorkloadBody
+  ) async throws -> LocalAnswer {
+    try await check(subject)
+    let plaintext = store.decrypt(
+      try body.bytes("ciphertext"),
+      vector: try body.bytes("initializationVector"),
+      moduleID: subject.moduleID,
+      generationID: subject.generationID
+    )
+    guard let plaintext else {
+      throw LocalRefusal(
+        .badRequest,
+        "this was not encrypted for module \(subject.moduleID) of this generation with this vector"
+      )
     }
-    guard let bytes = Base64.decode(text) else {
-      throw LocalRefusal(.badRequest, "the body's \(name) is not base64")
-    }
-    return bytes
+    return LocalAnswer(.ok, ["plaintext": .string(Base64.encode(plaintext))])
   }
 }
 
@@ -192,17 +192,14 @@ extension WorkloadAPI {
 
   private func serverCertificate(
     _ moduleID: String,
-    _ body: JSONObject
+    _ name: String
   ) async throws -> LocalAnswer {
-    guard let name = body["commonName"]?.stringValue, CertificateMaker.isName(name) else {
-      throw LocalRefusal(.badRequest, "the body's commonName must be a host name or an address")
-    }
     var names = [name, moduleID.first == "$" ? String(moduleID.dropFirst()) : moduleID]
     if moduleID == ModuleID.edgeHub {
       names += [settings.hostName] + settings.aliases + ["localhost"] + SystemName.addresses()
     }
     var unique: [String] = []
-    for name in names where CertificateMaker.isName(name) && !unique.contains(name) {
+    for name in names where HostName.isValid(name) && !unique.contains(name) {
       unique.append(name)
     }
     let credential = try authority.serverCredential(

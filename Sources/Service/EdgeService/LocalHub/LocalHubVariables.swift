@@ -154,15 +154,6 @@ package struct LocalHubVariables: Equatable, Sendable {
     ]
   }
 
-  /// Variables of two sources, the second of which wins; names without regard to case.
-  package static func joined(
-    _ first: [String: String],
-    _ second: [String: String]
-  ) -> [String: String] {
-    let names = Set(second.keys.map { $0.lowercased() })
-    return second.merging(first.filter { !names.contains($0.key.lowercased()) }) { own, _ in own }
-  }
-
   /// Refuses variables that a local hub would not start with.
   ///
   /// - Throws: `SettingsFault`, also for a proxy that is none.

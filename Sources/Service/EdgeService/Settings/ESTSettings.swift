@@ -103,7 +103,7 @@ package struct ESTSettings: Equatable, Sendable {
     guard let password = try auth.text("password") else {
       throw auth.fault("password", "is missing", remedy: "It goes with username.")
     }
-    return Secret(text: ESTExchange.authorization(user: user, password: Array(password.utf8)))
+    return Secret(text: BasicAuthorization.header(user: user, password: Array(password.utf8)))
   }
 
   private static func identity(

@@ -104,7 +104,7 @@ package struct EdgeSettings: Equatable, Sendable {
     try top.refuse(otherThan: Self.known)
     hostName = try Self.name(top, "hostname") ?? SystemName.host()
     aliases = try top.texts("hostname_aliases")
-    for alias in aliases where !CertificateMaker.isName(alias) {
+    for alias in aliases where !HostName.isValid(alias) {
       throw top.fault("hostname_aliases", "has \"\(alias)\", which is no host name and no address")
     }
     parentHostName = try Self.name(top, "parent_hostname")
@@ -183,7 +183,7 @@ package struct EdgeSettings: Equatable, Sendable {
     _ key: String
   ) throws(SettingsFault) -> String? {
     guard let name = try table.text(key) else { return nil }
-    guard CertificateMaker.isName(name) else {
+    guard HostName.isValid(name) else {
       throw table.fault(key, "must be a host name or an address, not \"\(name)\"")
     }
     return name

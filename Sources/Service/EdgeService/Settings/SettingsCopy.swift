@@ -96,7 +96,7 @@ package struct SettingsCopy: Equatable, Sendable {
       if !deployed.isEmpty {
         var hub = copy["hub"]?.objectValue ?? [:]
         hub["env"] = SupervisorOrder.json(
-          LocalHubVariables.joined(deployed, settings.hub.environment)
+          EnvironmentVariables.joined(deployed, settings.hub.environment)
         )
         copy["hub"] = .object(hub)
       }

@@ -9,7 +9,7 @@ enum SystemName {
     guard gethostname(&buffer, buffer.count - 1) == 0 else { return "localhost" }
     let bytes = buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
     let name = String(decoding: bytes, as: UTF8.self)
-    return CertificateMaker.isName(name) ? name.lowercased() : "localhost"
+    return HostName.isValid(name) ? name.lowercased() : "localhost"
   }
 
   /// Every address of this machine that others may dial, loopback included.

@@ -157,7 +157,7 @@ extension ESTAuthority {
       }
       var password = try content(of: path, place)
       while let last = password.last, last == 0x0A || last == 0x0D { password.removeLast() }
-      authorization = ESTExchange.authorization(user: user, password: password)
+      authorization = BasicAuthorization.header(user: user, password: password)
     }
     var identity: (certificate: String, privateKey: String)?
     switch (file("certificate"), file("key")) {

@@ -498,7 +498,7 @@ package struct HubSettings: Sendable {
         remedy: "Give at least one name or address of the hub: --names hub.example."
       )
     }
-    if let name = names.first(where: { !CertificateMaker.isName($0) }) {
+    if let name = names.first(where: { !HostName.isValid($0) }) {
       throw SettingsFault(
         "hub.names: \"\(name)\" is neither a host name nor an address",
         remedy: "Give host names and addresses alone, without ports: hub.example, 192.0.2.7."

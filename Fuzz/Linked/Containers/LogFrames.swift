@@ -1,0 +1,1 @@
+../../../Sources/Platform/Containers/Docker/LogFrames.swift

@@ -1,0 +1,1 @@
+../../../Sources/Service/EdgeService/Settings/SettingsTable.swift

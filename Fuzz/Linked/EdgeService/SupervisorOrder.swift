@@ -1,0 +1,1 @@
+../../../Sources/Service/EdgeService/Supervisor/SupervisorOrder.swift

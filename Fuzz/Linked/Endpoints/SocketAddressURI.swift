@@ -1,0 +1,1 @@
+../../../Sources/Platform/Endpoints/Client/SocketAddressURI.swift
