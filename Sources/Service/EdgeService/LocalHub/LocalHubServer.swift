@@ -115,13 +115,13 @@ package struct LocalHubServer: Service {
       logger: logger
     )
     try configuration.restore()
-    guard let shown = try await unlessStopped({ try await serverTLS() }) else {
+    guard let certificate = try await unlessStopped({ try await serverTLS() }) else {
       hub.close()
       await registry.close()
       twins.close()
       return
     }
-    let (tls, chain) = shown
+    let (tls, chain) = certificate
     let metrics = PrometheusMetrics()
     let budget = try options.upstreamBudget.map { settings in
       try UpstreamBudget(

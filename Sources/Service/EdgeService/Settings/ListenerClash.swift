@@ -1,4 +1,4 @@
-import Platform
+package import Platform
 
 extension EdgeSettings {
   /// What the local hub listens on, or another process serves its page on.
