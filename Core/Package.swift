@@ -46,7 +46,7 @@ func tests(_ name: String, _ dependencies: String...) -> Target {
 
 let libraries = [
   "ByteIO", "JSONTree", "MQTT", "AMQPCodec", "COSE", "HubContract", "QueryLanguage", "MessageLog",
-  "HubEngine", "ProvisioningEngine", "EdgeEngine", "UpdateEngine", "Simulation",
+  "HubEngine", "ProvisioningEngine", "EdgeEngine", "UpdateEngine", "Attestation", "Simulation",
 ]
 
 let package = Package(
@@ -62,6 +62,7 @@ let package = Package(
     wire("HubContract", "ByteIO", "JSONTree"),
     wire("QueryLanguage", "ByteIO", "JSONTree"),
     engine("MessageLog", "ByteIO"),
+    engine("Attestation", "COSE", "ByteIO"),
     engine("HubEngine", "ByteIO", "JSONTree", "HubContract", "QueryLanguage"),
     engine("ProvisioningEngine", "ByteIO", "JSONTree", "HubContract", "HubEngine"),
     engine("EdgeEngine", "ByteIO", "JSONTree", "HubContract", "QueryLanguage", "MessageLog"),
@@ -81,6 +82,7 @@ let package = Package(
     tests("COSETests", "COSE", "ByteIO"),
     tests("HubContractTests", "HubContract", "JSONTree", "ByteIO"),
     tests("QueryLanguageTests", "QueryLanguage", "JSONTree", "ByteIO"),
+    tests("AttestationTests", "Attestation", "COSE", "ByteIO"),
     tests("MessageLogTests", "MessageLog", "ByteIO", "Simulation"),
     tests(
       "HubEngineTests",

@@ -54,7 +54,7 @@ struct CBORTests {
     ("81 a2 80 00 80 00", .duplicateKey),
   ]
 
-  @Test("every other form is refused, by its rule")
+  @Test("row 26: every other form is refused, by its rule")
   func malformed() {
     for (text, fault) in Self.refusals {
       #expect(throws: fault, "\(text)") { try read(text) }
@@ -75,7 +75,7 @@ struct CBORTests {
     #expect(built[100] == nil)
   }
 
-  @Test("limits hold, and announce nothing that is not there")
+  @Test("row 26: limits hold, and no length makes room for what is not there")
   func limits() throws {
     #expect(throws: COSEFault.tooLong(byteCount: 3, maximum: 2)) {
       try read("82 00 00", CBORLimits(byteCount: 2))

@@ -10,7 +10,7 @@ struct ImportRules {
 
   private static let core: Set<String> = [
     "ByteIO", "JSONTree", "MQTT", "AMQPCodec", "COSE", "HubContract", "QueryLanguage", "MessageLog",
-    "HubEngine", "ProvisioningEngine", "EdgeEngine", "UpdateEngine", "Simulation",
+    "HubEngine", "ProvisioningEngine", "EdgeEngine", "UpdateEngine", "Attestation", "Simulation",
   ]
   private static let engines: Set<String> = core.subtracting(["Simulation"])
 
@@ -25,6 +25,7 @@ struct ImportRules {
       "HubContract": ["ByteIO", "JSONTree"],
       "QueryLanguage": ["ByteIO", "JSONTree"],
       "MessageLog": ["ByteIO"],
+      "Attestation": ["COSE", "ByteIO"],
       "HubEngine": ["ByteIO", "JSONTree", "HubContract", "QueryLanguage"],
       "ProvisioningEngine": ["ByteIO", "JSONTree", "HubContract", "HubEngine"],
       "EdgeEngine": ["ByteIO", "JSONTree", "HubContract", "QueryLanguage", "MessageLog"],
