@@ -58,6 +58,7 @@ let package = Package(
     linked("AMQP", targets: ["CProton"], core: ["AMQPCodec", "ByteIO"]),
     fuzzer("FuzzAMQPConnection", of: "AMQP", core: "AMQPCodec", "ByteIO"),
     fuzzer("FuzzCOSE", "COSE", "ByteIO"),
+    fuzzer("FuzzEvidence", "Attestation", "COSE", "ByteIO"),
     fuzzer("FuzzJSON", "JSONTree", "ByteIO"),
     fuzzer("FuzzPropertyBag", "HubContract", "ByteIO"),
     fuzzer("FuzzDigitalTwin", "HubEngine", "HubContract", "JSONTree", "Simulation"),
