@@ -295,7 +295,8 @@ struct RESTRoutingTests {
       try await RESTHub.run(in: folder) { hub in
         // One character of a slash and a mark, behind "..".
         let path = #"{"path":"\#(folder)/../\#u{301}copy"}"#
-        #expect(try await hub.send(.post, "/admin/backup", json: path).status == 400)
+        let refused = try await hub.send(.post, "/admin/backup", json: path)
+        #expect(refused.status == 400)
       }
     }
   }
