@@ -17,8 +17,8 @@ struct HubCommand: AsyncParsableCommand {
       module $edgeHub), EdgeDeviceHostName (names that clients use, parted by commas) and, for a \
       hub whose certificate the system does not trust, EdgeHubUpstreamCACertificateFile:
 
-        IotHubConnectionString='HostName=…;DeviceId=…;ModuleId=$edgeHub;SharedAccessKey=…' \\
-          EdgeDeviceHostName=gateway.local orrery-edge hub --data ./edge
+        IotHubConnectionString="$(cat hub.txt)" EdgeDeviceHostName=gate.local \\
+          orrery-edge hub --data ./edge
       """
   )
 
@@ -141,7 +141,7 @@ struct HubCommand: AsyncParsableCommand {
     else {
       throw SettingsFault(
         "IotHubConnectionString is not that of a module $edgeHub with a key",
-        remedy: "orrery module show EDGE $edgeHub --keys prints it."
+        remedy: "orrery module connection-string EDGE '$edgeHub' prints it."
       )
     }
     return (

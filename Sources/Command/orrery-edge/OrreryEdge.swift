@@ -12,15 +12,15 @@ struct OrreryEdge: AsyncParsableCommand {
     discussion: """
       From nothing to a running edge:
 
-        orrery-edge config mp --connection-string-file -   settings, from a connection string
-        orrery-edge check                                  what is wrong, and how to mend it
-        orrery-edge run                                    the edge itself, as root or as yourself
-        orrery-edge list                                   the modules, once something is deployed
+        orrery-edge config mp --connection-string-file -   write the settings
+        orrery-edge check                                  what is wrong
+        orrery-edge run                                    the edge itself
+        orrery-edge list                                   the modules
 
       From the vendor's runtime: orrery-edge config import takes its settings over.
 
-      Options of all: --config (/etc/orrery/edge.toml), --data, --run-dir. Every command explains \
-      itself, with examples: orrery-edge help check.
+      --run-dir says which edge, and --config (/etc/orrery/edge.toml) and --data do for commands that \
+      read settings. Every command explains itself, with examples: orrery-edge help check.
 
       Exit status: 0 done; 1 failed, the message says why; 2 wrong command line, or a part of an import \
       that has no counterpart; 3 what was named does not exist; 6 a process of the edge does not \

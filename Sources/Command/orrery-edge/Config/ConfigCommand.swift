@@ -87,8 +87,8 @@ struct ConfigManual: ParsableCommand {
     commandName: "mp",
     abstract: "Write settings with a connection string: the quickest way to an edge.",
     discussion: """
-      The connection string is that of the edge device ('orrery device create NAME --edge' prints it). \
-      Every user of a machine can read the command lines of all others, so give it in a file or on the \
+      The connection string is that of the edge device ('orrery device connection-string NAME' \
+      prints it). Every user of a machine can read the command lines of all others, so give it in a file or on the \
       input:
 
         orrery-edge config mp --connection-string-file -
