@@ -68,6 +68,7 @@ let package = Package(
     fuzzer("FuzzQuery", "QueryLanguage", "JSONTree"),
     fuzzer("FuzzEdge", "EdgeEngine", "HubContract", "JSONTree", "ByteIO"),
     fuzzer("FuzzLogRecovery", "MessageLog", "ByteIO", "Simulation"),
+    fuzzer("FuzzUpdate", "UpdateEngine", "JSONTree", "ByteIO", "Simulation"),
     linked("Containers", core: ["HubContract", "JSONTree"]),
     fuzzer("FuzzLayer", of: "Containers"),
     fuzzer("FuzzEngine", of: "Containers", core: "JSONTree"),
