@@ -202,8 +202,8 @@ public struct SlotStore<Disk: SlotDisk, Trust: SlotTrust>: ~Copyable {
 
   /// Name of the first file that is not what was promised.
   func firstWrongFile(of set: ReleaseSet, in slot: SlotName) throws(SlotDiskFault) -> String? {
-    for file in set.files where try !isWhole(file, SlotNames.file(file.name, in: slot)) {
-      return file.name
+    for file in set.files {
+      guard try isWhole(file, SlotNames.file(file.name, in: slot)) else { return file.name }
     }
     return nil
   }
