@@ -156,7 +156,7 @@ package struct SwiftModule: ModuleProject {
   private var dockerfile: String {
     """
     # For a program that was built on this machine, which is no newer than the image:
-    #   swift build -c release --static-swift-stdlib && install -D .build/release/\(name) bin/\(name)
+    #   swift build -c release --static-swift-stdlib && install -D -s .build/release/\(name) bin/\(name)
     FROM debian:bookworm-slim
     COPY bin/\(name) /app/\(name)
     USER 1000
@@ -186,7 +186,7 @@ package struct SwiftModule: ModuleProject {
     swift test                               # the rules alone
     orrery edge dev ../../deployment.template.json --processes
     swift build -c release --static-swift-stdlib
-    install -D .build/release/\(name) bin/\(name)
+    install -D -s .build/release/\(name) bin/\(name)
     docker build -t \(repository):0.1.0-amd64 -f Dockerfile.amd64 .
     ```
 
