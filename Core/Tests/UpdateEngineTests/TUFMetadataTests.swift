@@ -197,6 +197,15 @@ struct TUFMetadataTests {
     #expect(client.root == repository.root)
   }
 
+  @Test("the owner's side publishes no root that a client refuses")
+  func owner() {
+    for root in [
+      Fixture.root(timestamp: ["t1", "t1"]), Fixture.root(0), Fixture.root(root: ["r1"]),
+    ] {
+      #expect(throws: TUFFault.self) { _ = try Fixture(root) }
+    }
+  }
+
   @Test("unknown schemes and key types never sign")
   func unknownSchemes() throws {
     for (type, scheme) in [("ed25519", "rsassa-pss-sha256"), ("rsa", "ed25519"), ("x", "y")] {

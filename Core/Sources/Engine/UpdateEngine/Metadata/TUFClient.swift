@@ -259,12 +259,13 @@ public struct TUFClient<Crypto: TUFCrypto> {
       throw .wrongVersion(file: TUFRole.root.file, version: version, expected: trusted + 1)
     }
     try envelope.verify(next.signers(.root), next.keys, crypto)
-    var changes: [TUFChange] = []
+    var changes = [TUFChange.write(name: TUFRole.root.file, bytes: bytes)]
     let rotated = [TUFRole.timestamp, .snapshot].contains { role in
       Set(next.signers(role).keyIDs) != Set(root.signers(role).keyIDs)
     }
-    // Before the root: once that is stored, nobody would notice that these have to go, and versions
-    // that were driven up with a stolen key would stay (§5.3.11).
+    // Versions that were driven up with a stolen key go with the key (§5.3.11). Behind the root: if
+    // power is lost between, files by keys that are gone do not verify any more. The other way round
+    // good versions would be forgotten for a root that is not there.
     if rotated {
       for role in [TUFRole.timestamp, .snapshot] {
         stored[role.file] = nil
@@ -273,7 +274,6 @@ public struct TUFClient<Crypto: TUFCrypto> {
       (timestamp, snapshot) = (nil, nil)
     }
     root = next
-    changes.append(.write(name: TUFRole.root.file, bytes: bytes))
     guard count + 1 < limits.rootCount else { return try leaveRoot(changes) }
     return askForRoot(count: count + 1, changes)
   }

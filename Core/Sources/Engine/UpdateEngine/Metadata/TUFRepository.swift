@@ -102,7 +102,9 @@ public struct TUFRepository: Sendable {
       throw .cannotSign(file: name)
     }
     let envelope = try TUFEnvelope(bytes, file: name, limit: .max)
-    try envelope.verify(root.signers(.root), root.keys, crypto)
+    // As a client reads it: what that refuses is not published.
+    let read = try TUFRoot(envelope.signed, crypto)
+    try envelope.verify(read.signers(.root), read.keys, crypto)
     if let former { try envelope.verify(former.signers(.root), former.keys, crypto) }
     return TUFFile(name: "\(root.head.version).\(name)", bytes: bytes)
   }
@@ -196,7 +198,12 @@ public struct TUFRepository: Sendable {
     guard let bytes = TUFEnvelope.make(json, signers.keyIDs, keys, sign) else {
       throw .cannotSign(file: name)
     }
-    try TUFEnvelope(bytes, file: name, limit: .max).verify(signers, keys, crypto)
+    let envelope = try TUFEnvelope(bytes, file: name, limit: .max)
+    try envelope.verify(signers, keys, crypto)
+    // As a client reads it: what that refuses is not published.
+    if role != TUFRole.snapshot.rawValue {
+      _ = try TUFTargets(envelope.signed, file: name, crypto)
+    }
     infos[name] = TUFFileInfo(
       version: version,
       length: Int64(bytes.count),
