@@ -29,6 +29,17 @@ struct TOMLTextTests {
     #expect(throws: SettingsFault.self) { try TOMLDocument.parse(Array(text.utf8), file: "t.toml") }
   }
 
+  @Test(
+    "an array with what is no value is refused, where the parser would end the program",
+    arguments: [
+      "a = [ }", "a = [1, }]", "a = [\n# none\n}\n]", "a = { b = [[ } ]] }", "a = [ \u{2028} 1 ]",
+      "a = { b = [ }, { c = 1 }] }",
+    ]
+  )
+  func arraysWithoutValues(_ text: String) {
+    #expect(throws: SettingsFault.self) { try TOMLDocument.parse(Array(text.utf8), file: "t.toml") }
+  }
+
   @Test("what looks like such a header in a value is none")
   func headersInValues() throws {
     let text = """

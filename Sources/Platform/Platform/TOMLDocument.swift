@@ -22,8 +22,8 @@ package enum TOMLDocument {
       throw SettingsFault("\(file): not TOML: there is a NUL byte in line \(line)")
     }
     let text = String(decoding: bytes, as: UTF8.self)
-    if let line = TOMLHeaders.lineWithoutName(text) {
-      throw SettingsFault("\(file): not TOML: there is no name of a table behind [ in line \(line)")
+    if let fault = TOMLFaults.first(in: text) {
+      throw SettingsFault("\(file): not TOML: \(fault)")
     }
     let table: TOMLTable
     do {

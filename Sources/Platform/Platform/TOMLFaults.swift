@@ -1,14 +1,18 @@
-/// Looks at the headers of a TOML file's tables (TOML 1.0, "Table").
+/// Finds the faults of a TOML file at which the parser would end the program.
 ///
-/// The parser takes for granted that a name follows the bracket, and ends the program where none does.
-package enum TOMLHeaders {
-  /// The line of the first header without the beginning of a name, counted from 1; nil if all have one.
+/// It takes for granted that a name follows the bracket of a table's header, and that what stands in an
+/// array and is no bracket, comma or comment begins a value (TOML 1.0, "Table" and "Array").
+package enum TOMLFaults {
+  /// The first of them, nil if there is none.
   ///
   /// What is before a fault of another kind is understood as the parser does it; behind that the parser
   /// reads nothing.
-  package static func lineWithoutName(_ text: String) -> Int? {
+  package static func first(in text: String) -> String? {
     let bytes = Array(text.utf8)
     var rest = bytes[...]
+    func place() -> String {
+      "in line \(bytes[..<rest.startIndex].count { $0 == lineEnd } + 1)"
+    }
     if rest.starts(with: [0xEF, 0xBB, 0xBF]) { rest = rest.dropFirst(3) }
     while let byte = rest.first {
       switch byte {
@@ -16,10 +20,13 @@ package enum TOMLHeaders {
       case UInt8(ascii: "#"): skipLine(&rest)
       case UInt8(ascii: "["):
         guard isNamed(rest) else {
-          return bytes[..<rest.startIndex].count { $0 == lineEnd } + 1
+          return "there is no name of a table behind [ \(place())"
         }
         skipLine(&rest)
-      default: skipSetting(&rest)
+      default:
+        guard skipSetting(&rest) else {
+          return "an array has something else than values, commas and its ] \(place())"
+        }
       }
     }
     return nil
@@ -46,20 +53,25 @@ package enum TOMLHeaders {
   }
 
   /// Skips a name and its value, which goes over several lines if it has arrays or long texts.
-  private static func skipSetting(_ rest: inout ArraySlice<UInt8>) {
-    var depth = 0
+  ///
+  /// - Returns: False before what an array cannot have.
+  private static func skipSetting(_ rest: inout ArraySlice<UInt8>) -> Bool {
+    var open: [UInt8] = []
     while let byte = rest.first {
+      let isInArray = open.last == UInt8(ascii: "[")
       switch byte {
       case UInt8(ascii: "#"): skipLine(&rest)
       case UInt8(ascii: "\""), UInt8(ascii: "'"): skipText(&rest, quote: byte)
-      case lineEnd where depth == 0: return
+      case lineEnd where open.isEmpty: return true
+      // Beyond ASCII there are line breaks that the parser does not pass over.
+      case UInt8(ascii: "}") where isInArray, 0x80... where isInArray: return false
       default:
-        if byte == UInt8(ascii: "[") || byte == UInt8(ascii: "{") { depth += 1 }
-        if byte == UInt8(ascii: "]") || byte == UInt8(ascii: "}") { depth -= 1 }
-        depth = max(depth, 0)
+        if byte == UInt8(ascii: "[") || byte == UInt8(ascii: "{") { open.append(byte) }
+        if byte == UInt8(ascii: "]") || byte == UInt8(ascii: "}") { _ = open.popLast() }
         rest.removeFirst()
       }
     }
+    return true
   }
 
   private static func skipText(_ rest: inout ArraySlice<UInt8>, quote: UInt8) {

@@ -1,1 +1,0 @@
-../../../Sources/Platform/Platform/TOMLHeaders.swift
